@@ -1,0 +1,42 @@
+# The commands of this repository; `make` alone lists them. Each one sets the machine up first (scripts/setup.sh), which
+# takes under a second when nothing is to do.
+
+# What the demo loads (crates or apt), where it and `make serve` keep their data, and where the server listens.
+DATA     ?= crates
+DATA_DIR ?= data/demo
+LISTEN   ?= 127.0.0.1:5433
+
+# Demo and tests use the dev profile, so that neither builds the dependencies a second time.
+SERVER := -p slipstream-pgwire-server --bin slipstream
+LOADER := -p slipstream-benches --bin slipstream-demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check bench clean-data
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@printf '\nThe first set-up compiles Kuzu, which takes about an hour divided by the cores; it shows its progress.\n'
+
+setup: ## install what is missing to build, once
+	@scripts/setup.sh
+
+demo: setup ## start a server with real data in it [DATA=crates|apt] [DATA_DIR=...] [LISTEN=...]
+	cargo build $(SERVER) $(LOADER)
+	@scripts/demo.sh '$(DATA)' '$(DATA_DIR)' '$(LISTEN)'
+
+serve: setup ## start a server [DATA_DIR=...] [LISTEN=...]
+	cargo run $(SERVER) -- serve --data '$(DATA_DIR)' --listen '$(LISTEN)'
+
+test: ## run all tests
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+check: setup ## format, lints, documentation, licences
+	@scripts/check.sh
+
+bench: setup ## Slipstream against the bare libraries, in the release profile (its first build is long)
+	cargo build --release $(SERVER)
+	cargo run --release -p slipstream-benches --features peers --bin slipstream-bench
+
+clean-data: ## delete the demo's data [DATA_DIR=...]
+	@scripts/clean-data.sh '$(DATA_DIR)'

@@ -1,0 +1,174 @@
+//! The side of Slipstream: a server process on loopback and one client with prepared statements.
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::{SinkExt, TryStreamExt, pin_mut};
+use tokio::process::{Child, Command};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Statement};
+
+use super::data::{DIMENSION, Data};
+use super::report::Load;
+use super::{Question, Result};
+use crate::demo;
+use crate::demo::copy_text::Row;
+
+const CREATE_TABLES: &str = "
+CREATE TABLE person (id bigint PRIMARY KEY, age integer NOT NULL);
+CREATE TABLE knows (id bigint PRIMARY KEY, src bigint NOT NULL, dst bigint NOT NULL);
+CREATE TABLE item (id bigint PRIMARY KEY, price double precision NOT NULL, embedding vector(64) NOT NULL);";
+
+const CREATE_GRAPH: &str = "CREATE PROPERTY GRAPH social
+  VERTEX TABLES (person KEY (id))
+  EDGE TABLES (knows KEY (id) SOURCE KEY (src) REFERENCES person (id) DESTINATION KEY (dst) REFERENCES person (id))";
+
+/// How much COPY data goes into one message.
+const CHUNK: usize = 256 * 1024;
+
+/// A running server with the data, and the statements.
+pub(super) struct Slipstream {
+    server: Child,
+    client: Client,
+    statements: Vec<Statement>,
+}
+
+impl Slipstream {
+    /// Starts a server on an empty folder, loads the data and prepares the statements. The text of the rows is made before
+    /// the clock starts.
+    pub(super) async fn load(program: &Path, folder: &Path, data: &Data) -> Result<(Self, Load)> {
+        assert_eq!(DIMENSION, 64, "the table definition says so");
+        let (server, client) = start(program, folder).await?;
+        client.batch_execute(CREATE_TABLES).await?;
+        let mut load = Load { steps: Vec::new() };
+        for (name, text) in [("person", persons(data)), ("knows", edges(data)), ("item", items(data))] {
+            let started = Instant::now();
+            copy(&client, name, text).await?;
+            load.steps.push((name, started.elapsed()));
+        }
+        let started = Instant::now();
+        client.batch_execute(CREATE_GRAPH).await?;
+        load.steps.push(("graph", started.elapsed()));
+
+        let mut statements = Vec::new();
+        for question in Question::ALL {
+            statements.push(client.prepare(text(question)).await?);
+        }
+        Ok((Slipstream { server, client, statements }, load))
+    }
+
+    /// The ids that answer a question, in ascending order.
+    pub(super) async fn answer(&self, question: Question, data: &Data, key: i64) -> Result<Vec<i64>> {
+        let statement = &self.statements[question as usize];
+        let price = data.price_limit(key);
+        let vector = Vector(data.vector(key));
+        let parameter: Option<&(dyn ToSql + Sync)> = match question {
+            Question::SelectOne => None,
+            Question::OneHop | Question::TwoHops => Some(&key),
+            Question::FilteredScan => Some(&price),
+            Question::Nearest => Some(&vector),
+        };
+        let rows = self.client.query_raw(statement, parameter).await?;
+        let mut ids: Vec<i64> = rows.and_then(async |row| row.try_get(0)).try_collect().await?;
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// Ends the server in order.
+    pub(super) async fn stop(mut self) -> Result<()> {
+        drop(self.client);
+        if let Some(id) = self.server.id() {
+            Command::new("kill").arg(id.to_string()).status().await?;
+        }
+        self.server.wait().await?;
+        Ok(())
+    }
+}
+
+fn text(question: Question) -> &'static str {
+    match question {
+        Question::SelectOne => "SELECT 1::bigint",
+        Question::OneHop => {
+            "SELECT id FROM cypher('social', $$ MATCH (a:person {id: $1})-[:knows]->(b:person) RETURN b.id AS id $$)"
+        }
+        Question::TwoHops => {
+            "SELECT id FROM cypher('social', $$
+               MATCH (a:person {id: $1})-[:knows]->(:person)-[:knows]->(b:person) RETURN b.id AS id $$)"
+        }
+        Question::FilteredScan => "SELECT id, price FROM item WHERE price < $1",
+        Question::Nearest => "SELECT id FROM item ORDER BY embedding <-> $1 LIMIT 10",
+    }
+}
+
+async fn start(program: &Path, folder: &Path) -> Result<(Child, Client)> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut server = Command::new(program)
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+        .arg(folder)
+        .env("SLIPSTREAM_LOG", "warn")
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    for _ in 0..200 {
+        if let Ok(client) = demo::connect("127.0.0.1", port).await {
+            return Ok((server, client));
+        }
+        if let Some(status) = server.try_wait()? {
+            return Err(format!("the server ended: {status}").into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err("the server does not answer".into())
+}
+
+async fn copy(client: &Client, table: &str, text: String) -> Result<()> {
+    let sink = client.copy_in(&format!("COPY {table} FROM STDIN")).await?;
+    pin_mut!(sink);
+    let mut rest = Bytes::from(text);
+    while !rest.is_empty() {
+        sink.send(rest.split_to(CHUNK.min(rest.len()))).await?;
+    }
+    sink.finish().await?;
+    Ok(())
+}
+
+fn persons(data: &Data) -> String {
+    data.ages.iter().enumerate().map(|(index, age)| Row::new().plain(index + 1).plain(age).finish()).collect()
+}
+
+fn edges(data: &Data) -> String {
+    let row = |(index, (from, to))| Row::new().plain(index + 1).plain(from).plain(to).finish();
+    data.edges.iter().enumerate().map(row).collect()
+}
+
+fn items(data: &Data) -> String {
+    let row = |id: i64| {
+        let parts: Vec<String> = data.vector(id).iter().map(f32::to_string).collect();
+        Row::new().plain(id).plain(data.prices[id as usize - 1]).plain(format!("[{}]", parts.join(","))).finish()
+    };
+    (1..=data.rows() as i64).map(row).collect()
+}
+
+/// pgvector's binary form: dimension, a zero, the parts.
+#[derive(Debug)]
+struct Vector<'a>(&'a [f32]);
+
+impl ToSql for Vector<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_u16(self.0.len().try_into()?);
+        out.put_u16(0);
+        self.0.iter().for_each(|part| out.put_f32(*part));
+        Ok(IsNull::No)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        kind.name() == "vector"
+    }
+
+    to_sql_checked!();
+}

@@ -1,0 +1,92 @@
+//! Views about schemas, tables, views and privileges.
+
+use super::yes_or_no;
+use crate::metadata::Rows;
+use crate::pg_catalog::definitions::view_definition;
+use crate::pg_catalog::objects::{Namespace, Object, ObjectKind, Objects, SUPERUSER_NAME};
+
+/// The views that this file fills.
+pub(super) static FILLED: &[(&str, fn(&Objects, &mut Rows))] = &[
+    ("schemata", schemata),
+    ("tables", tables),
+    ("views", views),
+    ("table_privileges", table_privileges),
+    ("role_table_grants", table_privileges),
+    ("enabled_roles", enabled_roles),
+    ("information_schema_catalog_name", catalog_name),
+    ("character_sets", character_sets),
+];
+
+fn schemata(objects: &Objects, rows: &mut Rows) {
+    for namespace in Namespace::ALL {
+        rows.add()
+            .set("catalog_name", objects.session().database.clone())
+            .set("schema_name", namespace.name())
+            .set("schema_owner", SUPERUSER_NAME);
+    }
+}
+
+fn tables(objects: &Objects, rows: &mut Rows) {
+    for table in objects.tables() {
+        rows.add()
+            .set("table_catalog", objects.session().database.clone())
+            .set("table_schema", table.namespace.name())
+            .set("table_name", table.name.clone())
+            .set("table_type", if table.kind == ObjectKind::View { "VIEW" } else { "BASE TABLE" })
+            .set("is_insertable_into", yes_or_no(table.is_users()))
+            .set("is_typed", "NO");
+    }
+}
+
+fn views(objects: &Objects, rows: &mut Rows) {
+    for view in objects.tables().filter(|table| table.kind == ObjectKind::View) {
+        rows.add()
+            .set("table_catalog", objects.session().database.clone())
+            .set("table_schema", view.namespace.name())
+            .set("table_name", view.name.clone())
+            .set("view_definition", view_definition(view))
+            .set("check_option", "NONE")
+            .set("is_updatable", "NO")
+            .set("is_insertable_into", "NO")
+            .set("is_trigger_updatable", "NO")
+            .set("is_trigger_deletable", "NO")
+            .set("is_trigger_insertable_into", "NO");
+    }
+}
+
+fn table_privileges(objects: &Objects, rows: &mut Rows) {
+    for table in objects.tables() {
+        for privilege in privileges(table) {
+            rows.add()
+                .set("grantor", SUPERUSER_NAME)
+                .set("grantee", SUPERUSER_NAME)
+                .set("table_catalog", objects.session().database.clone())
+                .set("table_schema", table.namespace.name())
+                .set("table_name", table.name.clone())
+                .set("privilege_type", *privilege)
+                .set("is_grantable", "YES")
+                .set("with_hierarchy", yes_or_no(*privilege == "SELECT"));
+        }
+    }
+}
+
+/// What can be done to a table: metadata is only read.
+pub(super) fn privileges(table: &Object) -> &'static [&'static str] {
+    if table.is_users() { &["INSERT", "SELECT", "UPDATE", "DELETE"] } else { &["SELECT"] }
+}
+
+fn enabled_roles(_objects: &Objects, rows: &mut Rows) {
+    rows.add().set("role_name", SUPERUSER_NAME);
+}
+
+fn catalog_name(objects: &Objects, rows: &mut Rows) {
+    rows.add().set("catalog_name", objects.session().database.clone());
+}
+
+fn character_sets(objects: &Objects, rows: &mut Rows) {
+    rows.add()
+        .set("character_set_name", "UTF8")
+        .set("character_repertoire", "UCS")
+        .set("form_of_use", "UTF8")
+        .set("default_collate_catalog", objects.session().database.clone());
+}

@@ -1,0 +1,55 @@
+//! Slipstream's catalog: DataFusion's view of one snapshot.
+//!
+//! * [`SnapshotCatalog`] is the catalog of a statement: every schema and table at the versions of its [`ReadView`].
+//! * [`tables`] are the Lance tables, [`graph_scan`] is what a graph index answers.
+//! * [`index_then_store`] is the operator that takes keys from an index and rows from Lance, and the rule that chooses it.
+//! * [`pg_catalog`], [`information_schema`] and [`system`] are the metadata, made of one declarative description
+//!   ([`metadata`]).
+
+pub mod graph_scan;
+pub mod index_then_store;
+pub mod information_schema;
+pub mod metadata;
+pub mod pg_catalog;
+pub mod system;
+pub mod tables;
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, SchemaProvider};
+use slipstream_engine::catalog::DEFAULT_SCHEMA;
+use slipstream_engine::{Database, ReadView};
+
+use pg_catalog::session_info::SessionInfo;
+
+/// The catalog of one statement.
+#[derive(Debug)]
+pub struct SnapshotCatalog {
+    schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>,
+}
+
+impl SnapshotCatalog {
+    /// The catalog at a view's snapshot, as a session sees it.
+    #[expect(clippy::new_ret_no_self, reason = "DataFusion takes catalogs as trait objects only")]
+    pub fn new(database: &Arc<Database>, view: &ReadView, session: &Arc<SessionInfo>) -> Arc<dyn CatalogProvider> {
+        let snapshot = &view.snapshot;
+        Arc::new(SnapshotCatalog {
+            schemas: vec![
+                (DEFAULT_SCHEMA, Arc::new(tables::Tables::new(Arc::clone(snapshot)))),
+                (pg_catalog::NAME, pg_catalog::schema(&snapshot.catalog, session)),
+                (information_schema::NAME, information_schema::schema(&snapshot.catalog, session)),
+                (system::NAME, system::schema(database, snapshot)),
+            ],
+        })
+    }
+}
+
+impl CatalogProvider for SnapshotCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        self.schemas.iter().map(|(name, _)| (*name).to_string()).collect()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        self.schemas.iter().find(|(known, _)| *known == name).map(|(_, schema)| Arc::clone(schema))
+    }
+}

@@ -1,0 +1,224 @@
+//! Objects as SQL text.
+
+use super::objects::{Object, ObjectColumn};
+
+/// A name as SQL needs it: quoted unless it is a plain lower-case word that means nothing else.
+pub(crate) fn quote_identifier(name: &str) -> String {
+    let mut characters = name.chars();
+    let plain = characters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        && characters.all(|rest| rest.is_ascii_lowercase() || rest.is_ascii_digit() || rest == '_' || rest == '$');
+    if plain && !RESERVED.contains(&name) { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// A text as a literal, with Postgres's escape form where it has backslashes.
+pub(super) fn quote_literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    if text.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
+}
+
+/// An object's name, with its schema unless statements find it without.
+pub(super) fn display_name(object: &Object) -> String {
+    let name = quote_identifier(&object.name);
+    if object.is_visible() { name } else { format!("{}.{name}", quote_identifier(object.namespace.name())) }
+}
+
+/// `CREATE UNIQUE INDEX ...` for the index of a primary key.
+pub(super) fn index_definition(index: &Object, table: &Object) -> String {
+    format!(
+        "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
+        quote_identifier(&index.name),
+        quote_identifier(table.namespace.name()),
+        quote_identifier(&table.name),
+        names(table.key_columns()),
+    )
+}
+
+/// `PRIMARY KEY (...)`.
+pub(super) fn constraint_definition(table: &Object) -> String {
+    format!("PRIMARY KEY ({})", names(table.key_columns()))
+}
+
+/// The metadata views are code, not SQL: their text reads the view itself.
+pub(crate) fn view_definition(view: &Object) -> String {
+    format!("SELECT * FROM {}.{};", quote_identifier(view.namespace.name()), quote_identifier(&view.name))
+}
+
+fn names<'a>(columns: impl Iterator<Item = &'a ObjectColumn>) -> String {
+    columns.map(|column| quote_identifier(&column.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Key words that cannot be names without quotes: Postgres 16's reserved words, and those that may only be the names of
+/// functions or types.
+const RESERVED: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "between",
+    "bigint",
+    "binary",
+    "bit",
+    "boolean",
+    "both",
+    "case",
+    "cast",
+    "char",
+    "character",
+    "check",
+    "coalesce",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "dec",
+    "decimal",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "extract",
+    "false",
+    "fetch",
+    "float",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "greatest",
+    "group",
+    "grouping",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "inout",
+    "int",
+    "integer",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "json_array",
+    "json_arrayagg",
+    "json_object",
+    "json_objectagg",
+    "lateral",
+    "leading",
+    "least",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "national",
+    "natural",
+    "nchar",
+    "none",
+    "normalize",
+    "not",
+    "notnull",
+    "null",
+    "nullif",
+    "numeric",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "out",
+    "outer",
+    "overlaps",
+    "overlay",
+    "placing",
+    "position",
+    "precision",
+    "primary",
+    "real",
+    "references",
+    "returning",
+    "right",
+    "row",
+    "select",
+    "session_user",
+    "setof",
+    "similar",
+    "smallint",
+    "some",
+    "substring",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "trailing",
+    "treat",
+    "trim",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "values",
+    "varchar",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+    "xmlattributes",
+    "xmlconcat",
+    "xmlelement",
+    "xmlexists",
+    "xmlforest",
+    "xmlnamespaces",
+    "xmlparse",
+    "xmlpi",
+    "xmlroot",
+    "xmlserialize",
+    "xmltable",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_where_they_must_be() {
+        assert_eq!(quote_identifier("person"), "person");
+        assert_eq!(quote_identifier("Person"), "\"Person\"");
+        assert_eq!(quote_identifier("order"), "\"order\"");
+        assert_eq!(quote_identifier("a\"b"), "\"a\"\"b\"");
+        assert_eq!(quote_identifier("1st"), "\"1st\"");
+        assert_eq!(quote_literal("it's"), "'it''s'");
+    }
+}

@@ -1,0 +1,256 @@
+//! A database, open for reading and writing in this process.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
+
+use crate::catalog::TableDefinition;
+use crate::change::Changes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::index::{IndexReader, Standing};
+use crate::graph_set::{GraphSet, IndexFactory, OpenGraph, READ_PATIENCE};
+use crate::lock::Lock;
+use crate::log::{CommitLog, CommitRecord};
+use crate::snapshot::Snapshot;
+use crate::storage::{Durability, FormatFile, Storage};
+use crate::store::{StagedLoad, Store};
+use crate::transaction::CommitObserver;
+use crate::transaction::checks::LoadChecks;
+use crate::transaction::committer::Committer;
+use crate::transaction::recovery::{RecoveryReport, recover};
+
+pub use crate::transaction::committer::CommitReceipt;
+
+/// How a database is opened.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// The data directory; made where it is missing.
+    pub directory: PathBuf,
+    /// What survives a power cut.
+    pub durability: Durability,
+    /// What keeps the graph indexes.
+    pub index: IndexFactory,
+    /// Watches commit steps, in tests.
+    pub observer: Option<Arc<dyn CommitObserver>>,
+}
+
+impl OpenOptions {
+    /// A directory with full durability and Kuzu as graph index.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        OpenOptions {
+            directory: directory.into(),
+            durability: Durability::Full,
+            index: crate::graph_set::kuzu_indexes(),
+            observer: None,
+        }
+    }
+}
+
+/// An open database. There is one per data directory and process.
+pub struct Database {
+    format: FormatFile,
+    durability: Durability,
+    committer: Arc<Committer>,
+    recovery: RecoveryReport,
+    _lock: Lock,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("id", &self.format.database_id).finish_non_exhaustive()
+    }
+}
+
+/// What one statement reads: a snapshot, and readers of graph indexes that stand at it.
+#[derive(Debug, Clone)]
+pub struct ReadView {
+    /// The snapshot.
+    pub snapshot: Arc<Snapshot>,
+    /// Index readers by graph name, for the graphs that were asked for.
+    pub readers: BTreeMap<String, Arc<dyn IndexReader>>,
+}
+
+impl Database {
+    /// Opens a database for writing: takes the lock, recovers, opens the graph indexes.
+    pub async fn open(options: OpenOptions) -> Result<Arc<Database>> {
+        let started = Instant::now();
+        let storage = Storage::local(&options.directory, options.durability)?;
+        let local = storage.local_root().map(std::path::Path::to_path_buf).unwrap_or(options.directory);
+        let lock = Lock::take(&local)?;
+        let format = storage.identify().await?;
+        let store = Store::new(storage.clone(), options.durability);
+        let log = CommitLog::new(Arc::clone(storage.object_store()));
+        let (head, epoch, recovery) = recover(&storage, &store, &log).await?;
+        let graphs = GraphSet::new(&local, options.index);
+        graphs.remove_strays(&head.catalog);
+        for graph in graphs.follow(&head.catalog).await? {
+            graph.bring_forward(&head).await?;
+        }
+        tracing::info!(
+            database = %format.database_id,
+            found_seq = recovery.found_seq,
+            seq = head.seq,
+            epoch,
+            redone = ?recovery.redone,
+            foreign = ?recovery.foreign,
+            took = ?started.elapsed(),
+            "database open"
+        );
+        let committer = Committer::new(storage, store, log, graphs, options.observer, head, epoch);
+        Ok(Arc::new(Database {
+            format,
+            durability: options.durability,
+            committer: Arc::new(committer),
+            recovery,
+            _lock: lock,
+        }))
+    }
+
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.committer.head()
+    }
+
+    /// What recovery did when the database was opened.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// What survives a power cut.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// The database's identity.
+    pub fn format(&self) -> &FormatFile {
+        &self.format
+    }
+
+    /// A snapshot, not older than the newest at the time of the call, together with read transactions of the indexes of
+    /// `graphs` that stand exactly at it.
+    ///
+    /// A statement never waits for a commit: where an index is one commit ahead of or behind the head, the snapshot that
+    /// it stands at is used. An index that is being rebuilt is waited for.
+    pub async fn read_view(&self, graphs: &[String]) -> Result<ReadView> {
+        let newest = self.committer.head();
+        if graphs.is_empty() {
+            return Ok(ReadView { snapshot: newest, readers: BTreeMap::new() });
+        }
+        for graph in graphs {
+            newest.catalog.graph(graph)?;
+        }
+        let deadline = Instant::now() + READ_PATIENCE;
+        let mut heads = self.committer.subscribe();
+        let mut repaired = false;
+        loop {
+            if let Some(view) = self.try_read_view(graphs, newest.seq).await? {
+                return Ok(view);
+            }
+            if Instant::now() > deadline {
+                return Err(Error::new(ErrorKind::CannotConnectNow, format!("the index of graph \"{}\" is not ready", graphs[0]))
+                    .with_hint("It is being rebuilt; try again in a moment."));
+            }
+            let wait = tokio::time::timeout(std::time::Duration::from_millis(20), heads.changed()).await;
+            if wait.is_err() && !repaired {
+                // No commit is on its way that would bring the index along: bring it forward here.
+                repaired = true;
+                for graph in graphs.iter().filter_map(|name| self.committer.graphs.get(name)) {
+                    self.committer.repair(&graph).await?;
+                }
+            }
+        }
+    }
+
+    async fn try_read_view(&self, graphs: &[String], oldest: u64) -> Result<Option<ReadView>> {
+        let mut readers = BTreeMap::new();
+        let mut open: Vec<(Arc<OpenGraph>, Standing)> = Vec::new();
+        for name in graphs {
+            let Some(graph) = self.committer.graphs.get(name) else { return Ok(None) };
+            let Some(reader) = graph.index.begin_read().await? else { return Ok(None) };
+            open.push((graph, reader.standing().clone()));
+            readers.insert(name.clone(), reader);
+        }
+        let fits = |snapshot: &Snapshot| {
+            open.iter().all(|(graph, standing)| {
+                snapshot.catalog.graphs.get(&graph.definition.name).is_some_and(|there| there.id == graph.definition.id)
+                    && standing.versions.iter().all(|(table, version)| snapshot.versions.get(table) == Some(version))
+            })
+        };
+        let snapshot = self.committer.recent().into_iter().find(|snapshot| snapshot.seq >= oldest && fits(snapshot));
+        Ok(snapshot.map(|snapshot| ReadView { snapshot, readers }))
+    }
+
+    /// Writes the rows of a bulk load ahead of its commit, checking keys and end points as they stream by. `table` may be
+    /// one that the same commit makes.
+    pub async fn stage_load(
+        &self,
+        table: &Arc<TableDefinition>,
+        base: &Snapshot,
+        rows: SendableRecordBatchStream,
+    ) -> Result<StagedLoad> {
+        let checks = Arc::new(tokio::sync::Mutex::new(LoadChecks::new(table, base).await?));
+        let schema = rows.schema();
+        let checked = rows.then({
+            let checks = Arc::clone(&checks);
+            move |batch| {
+                let checks = Arc::clone(&checks);
+                async move {
+                    let batch = batch?;
+                    checks.lock().await.check(&batch).await?;
+                    Ok(batch)
+                }
+            }
+        });
+        let checked = Box::pin(RecordBatchStreamAdapter::new(schema, checked));
+        let target = match base.versions.contains_key(&table.id) {
+            true => Some(base.open(table).await?),
+            false => None,
+        };
+        let mut load = self.committer.store.write_load(table, target.as_deref(), checked).await?;
+        let checks = Arc::into_inner(checks).ok_or_else(|| Error::internal("a finished load is still being checked"))?;
+        checks.into_inner().finish(&mut load);
+        Ok(load)
+    }
+
+    /// Commits, or changes nothing. Runs in a task of its own: a caller that goes away ends its waiting, not the commit.
+    pub async fn commit(&self, changes: Changes) -> Result<CommitReceipt> {
+        let committer = Arc::clone(&self.committer);
+        tokio::spawn(async move { committer.commit(changes).await })
+            .await
+            .map_err(|error| Error::internal(format!("the commit task failed: {error}")))?
+    }
+
+    /// Commit records, the newest first, at most `limit`.
+    pub async fn commits(&self, limit: usize) -> Result<Vec<CommitRecord>> {
+        let mut records = Vec::new();
+        let mut seq = self.snapshot().seq;
+        while seq > 0 && records.len() < limit {
+            match self.committer.log.get(seq).await? {
+                Some(record) => records.push(record),
+                None => break,
+            }
+            seq -= 1;
+        }
+        Ok(records)
+    }
+
+    /// Where the index of a graph stands; `None` where it is being rebuilt.
+    pub async fn graph_standing(&self, graph: &str) -> Result<Option<Standing>> {
+        match self.committer.graphs.get(graph) {
+            Some(graph) => graph.index.standing().await,
+            None => Ok(None),
+        }
+    }
+
+    /// Finishes the running commit, refuses others, and closes the graph indexes.
+    pub async fn close(&self) {
+        self.committer.stop().await;
+        self.committer.graphs.close().await;
+        self.committer.store.close();
+    }
+}

@@ -1,0 +1,145 @@
+//! The bulk path: streams of rows into an index.
+//!
+//! Rows are handed to Kuzu as an Arrow table, a chunk at a time, and copied from there into the label's table; nothing is
+//! turned into text and back, so every value arrives as it is. Memory holds two chunks: one is collected while the other is
+//! copied.
+//!
+//! Kuzu logs neither the copied rows nor a way to get the Arrow table back: a database that dies in here may not open again.
+//! That is why [`fill`] runs only while the index has no standing, ends with a checkpoint, and gives the standing back in a
+//! transaction after it.
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::{and, filter_record_batch, is_not_null};
+use arrow_kuzu::array::RecordBatch as KuzuBatch;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use futures::StreamExt;
+use tokio::sync::oneshot;
+
+use super::errors::classify;
+use super::session::Session;
+use super::stage::{node, relationship};
+use super::threads::{Worker, closed};
+use super::{bridge, statements};
+use crate::error::{Error, Result};
+use crate::graph::index::{IndexSchema, RebuildSource, Standing};
+
+/// A chunk is full at this many rows,
+const CHUNK_ROWS: usize = 256 * 1024;
+/// or at this many bytes.
+const CHUNK_BYTES: usize = 64 << 20;
+
+/// Copies everything in, nodes first, makes it durable, and says where the index stands.
+pub(super) async fn fill(
+    writer: &Worker,
+    schema: &IndexSchema,
+    source: RebuildSource,
+    standing: Standing,
+) -> Result<()> {
+    for (label, rows) in source.nodes {
+        let width = node(schema, &label)?.properties.len() + 1;
+        let columns = (0..width).map(bridge::staging_column).collect();
+        Copy { writer, label, columns, arrange: arrange_node }.run(rows).await?;
+    }
+    for (label, rows) in source.relationships {
+        let width = relationship(schema, &label)?.properties.len() + 3;
+        // The table wants the end points first, the staging table its key.
+        let order = [1, 2, 0].into_iter().chain(3..width);
+        let columns = order.map(bridge::staging_column).collect();
+        Copy { writer, label, columns, arrange: arrange_relationship }.run(rows).await?;
+    }
+    writer.run(move |session| complete(session, &standing)).await
+}
+
+fn complete(session: &mut Session<'_, '_>, standing: &Standing) -> Result<()> {
+    session.run(statements::CHECKPOINT)?;
+    session.begin_write()?;
+    session.write_standing(standing)?;
+    session.commit()
+}
+
+/// The copying of one label.
+struct Copy<'a> {
+    writer: &'a Worker,
+    label: String,
+    /// The staging columns in the order of the label's table.
+    columns: Vec<String>,
+    /// From a source's columns to staging columns.
+    arrange: fn(&RecordBatch) -> Result<Vec<ArrayRef>>,
+}
+
+impl Copy<'_> {
+    async fn run(&self, mut rows: SendableRecordBatchStream) -> Result<()> {
+        let mut copying: Option<oneshot::Receiver<Result<()>>> = None;
+        loop {
+            let chunk = self.collect(&mut rows).await;
+            if let Some(previous) = copying.take() {
+                previous.await.map_err(|_| closed())??;
+            }
+            let chunk = chunk?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            let text = statements::copy_from_staging(&self.label, &self.columns);
+            copying = Some(self.writer.start(move |session| copy(session, &text, &chunk)));
+        }
+    }
+
+    /// Collects a chunk; it is empty at the end of the source.
+    async fn collect(&self, rows: &mut SendableRecordBatchStream) -> Result<Vec<KuzuBatch>> {
+        let mut chunk = Vec::new();
+        let (mut count, mut bytes) = (0, 0);
+        while count < CHUNK_ROWS && bytes < CHUNK_BYTES {
+            let Some(batch) = rows.next().await else { break };
+            let columns = (self.arrange)(&batch.map_err(reading)?)?;
+            if columns.len() != self.columns.len() {
+                return Err(Error::internal(format!("rows of \"{}\" have {} columns", self.label, columns.len())));
+            }
+            if columns[0].is_empty() {
+                continue;
+            }
+            let batch = bridge::staging(&columns)?;
+            count += batch.num_rows();
+            bytes += batch.get_array_memory_size();
+            chunk.push(bridge::export(&batch)?);
+        }
+        Ok(chunk)
+    }
+}
+
+fn reading(error: datafusion::error::DataFusionError) -> Error {
+    match error.find_root() {
+        datafusion::error::DataFusionError::External(source) if source.is::<Error>() => {
+            source.downcast_ref::<Error>().expect("it has just been asked").clone()
+        }
+        other => Error::storage(format!("cannot read rows for the graph index: {other}")),
+    }
+}
+
+fn arrange_node(batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    Ok(batch.columns().to_vec())
+}
+
+/// The edge's key first, because the first column of a staging table is its key; rows that lack an end point are no edges.
+fn arrange_relationship(batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    let [source, destination, _key, ..] = batch.columns() else {
+        return Err(Error::internal("an edge needs a source, a destination and a key"));
+    };
+    let complete = is_not_null(source).and_then(|a| and(&a, &is_not_null(destination)?));
+    let order: Vec<_> = [2, 0, 1].into_iter().chain(3..batch.num_columns()).collect();
+    let arranged = complete
+        .and_then(|complete| filter_record_batch(batch, &complete))
+        .and_then(|edges| edges.project(&order))
+        .map_err(|error| Error::internal(error.to_string()))?;
+    Ok(arranged.columns().to_vec())
+}
+
+/// Copies one chunk through the staging table.
+fn copy(session: &mut Session<'_, '_>, text: &str, chunk: &[KuzuBatch]) -> Result<()> {
+    let staged = session.connection().create_arrow_table(statements::STAGING_TABLE, chunk);
+    staged.map_err(|error| classify("staging rows", &error))?;
+    let copied = session.run(text);
+    let dropped = session.connection().drop_arrow_table(statements::STAGING_TABLE);
+    copied?;
+    dropped.map_err(|error| classify("staging rows", &error))?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The door to Lance: every use of the `lance` crates is in this module.
+//!
+//! * [`table`] is a table at one version: scans, counts, look-ups by key, and what changed since an older version.
+//! * [`staging`] writes rows that nobody sees yet ([`StagedWrite`], [`StagedLoad`]).
+//! * [`publishing`] turns a staged write into exactly the version its commit record names.
+//! * [`key_index`] finds rows by primary key in memory.
+//! * [`folding`] keeps the number of small fragments down.
+//! * [`layout`] is how SQL types that Lance lacks are kept.
+//!
+//! Datasets are opened by the version in the map, never as "latest", and share one Lance session (its caches).
+
+mod folding;
+pub mod key_index;
+mod layout;
+mod scan;
+mod publishing;
+pub mod staging;
+pub mod table;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lance::dataset::builder::DatasetBuilder;
+use lance::session::Session;
+use parking_lot::Mutex;
+
+use crate::catalog::{TableDefinition, TableId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::{Durability, Storage};
+
+pub use key_index::{KeyHash, KeyIndexes};
+pub use scan::LanceScan;
+pub use staging::{StagedLoad, StagedWrite};
+pub use table::{ScanRequest, TableVersion};
+
+/// Bytes of Lance's index cache.
+const INDEX_CACHE_BYTES: usize = 512 << 20;
+/// Bytes of Lance's metadata cache.
+const METADATA_CACHE_BYTES: usize = 256 << 20;
+/// Open table versions kept for reuse.
+const OPEN_VERSIONS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
+
+/// All tables of one database.
+pub struct Store {
+    storage: Storage,
+    durability: Durability,
+    session: Arc<Session>,
+    open: Mutex<lru::LruCache<(TableId, u64), Arc<TableVersion>>>,
+    keys: KeyIndexes,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("storage", &self.storage).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The tables below `storage`.
+    pub fn new(storage: Storage, durability: Durability) -> Arc<Self> {
+        Arc::new(Store {
+            storage,
+            durability,
+            session: Arc::new(Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Default::default())),
+            open: Mutex::new(lru::LruCache::new(OPEN_VERSIONS)),
+            keys: KeyIndexes::default(),
+        })
+    }
+
+    /// Opens a table at a version. [`ErrorKind::Storage`] where that version is not there.
+    pub async fn open(self: &Arc<Self>, definition: &Arc<TableDefinition>, version: u64) -> Result<Arc<TableVersion>> {
+        if let Some(table) = self.open.lock().get(&(definition.id, version)) {
+            return Ok(Arc::clone(table));
+        }
+        let dataset = DatasetBuilder::from_uri(self.storage.table_uri(&definition.directory))
+            .with_session(Arc::clone(&self.session))
+            .with_version(version)
+            .load()
+            .await
+            .map_err(|error| {
+                failed(&format!("open table \"{}\" at version {version}", definition.name), &error)
+                    .on_table(&definition.name)
+            })?;
+        Ok(self.remember(TableVersion::new(Arc::clone(self), Arc::clone(definition), dataset)))
+    }
+
+    /// The newest version that anybody made of a table; 0 where there is no dataset yet.
+    pub async fn latest_version(&self, directory: &str) -> Result<u64> {
+        let uri = self.storage.table_uri(directory);
+        match DatasetBuilder::from_uri(&uri).with_session(Arc::clone(&self.session)).load().await {
+            Ok(dataset) => Ok(dataset.version().version),
+            Err(lance::Error::DatasetNotFound { .. } | lance::Error::NotFound { .. }) => Ok(0),
+            Err(error) => Err(failed(&format!("open \"{directory}\""), &error)),
+        }
+    }
+
+    /// Lets go of every open table.
+    pub fn close(&self) {
+        self.open.lock().clear();
+    }
+
+    fn remember(&self, table: TableVersion) -> Arc<TableVersion> {
+        let table = Arc::new(table);
+        self.open.lock().put((table.definition().id, table.version()), Arc::clone(&table));
+        table
+    }
+
+    /// The primary key indexes of the tables.
+    pub fn keys(&self) -> &KeyIndexes {
+        &self.keys
+    }
+}
+
+/// A failed Lance operation in words for people. Lance's own text carries its source file and line, which are cut off.
+fn failed(action: &str, error: &lance::Error) -> Error {
+    let kind = match error {
+        lance::Error::NotSupported { .. } => ErrorKind::NotSupported,
+        _ => ErrorKind::Storage,
+    };
+    tracing::debug!(error = %error, action, "lance refused");
+    let text = error.to_string();
+    let cause = text.split(", /").next().unwrap_or_default().split(", rust/").next().unwrap_or_default();
+    Error::new(kind, format!("cannot {action}")).with_detail(cause.trim().to_string())
+}
+
+/// Writes to a table as a program that knows nothing of this database would.
+#[cfg(test)]
+pub(crate) async fn append_as_a_stranger(table: &TableVersion, rows: arrow::array::RecordBatch) {
+    let parameters = lance::dataset::WriteParams { mode: lance::dataset::WriteMode::Append, ..Default::default() };
+    lance::dataset::InsertBuilder::new(table.dataset.uri())
+        .with_params(&parameters)
+        .execute(vec![rows])
+        .await
+        .expect("a stranger may write");
+}

@@ -1,0 +1,343 @@
+//! Rows on their way into a table: written to files that no version names yet.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt};
+use lance::dataset::transaction::{Operation, Transaction, TransactionBuilder, UpdateMode};
+use lance::dataset::{InsertBuilder, WriteDestination, WriteMode, WriteParams};
+use lance_file::version::LanceFileVersion;
+use lance_table::format::{Fragment, pb};
+use lance_table::io::deletion::relative_deletion_file_path;
+use prost::Message;
+
+use super::table::{TableVersion, row_addresses};
+use super::key_index::hash_keys;
+use super::{KeyHash, Store, failed, folding, layout};
+use crate::catalog::{TableDefinition, TableId};
+use crate::error::{Error, Result};
+use crate::stream;
+
+/// Rows in a batch of a scan or a write.
+pub(super) const BATCH_ROWS: usize = 8192;
+
+/// The Lance file format that tables are written in; pinned, so that a library update does not change it.
+const FILE_FORMAT: LanceFileVersion = LanceFileVersion::V2_2;
+
+/// A table's new version, written and invisible.
+#[derive(Debug, Clone)]
+pub struct StagedWrite {
+    /// The table.
+    pub table: Arc<TableDefinition>,
+    /// The version it starts from; 0 for a table being made.
+    pub base: u64,
+    /// Keys of the rows of older fragments that it writes again, in the order in which they come before its own rows.
+    pub(crate) folded_keys: Vec<KeyHash>,
+    transaction: Transaction,
+}
+
+/// Rows written ahead of their commit, as a bulk load does: fragments, and what the commit has to check again.
+#[derive(Debug, Clone)]
+pub struct StagedLoad {
+    /// The table.
+    pub table: Arc<TableDefinition>,
+    /// The version of the table that the checks were made at; 0 for a table being made.
+    pub checked_at: u64,
+    /// Hashes of the new rows' primary keys, in row order; empty where the table has no primary key.
+    pub(crate) keys: Vec<KeyHash>,
+    /// Hashes of the vertex keys that new edges point to, by vertex table, and the version they were found at.
+    pub(crate) end_points: BTreeMap<TableId, EndPointCheck>,
+    pub(crate) rows: u64,
+    operation: Operation,
+}
+
+/// Vertex keys that a load's edges need.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EndPointCheck {
+    pub(crate) checked_at: u64,
+    pub(crate) keys: super::key_index::KeySet,
+}
+
+impl StagedLoad {
+    /// Rows that were written.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Fragments that were written.
+    pub(crate) fn fragments(&self) -> usize {
+        new_fragments(&self.operation).len()
+    }
+}
+
+impl StagedWrite {
+    /// The version it makes.
+    pub fn version(&self) -> u64 {
+        self.base + 1
+    }
+
+    /// Its Lance transaction's identity.
+    pub fn transaction_id(&self) -> &str {
+        &self.transaction.uuid
+    }
+
+    pub(super) fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    /// Its Lance transaction as bytes, for the commit record.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let message = pb::Transaction::try_from(&self.transaction)
+            .map_err(|error| failed("encode a transaction", &error))?;
+        Ok(message.encode_to_vec())
+    }
+
+    /// The staged write that [`StagedWrite::encode`] was made of.
+    pub fn decode(table: Arc<TableDefinition>, bytes: &[u8]) -> Result<Self> {
+        let message = pb::Transaction::decode(bytes).map_err(|error| {
+            Error::storage(format!("the redo of table \"{}\" is damaged", table.name)).with_detail(error.to_string())
+        })?;
+        let transaction = Transaction::try_from(message).map_err(|error| failed("decode a transaction", &error))?;
+        let base = transaction.read_version;
+        Ok(StagedWrite { table, base, folded_keys: Vec::new(), transaction })
+    }
+
+    /// Rows of each new fragment, in order.
+    pub(crate) fn new_fragment_rows(&self) -> Vec<usize> {
+        new_fragments(&self.transaction.operation).iter().map(|fragment| fragment.physical_rows.unwrap_or(0)).collect()
+    }
+}
+
+impl Store {
+    /// Stages the change of one table: rows that go (by address at `base`) and rows that come. Small fragments are folded
+    /// into what is written (see [`folding`]).
+    pub async fn stage(
+        self: &Arc<Self>,
+        base: &Arc<TableVersion>,
+        removed: &[RecordBatch],
+        added: &[RecordBatch],
+    ) -> Result<StagedWrite> {
+        let table = base.definition();
+        let removed: HashSet<u64> =
+            removed.iter().flat_map(|batch| row_addresses(batch).values().iter().copied()).collect();
+        let folded = match added.iter().any(|batch| batch.num_rows() > 0) {
+            true => folding::choose(&base.dataset.manifest().fragments),
+            false => Vec::new(),
+        };
+        let mut rows = base.rows_of_fragments(&folded, &removed).await?;
+        let mut folded_keys = Vec::new();
+        if !table.primary_key.is_empty() {
+            for batch in &rows {
+                let keys: Vec<_> =
+                    table.key_positions().into_iter().map(|position| Arc::clone(batch.column(position))).collect();
+                folded_keys.extend(hash_keys(&keys)?);
+            }
+        }
+        rows.extend(added.iter().filter(|batch| batch.num_rows() > 0).cloned());
+        let new_fragments = self.append(base, &rows).await?;
+        let operation = self.replace_rows(base, removed, folded, new_fragments).await?;
+        Ok(StagedWrite { folded_keys, ..staged(table, base.version(), operation) })
+    }
+
+    async fn append(&self, base: &TableVersion, rows: &[RecordBatch]) -> Result<Vec<Fragment>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = base.definition();
+        let schema = layout::stored_schema(&table.arrow_schema());
+        let stored: Vec<RecordBatch> = rows.iter().map(layout::to_stored).collect::<Result<_>>()?;
+        let stored = Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(stored.into_iter().map(Ok))));
+        let destination = WriteDestination::Dataset(Arc::clone(&base.dataset));
+        append_fragments(self.write(destination, table, WriteMode::Append, stored).await?)
+    }
+
+    /// Stages a table being made, with its first rows.
+    pub async fn stage_new(
+        &self,
+        table: &Arc<TableDefinition>,
+        rows: Option<SendableRecordBatchStream>,
+    ) -> Result<StagedWrite> {
+        let operation = self.write_new(table, rows).await?;
+        Ok(staged(table, 0, operation))
+    }
+
+    /// Stages a load: into `base`, or as the first rows of a table being made.
+    pub(crate) fn staged_from_load(&self, load: &StagedLoad, base: u64) -> StagedWrite {
+        staged(&load.table, base, load.operation.clone())
+    }
+
+    /// Writes the rows of a load. `observe` sees every batch before it is written and may refuse it.
+    pub(crate) async fn write_load(
+        &self,
+        table: &Arc<TableDefinition>,
+        base: Option<&TableVersion>,
+        rows: SendableRecordBatchStream,
+    ) -> Result<StagedLoad> {
+        let operation = match base {
+            None => self.write_new(table, Some(rows)).await?,
+            Some(base) => {
+                let write = WriteDestination::Dataset(Arc::clone(&base.dataset));
+                self.write(write, table, WriteMode::Append, to_stored_stream(rows)).await?
+            }
+        };
+        let written = new_fragments(&operation).iter().filter_map(|fragment| fragment.physical_rows).sum::<usize>();
+        Ok(StagedLoad {
+            table: Arc::clone(table),
+            checked_at: base.map_or(0, TableVersion::version),
+            keys: Vec::new(),
+            end_points: BTreeMap::new(),
+            rows: written as u64,
+            operation,
+        })
+    }
+
+    async fn write_new(
+        &self,
+        table: &Arc<TableDefinition>,
+        rows: Option<SendableRecordBatchStream>,
+    ) -> Result<Operation> {
+        let schema = layout::stored_schema(&table.arrow_schema());
+        let rows = match rows {
+            Some(rows) => to_stored_stream(rows),
+            None => Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::empty())),
+        };
+        let uri = self.storage.table_uri(&table.directory);
+        self.write(WriteDestination::Uri(&uri), table, WriteMode::Create, rows).await
+    }
+
+    async fn write(
+        &self,
+        destination: WriteDestination<'_>,
+        table: &TableDefinition,
+        mode: WriteMode,
+        rows: SendableRecordBatchStream,
+    ) -> Result<Operation> {
+        let parameters = WriteParams {
+            mode,
+            session: Some(Arc::clone(&self.session)),
+            data_storage_version: Some(FILE_FORMAT),
+            auto_cleanup: None,
+            skip_auto_cleanup: true,
+            ..WriteParams::default()
+        };
+        let transaction = InsertBuilder::new(destination)
+            .with_params(&parameters)
+            .execute_uncommitted_stream(rows)
+            .await
+            .map_err(|error| own_error(&error).unwrap_or_else(|| {
+                failed(&format!("write rows of table \"{}\"", table.name), &error).on_table(&table.name)
+            }))?;
+        Ok(transaction.operation)
+    }
+
+    /// One operation: deletions in the base's fragments, fragments that go whole, and fragments that come.
+    async fn replace_rows(
+        &self,
+        base: &TableVersion,
+        removed: HashSet<u64>,
+        folded: Vec<u64>,
+        new_fragments: Vec<Fragment>,
+    ) -> Result<Operation> {
+        let mut offsets: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for address in removed.into_iter().filter(|address| !folded.contains(&(address >> 32))) {
+            offsets.entry(address >> 32).or_default().push(address as u32);
+        }
+        if offsets.is_empty() && folded.is_empty() {
+            return Ok(Operation::Append { fragments: new_fragments });
+        }
+        let mut updated_fragments = Vec::new();
+        let mut removed_fragment_ids = folded;
+        for (fragment_id, offsets) in offsets {
+            let fragment = base
+                .dataset
+                .get_fragment(fragment_id as usize)
+                .ok_or_else(|| Error::internal(format!("fragment {fragment_id} is not in {base:?}")))?;
+            match fragment.extend_deletions(offsets).await.map_err(|error| failed("mark deleted rows", &error))? {
+                Some(fragment) => updated_fragments.push(fragment.metadata().clone()),
+                None => removed_fragment_ids.push(fragment_id),
+            }
+        }
+        removed_fragment_ids.sort_unstable();
+        Ok(Operation::Update {
+            removed_fragment_ids,
+            updated_fragments,
+            new_fragments,
+            fields_modified: Vec::new(),
+            compacted_sstables: Vec::new(),
+            fields_for_preserving_frag_bitmap: Vec::new(),
+            update_mode: Some(UpdateMode::RewriteRows),
+            inserted_rows_filter: None,
+            updated_fragment_offsets: None,
+        })
+    }
+
+    /// Local files that a staged write refers to and that must be on disk before its record is.
+    pub(super) fn files_of(&self, write: &StagedWrite) -> Vec<PathBuf> {
+        let Some(root) = self.storage.local_root() else { return Vec::new() };
+        let table = root.join("tables").join(&write.table.directory);
+        changed_fragments(&write.transaction.operation)
+            .flat_map(fragment_files)
+            .map(|file| table.join(file))
+            .collect()
+    }
+}
+
+fn staged(table: &Arc<TableDefinition>, base: u64, operation: Operation) -> StagedWrite {
+    let transaction = TransactionBuilder::new(base, operation).build();
+    StagedWrite { table: Arc::clone(table), base, folded_keys: Vec::new(), transaction }
+}
+
+fn append_fragments(operation: Operation) -> Result<Vec<Fragment>> {
+    match operation {
+        Operation::Append { fragments } => Ok(fragments),
+        other => Err(Error::internal(format!("an append was staged as {}", other.name()))),
+    }
+}
+
+fn new_fragments(operation: &Operation) -> &[Fragment] {
+    match operation {
+        Operation::Append { fragments } | Operation::Overwrite { fragments, .. } => fragments,
+        Operation::Update { new_fragments, .. } => new_fragments,
+        _ => &[],
+    }
+}
+
+fn changed_fragments(operation: &Operation) -> impl Iterator<Item = &Fragment> {
+    let updated: &[Fragment] = match operation {
+        Operation::Update { updated_fragments, .. } => updated_fragments,
+        _ => &[],
+    };
+    new_fragments(operation).iter().chain(updated)
+}
+
+/// Paths of a fragment's files below its table's directory.
+pub(super) fn fragment_files(fragment: &Fragment) -> Vec<String> {
+    let data = fragment.files.iter().map(|file| format!("data/{}", file.path));
+    let deletions = fragment.deletion_file.iter().map(|file| relative_deletion_file_path(fragment.id, file));
+    data.chain(deletions).collect()
+}
+
+fn to_stored_stream(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = layout::stored_schema(&rows.schema());
+    let stored = rows.map(|batch| layout::to_stored(&batch?).map_err(Into::into));
+    Box::pin(RecordBatchStreamAdapter::new(schema, stored.into_stream()))
+}
+
+/// An error that a row source of ours raised, which Lance carried through.
+fn own_error(error: &lance::Error) -> Option<Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        if let Some(own) = current.downcast_ref::<Error>() {
+            return Some(own.clone());
+        }
+        if let Some(wrapped) = current.downcast_ref::<datafusion::error::DataFusionError>() {
+            return Some(stream::error_ref(wrapped));
+        }
+        cause = current.source();
+    }
+    None
+}

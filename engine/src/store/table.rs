@@ -1,0 +1,406 @@
+//! A table at one version.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
+use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use futures::{StreamExt, TryStreamExt};
+use lance::Dataset;
+use lance::dataset::ProjectionRequest;
+
+use super::key_index::{KeyHash, KeyIndex, hash_keys};
+use super::layout;
+use super::scan::LanceScan;
+use super::staging::{BATCH_ROWS, fragment_files};
+use super::{Store, failed};
+use crate::catalog::TableDefinition;
+use crate::change::ROW_ADDRESS;
+use crate::error::{Error, ErrorKind, Result};
+use crate::stream;
+
+/// A table, opened at one version.
+pub struct TableVersion {
+    store: Arc<Store>,
+    definition: Arc<TableDefinition>,
+    pub(super) dataset: Arc<Dataset>,
+}
+
+impl std::fmt::Debug for TableVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.definition.name, self.version())
+    }
+}
+
+/// What a scan reads.
+#[derive(Debug, Clone, Default)]
+pub struct ScanRequest {
+    /// Columns in output order; `None` for all. An empty list gives rows without columns.
+    pub columns: Option<Vec<String>>,
+    /// Rows for which this is not true are left out. Column references are unqualified.
+    pub filter: Option<Expr>,
+    /// Rows at the most.
+    pub limit: Option<usize>,
+    /// Whether [`ROW_ADDRESS`] is added as the last column.
+    pub row_address: bool,
+}
+
+/// Rows that differ between two versions of a table.
+#[derive(Debug, Default)]
+pub struct Difference {
+    /// Identity columns and [`ROW_ADDRESS`] of rows of the older version that are gone or replaced.
+    pub removed: Vec<RecordBatch>,
+    /// Rows of the newer version that the older one does not have, or has elsewhere.
+    pub added: Vec<RecordBatch>,
+}
+
+impl TableVersion {
+    pub(super) fn new(store: Arc<Store>, definition: Arc<TableDefinition>, dataset: Dataset) -> Self {
+        TableVersion { store, definition, dataset: Arc::new(dataset) }
+    }
+
+    /// The table.
+    pub fn definition(&self) -> &Arc<TableDefinition> {
+        &self.definition
+    }
+
+    /// The Lance version.
+    pub fn version(&self) -> u64 {
+        self.dataset.version().version
+    }
+
+    /// Bytes of the table's data files.
+    pub fn data_bytes(&self) -> u64 {
+        self.dataset
+            .manifest()
+            .fragments
+            .iter()
+            .flat_map(|fragment| &fragment.files)
+            .filter_map(|file| file.file_size_bytes.get())
+            .map(std::num::NonZero::get)
+            .sum()
+    }
+
+    /// Fragments the version consists of.
+    pub fn fragments(&self) -> usize {
+        self.dataset.manifest().fragments.len()
+    }
+
+    /// Rows of this version, as its manifest says.
+    pub fn row_count(&self) -> usize {
+        self.dataset.manifest().fragments.iter().filter_map(lance_table::format::Fragment::num_rows).sum()
+    }
+
+    /// Rows of this version, counted where the manifest does not say.
+    pub async fn count_rows(&self) -> Result<usize> {
+        self.dataset.count_rows(None).await.map_err(|error| self.failed("count the rows of", &error))
+    }
+
+    /// Lance's own physical plan of a scan.
+    pub async fn scan(self: &Arc<Self>, request: &ScanRequest) -> Result<Arc<dyn ExecutionPlan>> {
+        self.scan_fragments(request, None).await
+    }
+
+    async fn scan_fragments(
+        self: &Arc<Self>,
+        request: &ScanRequest,
+        fragments: Option<&HashSet<u64>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let wrap = |error: lance::Error| self.failed("scan", &error);
+        let mut scanner = self.dataset.scan();
+        if let Some(fragments) = fragments {
+            let chosen =
+                self.dataset.manifest().fragments.iter().filter(|fragment| fragments.contains(&fragment.id)).cloned();
+            scanner.with_fragments(chosen.collect());
+        }
+        let columns = match &request.columns {
+            Some(columns) => columns.clone(),
+            None => self.definition.columns.iter().map(|column| column.name.clone()).collect(),
+        };
+        if columns.is_empty() || request.row_address {
+            scanner.with_row_address();
+        }
+        scanner.project(&columns).map_err(wrap)?;
+        if let Some(filter) = &request.filter {
+            scanner.filter_expr(filter.clone());
+        }
+        if let Some(limit) = request.limit {
+            scanner.limit(Some(limit as i64), None).map_err(wrap)?;
+        }
+        scanner.batch_size(BATCH_ROWS);
+        let plan = scanner.create_plan().await.map_err(wrap)?;
+        let schema = self.output_schema(&columns, request.row_address)?;
+        let whole = request.filter.is_none() && request.limit.is_none() && fragments.is_none();
+        LanceScan::over(plan, schema, Arc::clone(self), request.clone(), whole)
+    }
+
+    /// The schema of rows with `columns`, and the row address last where asked for.
+    fn output_schema(&self, columns: &[String], row_address: bool) -> Result<SchemaRef> {
+        let mut fields = columns
+            .iter()
+            .map(|name| {
+                let column = self.definition.column(name)?;
+                Ok(column.sql_type.field(&column.name, !column.not_null))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if row_address {
+            fields.push(Field::new(ROW_ADDRESS, DataType::UInt64, false));
+        }
+        Ok(Arc::new(Schema::new(fields)))
+    }
+
+    /// Streams a scan.
+    pub async fn read(self: &Arc<Self>, request: &ScanRequest) -> Result<SendableRecordBatchStream> {
+        stream::execute(self.scan(request).await?)
+    }
+
+    /// The index of this version's primary key; built where it is missing. Must have a primary key.
+    pub(crate) async fn key_index(self: &Arc<Self>) -> Result<Arc<KeyIndex>> {
+        if let Some(index) = self.store.keys.get(self.definition.id)
+            && index.addresses(self.version(), &[]).is_some()
+        {
+            return Ok(index);
+        }
+        let request = ScanRequest {
+            columns: Some(self.definition.primary_key.clone()),
+            row_address: true,
+            ..ScanRequest::default()
+        };
+        let mut rows = self.read(&request).await?;
+        let mut pairs = Vec::new();
+        while let Some(batch) = stream::next(&mut rows).await? {
+            let (addresses, keys) = batch.columns().split_last().ok_or_else(|| Error::internal("no row address"))?;
+            pairs.extend(hash_keys(keys)?.into_iter().zip(addresses.as_primitive::<UInt64Type>().values().iter().copied()));
+        }
+        let index = KeyIndex::new(self.version(), pairs);
+        if self.store.keys.get(self.definition.id).is_some() {
+            // The one in place stands at another version, most likely the newer head: this one is for this reader only.
+            return Ok(Arc::new(index));
+        }
+        Ok(self.store.keys.put(self.definition.id, index))
+    }
+
+    /// Row addresses by key hash, `None` where a key has no row.
+    pub(crate) async fn addresses(self: &Arc<Self>, keys: &[KeyHash]) -> Result<Vec<Option<u64>>> {
+        let index = self.key_index().await?;
+        if let Some(addresses) = index.addresses(self.version(), keys) {
+            return Ok(addresses);
+        }
+        // A commit moved the shared index on between the two look-ups; an index of this reader's own cannot move.
+        self.store.keys.forget(self.definition.id);
+        let index = Box::pin(self.key_index()).await?;
+        index.addresses(self.version(), keys).ok_or_else(|| {
+            Error::new(ErrorKind::SerializationFailure, format!("table \"{}\" keeps changing", self.definition.name))
+        })
+    }
+
+    /// Rows by primary key, in the order of `keys`; keys without a row are left out.
+    ///
+    /// `keys` are the key columns in key order. Gives, for every row found, its position in `keys`, and the rows.
+    pub async fn take_by_key(self: &Arc<Self>, keys: &[ArrayRef], columns: &[String]) -> Result<(UInt32Array, RecordBatch)> {
+        let found = self.addresses(&hash_keys(keys)?).await?;
+        let (positions, addresses): (Vec<u32>, Vec<u64>) = found
+            .iter()
+            .enumerate()
+            .filter_map(|(position, address)| Some((position as u32, (*address)?)))
+            .unzip();
+        Ok((UInt32Array::from(positions), self.take(&addresses, columns).await?))
+    }
+
+    /// Rows by address, in the order of `addresses`, which may repeat.
+    pub async fn take(&self, addresses: &[u64], columns: &[String]) -> Result<RecordBatch> {
+        let schema = self.output_schema(columns, false)?;
+        if addresses.is_empty() {
+            return Ok(RecordBatch::new_empty(schema));
+        }
+        if columns.is_empty() {
+            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(addresses.len()));
+            return RecordBatch::try_new_with_options(schema, vec![], &options)
+                .map_err(|error| Error::internal(error.to_string()));
+        }
+        // Lance reads sorted addresses without going back and forth, and each once.
+        let mut sorted = addresses.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let projection = ProjectionRequest::from_columns(columns, self.dataset.schema());
+        let rows = self
+            .dataset
+            .take_rows(&sorted, projection)
+            .await
+            .map_err(|error| self.failed("read rows of", &error))?;
+        if rows.num_rows() != sorted.len() {
+            return Err(Error::internal(format!(
+                "{} of {} rows of table \"{}\" are missing at version {}",
+                sorted.len() - rows.num_rows(),
+                sorted.len(),
+                self.definition.name,
+                self.version()
+            )));
+        }
+        let rows = layout::from_stored(&rows, &schema)?;
+        if sorted == addresses {
+            return Ok(rows);
+        }
+        let order: UInt32Array =
+            addresses.iter().map(|address| sorted.partition_point(|known| known < address) as u32).collect();
+        take_record_batch(&rows, &order).map_err(|error| Error::internal(error.to_string()))
+    }
+
+    /// What this version has that `older`, of the same table, has not, and the other way round.
+    ///
+    /// Reads only fragments that differ. `identity` are the columns that removed rows come with.
+    pub async fn difference(self: &Arc<Self>, older: &Arc<TableVersion>, identity: &[String]) -> Result<Difference> {
+        let before = older.fragment_states();
+        let after = self.fragment_states();
+        let gone = |there: &BTreeMap<u64, FragmentState>, here: &BTreeMap<u64, FragmentState>| -> HashSet<u64> {
+            there.iter().filter(|(id, state)| here.get(id) != Some(state)).map(|(id, _)| *id).collect()
+        };
+        let removed = older
+            .collect_fragments(&gone(&before, &after), Some(identity.to_vec()))
+            .await?;
+        let added = self.collect_fragments(&gone(&after, &before), None).await?;
+        cancel_out(removed, added)
+    }
+
+    async fn collect_fragments(
+        self: &Arc<Self>,
+        fragments: &HashSet<u64>,
+        columns: Option<Vec<String>>,
+    ) -> Result<Vec<RecordBatch>> {
+        if fragments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = ScanRequest { columns, row_address: true, ..ScanRequest::default() };
+        let plan = self.scan_fragments(&request, Some(fragments)).await?;
+        stream::execute(plan)?
+            .map(|batch| batch.map_err(stream::error))
+            .try_collect()
+            .await
+    }
+
+    /// The rows of some fragments, but for those at `removed`.
+    pub(super) async fn rows_of_fragments(
+        self: &Arc<Self>,
+        fragments: &[u64],
+        removed: &HashSet<u64>,
+    ) -> Result<Vec<RecordBatch>> {
+        let fragments: HashSet<u64> = fragments.iter().copied().collect();
+        let rows = self.collect_fragments(&fragments, None).await?;
+        rows.into_iter().map(|batch| Ok(without_address(without_rows(batch, removed)?))).collect()
+    }
+
+    /// Addresses of the rows that the commit of this version added: the last fragments, with `rows` rows each.
+    pub(crate) fn newest_addresses(&self, rows: &[usize]) -> Vec<u64> {
+        let ids = self.newest_fragments(rows.len());
+        ids.into_iter()
+            .zip(rows)
+            .flat_map(|(id, rows)| (0..*rows as u64).map(move |offset| id << 32 | offset))
+            .collect()
+    }
+
+    /// Streams the rows of the last `fragments` fragments, which one commit added.
+    pub(crate) async fn read_newest(
+        self: &Arc<Self>,
+        fragments: usize,
+        columns: Vec<String>,
+    ) -> Result<SendableRecordBatchStream> {
+        let chosen = self.newest_fragments(fragments).into_iter().collect();
+        let mut distinct = columns.clone();
+        let mut seen = HashSet::new();
+        distinct.retain(|column| seen.insert(column.clone()));
+        let positions = columns.iter().filter_map(|name| distinct.iter().position(|known| known == name)).collect();
+        let request = ScanRequest { columns: Some(distinct), ..ScanRequest::default() };
+        let plan = self.scan_fragments(&request, Some(&chosen)).await?;
+        stream::project(stream::execute(plan)?, positions)
+    }
+
+    /// Lance numbers fragments upwards, in the order in which they were staged.
+    fn newest_fragments(&self, count: usize) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.dataset.manifest().fragments.iter().map(|fragment| fragment.id).collect();
+        ids.sort_unstable();
+        ids.split_off(ids.len().saturating_sub(count))
+    }
+
+    fn fragment_states(&self) -> BTreeMap<u64, FragmentState> {
+        self.dataset
+            .manifest()
+            .fragments
+            .iter()
+            .map(|fragment| (fragment.id, FragmentState { files: fragment_files(fragment) }))
+            .collect()
+    }
+
+    /// Rows whose `column` is one of `keys`: identity columns and row address.
+    pub(crate) async fn rows_where_in(
+        self: &Arc<Self>,
+        column: &str,
+        keys: &ArrayRef,
+        identity: &[String],
+    ) -> Result<Vec<RecordBatch>> {
+        let mut found = Vec::new();
+        for start in (0..keys.len()).step_by(IN_LIST) {
+            let slice = keys.slice(start, IN_LIST.min(keys.len() - start));
+            let list = (0..slice.len())
+                .map(|row| datafusion::scalar::ScalarValue::try_from_array(&slice, row).map(lit))
+                .collect::<Result<Vec<Expr>, _>>()
+                .map_err(stream::error)?;
+            let request = ScanRequest {
+                columns: Some(identity.to_vec()),
+                filter: Some(col(datafusion::common::Column::from_name(column)).in_list(list, false)),
+                row_address: true,
+                ..ScanRequest::default()
+            };
+            let mut rows = self.read(&request).await?;
+            while let Some(batch) = stream::next(&mut rows).await? {
+                found.push(batch);
+            }
+        }
+        Ok(found)
+    }
+
+    fn failed(&self, action: &str, error: &lance::Error) -> Error {
+        failed(&format!("{action} table \"{}\"", self.definition.name), error).on_table(&self.definition.name)
+    }
+}
+
+/// Keys in one IN filter.
+const IN_LIST: usize = 1000;
+
+/// The files that make a fragment; two versions with the same ones have the same rows in it.
+#[derive(Debug, PartialEq, Eq)]
+struct FragmentState {
+    files: Vec<String>,
+}
+
+/// Rows that stand in both at the same address did not change: only their fragment's deletion file did.
+fn cancel_out(removed: Vec<RecordBatch>, added: Vec<RecordBatch>) -> Result<Difference> {
+    let addresses = |batches: &[RecordBatch]| -> HashSet<u64> {
+        batches.iter().flat_map(|batch| row_addresses(batch).values().to_vec()).collect()
+    };
+    let (before, after) = (addresses(&removed), addresses(&added));
+    let keep = |batches: Vec<RecordBatch>, other: &HashSet<u64>| -> Result<Vec<RecordBatch>> {
+        batches.into_iter().map(|batch| without_rows(batch, other)).collect()
+    };
+    let removed = keep(removed, &after)?;
+    let added = keep(added, &before)?.into_iter().map(without_address).collect();
+    Ok(Difference { removed, added })
+}
+
+/// The row addresses of a batch that has them last.
+pub(crate) fn row_addresses(batch: &RecordBatch) -> &UInt64Array {
+    batch.column(batch.num_columns() - 1).as_primitive()
+}
+
+/// Rows whose address is not among `known`.
+pub(crate) fn without_rows(batch: RecordBatch, known: &HashSet<u64>) -> Result<RecordBatch> {
+    let keep = row_addresses(&batch).iter().map(|address| address.map(|address| !known.contains(&address))).collect();
+    filter_record_batch(&batch, &keep).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn without_address(batch: RecordBatch) -> RecordBatch {
+    let columns: Vec<usize> = (0..batch.num_columns() - 1).collect();
+    batch.project(&columns).expect("the columns are there")
+}

@@ -1,0 +1,236 @@
+//! The engine as a whole: what a commit promises, with the steps of the protocol stopped one by one.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use crate::catalog::{ColumnDefinition, TableDefinition, TableId};
+use crate::change::{CatalogEdit, Changes, Delta};
+use crate::database::{Database, OpenOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::ScanRequest;
+use crate::stream;
+use crate::transaction::{CommitObserver, CommitStep};
+use crate::types::SqlType;
+
+fn people() -> TableDefinition {
+    let id = TableId(Uuid::now_v7());
+    let column = |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None };
+    TableDefinition {
+        id,
+        oid: 0,
+        name: "person".into(),
+        directory: format!("person-{id}.lance"),
+        columns: vec![column("id", SqlType::BigInt, true), column("name", SqlType::Text, false)],
+        primary_key: vec!["id".into()],
+    }
+}
+
+fn rows(table: &TableDefinition, rows: &[(i64, &str)]) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0)));
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1)));
+    RecordBatch::try_new(table.arrow_schema(), vec![ids, names]).unwrap()
+}
+
+async fn create(database: &Database) -> Arc<TableDefinition> {
+    let mut changes = Changes::new(database.snapshot());
+    changes.catalog.push(CatalogEdit::CreateTable(people()));
+    database.commit(changes).await.unwrap();
+    Arc::clone(database.snapshot().catalog.table("person").unwrap())
+}
+
+async fn insert(database: &Database, new: &[(i64, &str)]) -> Result<()> {
+    let base = database.snapshot();
+    let table = Arc::clone(base.catalog.table("person")?);
+    let added = vec![rows(&table, new)];
+    let mut changes = Changes::new(base);
+    changes.deltas.push(Delta { table, removed: vec![], added });
+    database.commit(changes).await.map(drop)
+}
+
+async fn delete(database: &Database, id: i64) -> Result<()> {
+    let base = database.snapshot();
+    let table = base.table("person").await?;
+    let keys: ArrayRef = Arc::new(Int64Array::from(vec![id]));
+    let removed = table.rows_where_in("id", &keys, &["id".to_string()]).await?;
+    let mut changes = Changes::new(base);
+    changes.deltas.push(Delta { table: Arc::clone(table.definition()), removed, added: vec![] });
+    database.commit(changes).await.map(drop)
+}
+
+async fn contents(database: &Database) -> Vec<(i64, String)> {
+    let table = database.snapshot().table("person").await.unwrap();
+    let mut stream = table.read(&ScanRequest::default()).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(batch) = stream::next(&mut stream).await.unwrap() {
+        let (ids, names) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_string::<i32>());
+        found.extend((0..batch.num_rows()).map(|row| (ids.value(row), names.value(row).to_string())));
+    }
+    found.sort();
+    found
+}
+
+fn owned(rows: &[(i64, &str)]) -> Vec<(i64, String)> {
+    rows.iter().map(|(id, name)| (*id, name.to_string())).collect()
+}
+
+#[tokio::test]
+async fn rows_survive_a_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    create(&database).await;
+    insert(&database, &[(1, "ann"), (2, "bob")]).await.unwrap();
+    insert(&database, &[(3, "cyd")]).await.unwrap();
+    delete(&database, 2).await.unwrap();
+    assert_eq!(contents(&database).await, owned(&[(1, "ann"), (3, "cyd")]));
+    database.close().await;
+    drop(database);
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    assert_eq!(contents(&database).await, owned(&[(1, "ann"), (3, "cyd")]));
+    assert_eq!(database.recovery().redone, Vec::<String>::new());
+    insert(&database, &[(2, "bea")]).await.unwrap();
+    assert_eq!(contents(&database).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_is_taken_once_and_free_again_after_its_row_went() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    create(&database).await;
+    insert(&database, &[(1, "ann")]).await.unwrap();
+    let error = insert(&database, &[(2, "bob"), (1, "again")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UniqueViolation);
+    assert_eq!(error.detail(), Some("Key (id)=(1) already exists."));
+    let error = insert(&database, &[(7, "x"), (7, "y")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UniqueViolation);
+    assert_eq!(contents(&database).await, owned(&[(1, "ann")]));
+    delete(&database, 1).await.unwrap();
+    insert(&database, &[(1, "new")]).await.unwrap();
+    assert_eq!(contents(&database).await, owned(&[(1, "new")]));
+}
+
+#[tokio::test]
+async fn rows_are_found_by_key_at_their_version() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    create(&database).await;
+    insert(&database, &[(1, "ann"), (2, "bob")]).await.unwrap();
+    let old = database.snapshot().table("person").await.unwrap();
+    delete(&database, 1).await.unwrap();
+    insert(&database, &[(3, "cyd")]).await.unwrap();
+    let new = database.snapshot().table("person").await.unwrap();
+    let keys: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![3, 2, 1, 2]))];
+    let columns = ["name".to_string()];
+    for _ in 0..2 {
+        let (positions, found) = new.take_by_key(&keys, &columns).await.unwrap();
+        assert_eq!(positions.values(), &[0, 1, 3]);
+        assert_eq!(found.column(0).as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["cyd", "bob", "bob"]);
+        let (positions, found) = old.take_by_key(&keys, &columns).await.unwrap();
+        assert_eq!(positions.values(), &[1, 2, 3]);
+        assert_eq!(found.column(0).len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn only_one_process_opens_a_database_for_writing() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    let error = Database::open(OpenOptions::new(directory.path())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+}
+
+#[tokio::test]
+async fn many_small_commits_leave_few_fragments_and_every_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    create(&database).await;
+    for id in 0..80 {
+        insert(&database, &[(id, "x")]).await.unwrap();
+        if id % 10 == 9 {
+            delete(&database, id - 5).await.unwrap();
+        }
+    }
+    let table = database.snapshot().table("person").await.unwrap();
+    assert!(table.fragments() < 40, "{} fragments", table.fragments());
+    let expected: Vec<i64> = (0..80).filter(|id| id % 10 != 4).collect();
+    assert_eq!(contents(&database).await.into_iter().map(|row| row.0).collect::<Vec<_>>(), expected);
+    let keys: [ArrayRef; 1] = [Arc::new(Int64Array::from_iter_values(0..80))];
+    let (positions, rows) = table.take_by_key(&keys, &["id".to_string()]).await.unwrap();
+    assert_eq!(positions.values().iter().map(|at| i64::from(*at)).collect::<Vec<_>>(), expected);
+    assert_eq!(rows.column(0).as_primitive::<Int64Type>().values(), expected.as_slice());
+}
+
+/// Stops every commit at one step, as a crash would: what is on disk stays, what is in memory is dropped.
+#[derive(Debug)]
+struct StopAt {
+    step: Mutex<Option<(CommitStep, bool)>>,
+}
+
+impl CommitObserver for StopAt {
+    fn before(&self, step: CommitStep) -> Result<()> {
+        self.stop_at(step, true)
+    }
+    fn after(&self, step: CommitStep) -> Result<()> {
+        self.stop_at(step, false)
+    }
+}
+
+impl StopAt {
+    fn stop_at(&self, step: CommitStep, before: bool) -> Result<()> {
+        match *self.step.lock() {
+            Some(stop) if stop == (step, before) => Err(Error::internal("stopped by the test")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_stopped_at_any_step_is_there_whole_or_not_at_all() {
+    for step in CommitStep::ALL {
+        for before in [true, false] {
+            let directory = tempfile::tempdir().unwrap();
+            let observer = Arc::new(StopAt { step: Mutex::new(None) });
+            let options = OpenOptions { observer: Some(Arc::clone(&observer) as _), ..OpenOptions::new(directory.path()) };
+            let database = Database::open(options).await.unwrap();
+            create(&database).await;
+            insert(&database, &[(1, "ann")]).await.unwrap();
+            *observer.step.lock() = Some((step, before));
+            let _ = insert(&database, &[(2, "bob"), (3, "cyd")]).await;
+            drop(database);
+            let past_the_point = CommitStep::ALL.iter().position(|other| *other == step)
+                > CommitStep::ALL.iter().position(|other| *other == CommitStep::WriteRecord)
+                || (step, before) == (CommitStep::WriteRecord, false);
+            let expected = match past_the_point {
+                true => owned(&[(1, "ann"), (2, "bob"), (3, "cyd")]),
+                false => owned(&[(1, "ann")]),
+            };
+            for opening in 0..2 {
+                let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+                assert_eq!(contents(&database).await, expected, "{step:?} before={before} opening {opening}");
+                insert(&database, &[(10 + opening, "later")]).await.unwrap();
+                delete(&database, 10 + opening).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_version_made_by_a_stranger_is_never_written_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    let table = create(&database).await;
+    insert(&database, &[(1, "ann")]).await.unwrap();
+    let snapshot = database.snapshot();
+    crate::store::append_as_a_stranger(&snapshot.open(&table).await.unwrap(), rows(&table, &[(9, "stranger")])).await;
+    let error = insert(&database, &[(2, "bob")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForeignChange, "{error}");
+    assert_eq!(contents(&database).await, owned(&[(1, "ann")]));
+    drop((database, snapshot));
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    assert_eq!(database.recovery().foreign, ["person"]);
+    assert_eq!(contents(&database).await, owned(&[(1, "ann")]));
+    assert_eq!(insert(&database, &[(2, "bob")]).await.unwrap_err().kind(), ErrorKind::ForeignChange);
+}

@@ -1,0 +1,62 @@
+//! Transactions: how changes become a commit, and how a crash in the middle is finished.
+//!
+//! [`CommitStep::ALL`] is the whole protocol. Everything before [`CommitStep::WriteRecord`] leaves nothing but unreferenced
+//! files behind when it fails; everything after it is finished forward, by the next commit or by recovery.
+//!
+//! * [`checks`]: conflicts, keys, end points, NOT NULL, against the head.
+//! * [`committer`]: runs the steps, one commit at a time.
+//! * [`graph_changes`]: what a commit means for the graph indexes.
+//! * [`recovery`]: brings a database that was left anywhere to its newest record.
+
+pub(crate) mod checks;
+pub(crate) mod committer;
+pub(crate) mod graph_changes;
+pub(crate) mod recovery;
+
+use std::fmt::Debug;
+
+use crate::error::Result;
+
+/// The steps of a commit, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommitStep {
+    /// Conflicts and constraints, against the head.
+    Check,
+    /// Lance files, written and not yet part of any version.
+    StageTables,
+    /// Graph changes, in an open write transaction of each index.
+    StageGraph,
+    /// The commit point: files synced, then the record created.
+    WriteRecord,
+    /// Each staged write becomes exactly the version that the record names.
+    CommitTables,
+    /// The indexes commit; one that fails is brought forward from Lance.
+    CommitGraph,
+    /// The next snapshot that readers get is this one.
+    Publish,
+    /// The version-map event. Nobody listens yet; the commit log is its outbox.
+    Announce,
+}
+
+impl CommitStep {
+    /// Every step in order.
+    pub const ALL: [CommitStep; 8] = [
+        CommitStep::Check,
+        CommitStep::StageTables,
+        CommitStep::StageGraph,
+        CommitStep::WriteRecord,
+        CommitStep::CommitTables,
+        CommitStep::CommitGraph,
+        CommitStep::Publish,
+        CommitStep::Announce,
+    ];
+}
+
+/// Watches the steps of every commit. Tests stop a commit with it; an error from [`CommitObserver::before`] is treated as
+/// a failure of that step.
+pub trait CommitObserver: Send + Sync + Debug {
+    /// Called before a step runs.
+    fn before(&self, step: CommitStep) -> Result<()>;
+    /// Called after a step has succeeded.
+    fn after(&self, step: CommitStep) -> Result<()>;
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds the server and runs every test of the workspace; arguments go to the test runner.
+#
+# The tests find the server as SLIPSTREAM_BIN and real Python clients as SLIPSTREAM_PYTHON.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
+
+# One build for the server and the tests: built apart, they could ask for other features of shared dependencies.
+cargo build --workspace --bins --tests
+SLIPSTREAM_BIN=$(target_dir)/debug/slipstream
+SLIPSTREAM_PYTHON=$cache/venv/bin/python
+export SLIPSTREAM_BIN SLIPSTREAM_PYTHON
+
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace "$@"
+else
+  cargo test --workspace "$@"
+fi

@@ -1,0 +1,273 @@
+//! COPY FROM STDIN and COPY TO STDOUT, as statements and as streams; the forms of the data are [`crate::copy`]'s.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::sql::sqlparser::ast::{
+    CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, Query, Select, SelectItem, SetExpr, Statement,
+};
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+use slipstream_engine::catalog::TableDefinition;
+use slipstream_engine::change::Changes;
+use slipstream_engine::snapshot::Snapshot;
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use crate::copy::{CopyOptions, CopyReader, CopyWriter};
+use crate::dml::normalize;
+use crate::dml::sink::Sink;
+use crate::error::from_datafusion;
+use crate::interrupt::Interrupt;
+use crate::session::Inner;
+use crate::text::OutputStyle;
+
+/// The options of a COPY whose data goes over the wire; the server's own files are out of reach.
+pub(crate) fn options(target: &CopyTarget, options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyOptions> {
+    match target {
+        CopyTarget::Stdin | CopyTarget::Stdout => CopyOptions::from_ast(options, legacy),
+        CopyTarget::File { .. } | CopyTarget::Program { .. } => {
+            Err(Error::new(ErrorKind::InsufficientPrivilege, "permission denied to COPY to or from a file or program")
+                .with_hint("COPY FROM STDIN and TO STDOUT go to the client; psql's \\copy reads and writes its files."))
+        }
+    }
+}
+
+/// The query whose rows COPY TO sends.
+pub(crate) fn query(source: &CopySource) -> Result<Query> {
+    match source {
+        CopySource::Query(query) => Ok(query.as_ref().clone()),
+        CopySource::Table { table_name, columns } => {
+            let mut statements = crate::statement::parse(&format!("SELECT * FROM {table_name}"))?;
+            let statement = statements.pop().ok_or_else(|| Error::internal("a query was not parsed"))?;
+            let mut query = match statement.command() {
+                crate::statement::Command::Sql(statement) => match &**statement {
+                    Statement::Query(query) => query.as_ref().clone(),
+                    _ => return Err(Error::internal("a query was not parsed as one")),
+                },
+                _ => return Err(Error::internal("a query was not parsed as one")),
+            };
+            if let SetExpr::Select(select) = query.body.as_mut() {
+                project(select, columns);
+            }
+            Ok(query)
+        }
+    }
+}
+
+fn project(select: &mut Select, columns: &[Ident]) {
+    if !columns.is_empty() {
+        select.projection = columns
+            .iter()
+            .map(|column| SelectItem::UnnamedExpr(datafusion::sql::sqlparser::ast::Expr::Identifier(column.clone())))
+            .collect();
+    }
+}
+
+/// The positions in the table of the columns that COPY FROM names.
+pub(crate) fn positions(table: &TableDefinition, columns: &[Ident]) -> Result<Vec<usize>> {
+    if columns.is_empty() {
+        return Ok((0..table.columns.len()).collect());
+    }
+    let mut positions = Vec::with_capacity(columns.len());
+    for column in columns {
+        let name = normalize(column);
+        table.column(&name)?;
+        let position = table.columns.iter().position(|column| column.name == name).expect("the column was found");
+        if positions.contains(&position) {
+            let message = format!("column \"{name}\" specified more than once");
+            return Err(Error::new(ErrorKind::DuplicateColumn, message).on_column(name));
+        }
+        positions.push(position);
+    }
+    Ok(positions)
+}
+
+/// A COPY FROM STDIN that takes data. Nothing is in the table until [`CopyIn::finish`].
+pub struct CopyIn {
+    session: Arc<Inner>,
+    base: Arc<Snapshot>,
+    table: Arc<TableDefinition>,
+    reader: CopyReader,
+    filling: Filling,
+    sink: Sink,
+    interrupt: Interrupt,
+}
+
+/// How the table's columns come from those of the data.
+pub(crate) struct Filling {
+    /// For every column of the table, its position in the data, or its default.
+    columns: Vec<Result<usize, Arc<dyn PhysicalExpr>>>,
+}
+
+impl Filling {
+    /// `positions` are the table's columns that the data has; the others get `defaults`, one per column of the table.
+    pub(crate) fn new(positions: &[usize], defaults: Vec<Arc<dyn PhysicalExpr>>) -> Self {
+        let columns = defaults
+            .into_iter()
+            .enumerate()
+            .map(|(column, default)| positions.iter().position(|position| *position == column).ok_or(default));
+        Filling { columns: columns.collect() }
+    }
+
+    fn apply(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        self.columns
+            .iter()
+            .map(|column| match column {
+                Ok(position) => Ok(Arc::clone(batch.column(*position))),
+                Err(default) => default
+                    .evaluate(batch)
+                    .and_then(|value| value.into_array(batch.num_rows()))
+                    .map_err(from_datafusion),
+            })
+            .collect()
+    }
+}
+
+impl CopyIn {
+    pub(crate) fn new(
+        session: &Arc<Inner>,
+        base: &Arc<Snapshot>,
+        table: &Arc<TableDefinition>,
+        positions: &[usize],
+        options: CopyOptions,
+        filling: Filling,
+        interrupt: Interrupt,
+    ) -> Self {
+        let columns: Vec<(String, SqlType)> = positions
+            .iter()
+            .map(|position| &table.columns[*position])
+            .map(|column| (column.name.clone(), column.sql_type.clone()))
+            .collect();
+        CopyIn {
+            reader: CopyReader::new(&table.name, &columns, options, session.settings().time_zone()),
+            sink: Sink::new(session.database(), table, base),
+            session: Arc::clone(session),
+            base: Arc::clone(base),
+            table: Arc::clone(table),
+            filling,
+            interrupt,
+        }
+    }
+
+    /// Columns that the data has.
+    pub fn columns(&self) -> usize {
+        self.reader.schema().fields().len()
+    }
+
+    /// Whether the data is binary. It is text or CSV so far.
+    pub fn binary(&self) -> bool {
+        false
+    }
+
+    /// Takes a chunk of data, which may end anywhere.
+    pub async fn write(&mut self, data: Bytes) -> Result<()> {
+        let interrupt = self.interrupt.clone();
+        let written = interrupt
+            .limit(async {
+                for batch in self.reader.push(&data)? {
+                    self.take(&batch).await?;
+                }
+                Ok(())
+            })
+            .await;
+        self.session.noting_failure(written)
+    }
+
+    /// Takes the end of the data, commits, and gives the command tag.
+    pub async fn finish(mut self) -> Result<String> {
+        let session = Arc::clone(&self.session);
+        let interrupt = self.interrupt.clone();
+        let finished = interrupt.limit(async move {
+            if let Some(batch) = self.reader.finish()? {
+                self.take(&batch).await?;
+            }
+            let mut changes = Changes::new(self.base);
+            let rows = self.sink.finish(&mut changes).await?;
+            if rows > 0 {
+                self.session.database().commit(changes).await?;
+            }
+            Ok(format!("COPY {rows}"))
+        });
+        session.noting_failure(finished.await)
+    }
+
+    /// Ends the statement because the client says so; nothing is kept.
+    pub async fn fail(self, reason: &str) -> Error {
+        let error =
+            Error::new(ErrorKind::Cancelled, format!("COPY from stdin failed: {reason}")).on_table(&self.table.name);
+        self.session.fail();
+        error
+    }
+
+    async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        let columns = self.filling.apply(batch)?;
+        self.sink.push(&columns, batch.num_rows()).await
+    }
+}
+
+/// A COPY TO STDOUT that gives data.
+pub struct CopyOut {
+    rows: SendableRecordBatchStream,
+    writer: CopyWriter,
+    columns: usize,
+    sent: Arc<AtomicU64>,
+}
+
+impl CopyOut {
+    pub(crate) fn new(
+        rows: SendableRecordBatchStream,
+        schema: &SchemaRef,
+        options: CopyOptions,
+        style: OutputStyle,
+    ) -> Result<Self> {
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let sql_type = SqlType::of_field(field)
+                    .ok_or_else(|| Error::internal(format!("column \"{}\" has no SQL type", field.name())))?;
+                Ok((field.name().clone(), sql_type))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(CopyOut {
+            columns: columns.len(),
+            writer: CopyWriter::new(&columns, options, style),
+            rows,
+            sent: Arc::default(),
+        })
+    }
+
+    /// Columns that the data has.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Whether the data is binary. It is text or CSV so far.
+    pub fn binary(&self) -> bool {
+        false
+    }
+
+    /// Rows sent so far, for the command tag `COPY n` at the end.
+    pub fn rows_sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
+    }
+
+    /// The data. Each item is whole rows.
+    pub fn stream(self) -> BoxStream<'static, Result<Bytes>> {
+        let CopyOut { rows, writer, sent, .. } = self;
+        let header = stream::iter(writer.header().map(Ok));
+        let rows = rows.map(move |batch| {
+            let batch = batch.map_err(from_datafusion)?;
+            let bytes = writer.encode(&batch)?;
+            sent.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            Ok(bytes)
+        });
+        header.chain(rows).boxed()
+    }
+}

@@ -1,0 +1,100 @@
+//! The syntax tree, bound: names looked up in the graph's tables, labels inferred, types checked.
+//!
+//! A clause is bound with the scope that the clauses before it leave; it adds to the scope (MATCH, UNWIND) or replaces it
+//! (WITH). Everything the graph index lacks, or does differently from openCypher, is refused here, at its place in the
+//! text, so that lowering cannot fail.
+
+mod aggregate;
+mod expression;
+mod function;
+mod parameters;
+mod pattern;
+mod projection;
+mod scope;
+mod types;
+
+use slipstream_engine::catalog::{Catalog, GraphDefinition};
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use self::parameters::Parameters;
+use self::scope::{Binding, Scope};
+use super::CypherParameter;
+use super::bound::{BoundClause, BoundQuery, Output, Value, ValueKind};
+use super::syntax::{Clause, Query, Unwind};
+
+/// Binds a query. Errors point into its text, in characters from 1.
+pub(super) fn bind(
+    query: &Query,
+    catalog: &Catalog,
+    graph: &GraphDefinition,
+    declared: &[CypherParameter],
+) -> Result<(BoundQuery, Vec<CypherParameter>)> {
+    let mut binder = Binder {
+        catalog,
+        graph,
+        scope: Scope::default(),
+        parameters: Parameters::new(declared),
+        identity: Some(Vec::new()),
+        variables: 0,
+        outputs: Vec::new(),
+    };
+    let clauses = query.clauses.iter().map(|clause| binder.clause(clause)).collect::<Result<Vec<_>>>()?;
+    let parameters = binder.parameters.finish()?;
+    Ok((BoundQuery { clauses, outputs: binder.outputs }, parameters))
+}
+
+struct Binder<'a> {
+    catalog: &'a Catalog,
+    graph: &'a GraphDefinition,
+    scope: Scope,
+    parameters: Parameters,
+    /// The variables that tell the rows so far from each other; none where rows may be equal.
+    identity: Option<Vec<String>>,
+    /// How many variables have been made.
+    variables: usize,
+    /// The columns of RETURN, once it is bound.
+    outputs: Vec<Output>,
+}
+
+impl Binder<'_> {
+    fn clause(&mut self, clause: &Clause) -> Result<BoundClause> {
+        match clause {
+            Clause::Match(pattern) => self.match_clause(pattern).map(BoundClause::Match),
+            Clause::Unwind(unwind) => self.unwind(unwind),
+            Clause::With(projection, filter) => {
+                let bound = self.with(projection)?;
+                let filter = filter.as_ref().map(|filter| self.condition(filter)).transpose()?;
+                Ok(BoundClause::With(bound, filter))
+            }
+            Clause::Return(projection) => self.return_clause(projection).map(BoundClause::Return),
+        }
+    }
+
+    fn unwind(&mut self, unwind: &Unwind) -> Result<BoundClause> {
+        let list = self.value(&unwind.list)?;
+        let Some(list_type) = list.sql_type.clone() else {
+            return Err(Error::new(
+                ErrorKind::UndefinedParameter,
+                "could not determine the type of the list to unwind",
+            )
+            .at(unwind.list.span.position()));
+        };
+        let SqlType::Array(item) = list_type else {
+            return Err(Error::new(ErrorKind::DatatypeMismatch, format!("UNWIND needs a list, not {list_type}"))
+                .at(unwind.list.span.position()));
+        };
+        let list = self.assume(list, &SqlType::Array(item.clone()));
+        self.identity = None;
+        let variable = self.fresh('v');
+        let value = Value::new(ValueKind::Variable { name: variable.clone(), key: None }, *item);
+        self.scope.introduce(&unwind.variable, Binding::Value(value))?;
+        Ok(BoundClause::Unwind { list, variable })
+    }
+
+    /// A variable of the bound query that nothing else has.
+    fn fresh(&mut self, prefix: char) -> String {
+        self.variables += 1;
+        format!("{prefix}{}", self.variables)
+    }
+}

@@ -1,0 +1,421 @@
+//! The bound query: names looked up, labels inferred, every expression typed. It says what is asked, not how it is
+//! answered; [`super::lower`] turns it into the index's own Cypher.
+//!
+//! Variables get names of their own here (`n1`, `r2`, `v3`), because the index folds case and Cypher does not.
+
+use slipstream_engine::catalog::TableId;
+use slipstream_engine::types::SqlType;
+
+use super::syntax::{Arithmetic, Comparison, Direction, StringMatch};
+
+/// A whole query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundQuery {
+    /// Clauses in order; the last one is [`BoundClause::Return`].
+    pub clauses: Vec<BoundClause>,
+    /// What comes back, in order.
+    pub outputs: Vec<Output>,
+}
+
+/// One column that comes back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub sql_type: SqlType,
+    /// The table and column whose key it is, where it is one.
+    pub key: Option<Key>,
+}
+
+/// The key column of a vertex or edge table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The table.
+    pub table: TableId,
+    /// The column.
+    pub column: String,
+}
+
+/// One clause.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundClause {
+    /// `[OPTIONAL] MATCH`
+    Match(BoundMatch),
+    /// `UNWIND list AS variable`
+    Unwind {
+        /// The list.
+        list: Value,
+        /// The variable that takes its elements.
+        variable: String,
+    },
+    /// `WITH ... [WHERE ...]`
+    With(BoundProjection, Option<Value>),
+    /// `RETURN ...`
+    Return(BoundProjection),
+}
+
+/// A pattern to match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundMatch {
+    /// Whether rows without a match are kept.
+    pub optional: bool,
+    /// Paths that together must match.
+    pub paths: Vec<BoundPath>,
+    /// Relationships that must not be the same one: Cypher's paths are trails.
+    pub distinct: Vec<Distinct>,
+    /// Conditions, all of which must hold; those of inline properties first.
+    pub conditions: Vec<Value>,
+    /// What tells one match from another, where the index may find one twice: it goes along both ways of an undirected
+    /// relationship, which for one that starts and ends in the same node are the same way. Only this is left afterwards.
+    pub deduplicate: Vec<BoundItem>,
+}
+
+impl BoundMatch {
+    /// How many relationships it has, a variable-length one counted once.
+    pub fn relationships(&self) -> usize {
+        self.paths.iter().map(|path| path.steps.len()).sum()
+    }
+}
+
+/// Two parts of a pattern that share no relationship.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Distinct {
+    /// Two relationships.
+    Relationships(String, String),
+    /// A relationship, and those of a variable-length part.
+    Walk {
+        /// The variable-length part.
+        walk: String,
+        /// The relationship.
+        relationship: String,
+        /// The key column of both.
+        key: String,
+    },
+}
+
+/// A path of nodes and relationships.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundPath {
+    /// The first node.
+    pub start: BoundNode,
+    /// The relationships and nodes after it.
+    pub steps: Vec<(BoundRelationship, BoundNode)>,
+}
+
+/// A node in a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundNode {
+    /// Its variable.
+    pub variable: String,
+    /// Its name in the text, where it has one.
+    pub written: Option<String>,
+    /// Its label.
+    pub label: String,
+    /// Whether the variable is new here.
+    pub introduced: bool,
+}
+
+/// A relationship in a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundRelationship {
+    /// Its variable.
+    pub variable: String,
+    /// Its name in the text, where it has one.
+    pub written: Option<String>,
+    /// Its label.
+    pub label: String,
+    /// Which way it points.
+    pub direction: Direction,
+    /// The fewest and the most of them in a row, where it is a path of them.
+    pub length: Option<(u32, u32)>,
+}
+
+/// WITH or RETURN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundProjection {
+    /// Keys and aggregates to compute first, where an item computes with aggregates; the items refer to their variables.
+    pub stage: Vec<BoundItem>,
+    /// Whether equal rows become one.
+    pub distinct: bool,
+    /// What goes on to the next clause.
+    pub items: Vec<BoundItem>,
+    /// What rows are ordered by, and whether the largest comes first.
+    pub order: Vec<(Value, bool)>,
+    /// Rows to leave out.
+    pub skip: Option<Value>,
+    /// Rows to keep.
+    pub limit: Option<Value>,
+}
+
+/// What a projection passes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundItem {
+    /// A variable as it is: a node, a relationship, a value of before.
+    Variable(String),
+    /// A value, under a fresh variable.
+    Value {
+        /// How it is computed.
+        value: Value,
+        /// Its variable.
+        variable: String,
+    },
+}
+
+impl BoundItem {
+    /// The variable under which it goes on.
+    pub fn variable(&self) -> &str {
+        match self {
+            BoundItem::Variable(variable) | BoundItem::Value { variable, .. } => variable,
+        }
+    }
+}
+
+/// An expression with its type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Value {
+    /// How it is computed.
+    pub kind: ValueKind,
+    /// Its type; not known for NULL and for a parameter before its use has been seen.
+    pub sql_type: Option<SqlType>,
+}
+
+/// How a value is computed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValueKind {
+    /// NULL
+    Null,
+    /// A boolean.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A floating point number.
+    Float(f64),
+    /// A string.
+    String(String),
+    /// A constant of another type (uuid, date, timestamps, numeric), in its text form.
+    Constant(String),
+    /// The parameter of that name.
+    Parameter(String),
+    /// A covered property of a node or relationship.
+    Property {
+        /// The element's variable.
+        variable: String,
+        /// The column.
+        column: String,
+        /// The table whose key that column is.
+        key_of: Option<TableId>,
+    },
+    /// A variable that holds a value.
+    Variable {
+        /// The variable.
+        name: String,
+        /// The key that it was read from.
+        key: Option<Key>,
+    },
+    /// `NOT`
+    Not(Box<Value>),
+    /// Unary minus.
+    Negate(Box<Value>),
+    /// `AND`
+    And(Vec<Value>),
+    /// `OR`
+    Or(Vec<Value>),
+    /// `XOR`
+    Xor(Box<Value>, Box<Value>),
+    /// A comparison of two values of one kind.
+    Compare(Comparison, Box<Value>, Box<Value>),
+    /// Arithmetic on `bigint` or `double precision`.
+    Arithmetic(Arithmetic, Box<Value>, Box<Value>),
+    /// Two strings in a row.
+    Concatenate(Box<Value>, Box<Value>),
+    /// A string in a string.
+    Match(StringMatch, Box<Value>, Box<Value>),
+    /// Whether a value equals one of others.
+    InItems(Box<Value>, Vec<Value>),
+    /// Whether a value equals an element of a list.
+    InList(Box<Value>, Box<Value>),
+    /// `IS [NOT] NULL`
+    IsNull {
+        /// The operand.
+        operand: Box<Value>,
+        /// Whether it is IS NOT NULL.
+        negated: bool,
+    },
+    /// `CASE WHEN ... THEN ... ELSE ... END`
+    Case {
+        /// WHEN and THEN.
+        branches: Vec<(Value, Value)>,
+        /// ELSE.
+        otherwise: Box<Value>,
+    },
+    /// A list.
+    List(Vec<Value>),
+    /// A value as the type of this node.
+    Cast(Box<Value>),
+    /// A function of the allow-list.
+    Call(Function, Vec<Value>),
+    /// How many relationships a path has: so many, and those of these variable-length parts.
+    Length(i64, Vec<String>),
+    /// An aggregate; only in the items and the stage of a projection.
+    Aggregate {
+        /// The function.
+        function: Aggregate,
+        /// Whether equal arguments count once.
+        distinct: bool,
+        /// Its argument; none for `count(*)`.
+        argument: Option<Box<Value>>,
+    },
+}
+
+/// Functions that mean the same in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// The first argument that is not NULL.
+    Coalesce,
+    /// Without its sign; overflow is an error.
+    Abs,
+    /// The largest whole number that is not greater.
+    Floor,
+    /// The smallest whole number that is not less.
+    Ceil,
+    /// How many elements a list has.
+    Size,
+}
+
+/// Aggregate functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    /// How many rows, or values that are not NULL.
+    Count,
+    /// Their sum; zero where there are none.
+    Sum,
+    /// Their mean, as `double precision`.
+    Average,
+    /// The smallest.
+    Minimum,
+    /// The largest.
+    Maximum,
+    /// All that are not NULL, as a list.
+    Collect,
+}
+
+impl Value {
+    /// A value of a known type.
+    pub fn new(kind: ValueKind, sql_type: SqlType) -> Value {
+        Value { kind, sql_type: Some(sql_type) }
+    }
+
+    /// NULL, of no type yet.
+    pub fn null() -> Value {
+        Value { kind: ValueKind::Null, sql_type: None }
+    }
+
+    /// This value as another type.
+    pub fn cast(self, sql_type: SqlType) -> Value {
+        if self.sql_type.as_ref() == Some(&sql_type) {
+            return self;
+        }
+        Value::new(ValueKind::Cast(Box::new(self)), sql_type)
+    }
+
+    /// The key column that this value is, where it is one.
+    pub fn key(&self) -> Option<Key> {
+        match &self.kind {
+            ValueKind::Property { column, key_of: Some(table), .. } => {
+                Some(Key { table: *table, column: column.clone() })
+            }
+            ValueKind::Variable { key, .. } => key.clone(),
+            _ => None,
+        }
+    }
+
+    /// Whether an aggregate is part of it.
+    pub fn has_aggregate(&self) -> bool {
+        matches!(self.kind, ValueKind::Aggregate { .. }) || self.children().into_iter().any(Value::has_aggregate)
+    }
+
+    /// The values directly below.
+    pub fn children(&self) -> Vec<&Value> {
+        match &self.kind {
+            ValueKind::Null
+            | ValueKind::Boolean(_)
+            | ValueKind::Integer(_)
+            | ValueKind::Float(_)
+            | ValueKind::String(_)
+            | ValueKind::Constant(_)
+            | ValueKind::Parameter(_)
+            | ValueKind::Property { .. }
+            | ValueKind::Variable { .. }
+            | ValueKind::Length(_, _) => Vec::new(),
+            ValueKind::Not(operand)
+            | ValueKind::Negate(operand)
+            | ValueKind::Cast(operand)
+            | ValueKind::IsNull { operand, .. } => vec![operand],
+            ValueKind::And(items) | ValueKind::Or(items) | ValueKind::List(items) | ValueKind::Call(_, items) => {
+                items.iter().collect()
+            }
+            ValueKind::Xor(left, right)
+            | ValueKind::Compare(_, left, right)
+            | ValueKind::Arithmetic(_, left, right)
+            | ValueKind::Concatenate(left, right)
+            | ValueKind::Match(_, left, right)
+            | ValueKind::InList(left, right) => vec![left, right],
+            ValueKind::InItems(operand, items) => std::iter::once(operand.as_ref()).chain(items).collect(),
+            ValueKind::Case { branches, otherwise } => branches
+                .iter()
+                .flat_map(|(when, then)| [when, then])
+                .chain(std::iter::once(otherwise.as_ref()))
+                .collect(),
+            ValueKind::Aggregate { argument, .. } => argument.as_deref().into_iter().collect(),
+        }
+    }
+
+    /// Replaces, from the top down, every value for which `replacement` has another.
+    #[must_use]
+    pub fn replace(self, replacement: &impl Fn(&Value) -> Option<Value>) -> Value {
+        if let Some(other) = replacement(&self) {
+            return other;
+        }
+        let one = |value: Box<Value>| Box::new(value.replace(replacement));
+        let all = |values: Vec<Value>| values.into_iter().map(|value| value.replace(replacement)).collect::<Vec<_>>();
+        let kind = match self.kind {
+            leaf @ (ValueKind::Null
+            | ValueKind::Boolean(_)
+            | ValueKind::Integer(_)
+            | ValueKind::Float(_)
+            | ValueKind::String(_)
+            | ValueKind::Constant(_)
+            | ValueKind::Parameter(_)
+            | ValueKind::Property { .. }
+            | ValueKind::Variable { .. }
+            | ValueKind::Length(_, _)) => leaf,
+            ValueKind::Not(operand) => ValueKind::Not(one(operand)),
+            ValueKind::Negate(operand) => ValueKind::Negate(one(operand)),
+            ValueKind::Cast(operand) => ValueKind::Cast(one(operand)),
+            ValueKind::IsNull { operand, negated } => ValueKind::IsNull { operand: one(operand), negated },
+            ValueKind::And(items) => ValueKind::And(all(items)),
+            ValueKind::Or(items) => ValueKind::Or(all(items)),
+            ValueKind::List(items) => ValueKind::List(all(items)),
+            ValueKind::Call(function, items) => ValueKind::Call(function, all(items)),
+            ValueKind::Xor(left, right) => ValueKind::Xor(one(left), one(right)),
+            ValueKind::Compare(operator, left, right) => ValueKind::Compare(operator, one(left), one(right)),
+            ValueKind::Arithmetic(operator, left, right) => ValueKind::Arithmetic(operator, one(left), one(right)),
+            ValueKind::Concatenate(left, right) => ValueKind::Concatenate(one(left), one(right)),
+            ValueKind::Match(operator, left, right) => ValueKind::Match(operator, one(left), one(right)),
+            ValueKind::InList(left, right) => ValueKind::InList(one(left), one(right)),
+            ValueKind::InItems(operand, items) => ValueKind::InItems(one(operand), all(items)),
+            ValueKind::Case { branches, otherwise } => ValueKind::Case {
+                branches: branches
+                    .into_iter()
+                    .map(|(when, then)| (when.replace(replacement), then.replace(replacement)))
+                    .collect(),
+                otherwise: one(otherwise),
+            },
+            ValueKind::Aggregate { function, distinct, argument } => {
+                ValueKind::Aggregate { function, distinct, argument: argument.map(one) }
+            }
+        };
+        Value { kind, sql_type: self.sql_type }
+    }
+}

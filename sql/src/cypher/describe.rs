@@ -1,0 +1,32 @@
+//! A bound query in a line, for EXPLAIN: its patterns in the user's names, with the labels that were inferred.
+
+use super::bound::{BoundClause, BoundQuery};
+use super::lower::path_text;
+
+/// The patterns of a query.
+pub(super) fn describe(query: &BoundQuery) -> String {
+    let mut words = Vec::new();
+    for clause in &query.clauses {
+        let BoundClause::Match(pattern) = clause else { continue };
+        if pattern.optional {
+            words.push("OPTIONAL".to_string());
+        }
+        let paths: Vec<String> = pattern
+            .paths
+            .iter()
+            .map(|path| {
+                path_text(
+                    path,
+                    |node| format!("{}:{}", node.written.as_deref().unwrap_or_default(), node.label),
+                    |relationship| {
+                        let name = relationship.written.as_deref().unwrap_or_default();
+                        let length = relationship.length.map(|(lower, upper)| format!("*{lower}..{upper}"));
+                        format!("{name}:{}{}", relationship.label, length.unwrap_or_default())
+                    },
+                )
+            })
+            .collect();
+        words.push(format!("MATCH {}", paths.join(", ")));
+    }
+    if words.is_empty() { "no pattern".to_string() } else { words.join(" ") }
+}

@@ -1,0 +1,205 @@
+//! Tokens to the syntax tree, by recursive descent.
+//!
+//! What openCypher has and this database has not (yet) is recognised where it starts and refused there by name, so that
+//! nobody is told of a syntax error in correct Cypher. The grammar is openCypher 9's; patterns and expressions are files
+//! of their own because SQL/PGQ's `MATCH` shares them.
+
+mod clause;
+mod expression;
+mod pattern;
+
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::lexer::{Span, Token, TokenKind, tokenize};
+use super::syntax::{Name, Query};
+
+/// Words that are no variable's name unless quoted: an operand that is missing would otherwise be read as one of them.
+const RESERVED: &[&str] = &[
+    "AND",
+    "AS",
+    "ASC",
+    "ASCENDING",
+    "BY",
+    "CALL",
+    "CASE",
+    "CONTAINS",
+    "CREATE",
+    "DELETE",
+    "DESC",
+    "DESCENDING",
+    "DETACH",
+    "DISTINCT",
+    "ELSE",
+    "END",
+    "ENDS",
+    "EXISTS",
+    "FALSE",
+    "IN",
+    "IS",
+    "LIMIT",
+    "MATCH",
+    "MERGE",
+    "NOT",
+    "NULL",
+    "ON",
+    "OPTIONAL",
+    "OR",
+    "ORDER",
+    "REMOVE",
+    "RETURN",
+    "SET",
+    "SKIP",
+    "STARTS",
+    "THEN",
+    "TRUE",
+    "UNION",
+    "UNWIND",
+    "WHEN",
+    "WHERE",
+    "WITH",
+    "XOR",
+    "YIELD",
+];
+
+/// Parses a query. Errors point into `text`, in characters from 1.
+pub fn parse(text: &str) -> Result<Query> {
+    let mut parser = Parser { characters: text.chars().collect(), tokens: tokenize(text)?, at: 0, nesting: 0 };
+    parser.query()
+}
+
+/// The parameters that `text` names, each once, in order.
+pub fn parameters(text: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for token in tokenize(text)? {
+        if let TokenKind::Parameter(name) = token.kind
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+struct Parser {
+    characters: Vec<char>,
+    tokens: Vec<Token>,
+    at: usize,
+    /// How many expressions are open.
+    nesting: usize,
+}
+
+impl Parser {
+    fn token(&self) -> &Token {
+        &self.tokens[self.at]
+    }
+
+    fn token_at(&self, ahead: usize) -> &Token {
+        &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)]
+    }
+
+    fn span(&self) -> Span {
+        self.token().span
+    }
+
+    /// The stretch from `start` to the end of the last token taken.
+    fn span_from(&self, start: Span) -> Span {
+        match self.at.checked_sub(1) {
+            Some(last) => start.to(self.tokens[last].span),
+            None => start,
+        }
+    }
+
+    /// Goes on to the next token; the end is never passed.
+    fn advance(&mut self) {
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+    }
+
+    fn at_symbol(&self, symbol: &str) -> bool {
+        self.token_at_is_symbol(0, symbol)
+    }
+
+    fn token_at_is_symbol(&self, ahead: usize, symbol: &str) -> bool {
+        matches!(self.token_at(ahead).kind, TokenKind::Symbol(other) if other == symbol)
+    }
+
+    fn at_keyword(&self, keyword: &str) -> bool {
+        self.token_at_is_keyword(0, keyword)
+    }
+
+    fn token_at_is_keyword(&self, ahead: usize, keyword: &str) -> bool {
+        matches!(&self.token_at(ahead).kind, TokenKind::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    fn take_symbol(&mut self, symbol: &str) -> bool {
+        let found = self.at_symbol(symbol);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn take_keyword(&mut self, keyword: &str) -> bool {
+        let found = self.at_keyword(keyword);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect_symbol(&mut self, symbol: &str) -> Result<()> {
+        if self.take_symbol(symbol) { Ok(()) } else { Err(self.expected(format!("\"{symbol}\""))) }
+    }
+
+    fn expect_keyword(&mut self, keyword: &str) -> Result<()> {
+        if self.take_keyword(keyword) { Ok(()) } else { Err(self.expected(keyword)) }
+    }
+
+    /// A name, quoted or not.
+    fn name(&mut self, what: &str) -> Result<Name> {
+        let text = match &self.token().kind {
+            TokenKind::Word(word) => word.clone(),
+            TokenKind::Quoted(name) => name.clone(),
+            _ => return Err(self.expected(what)),
+        };
+        let span = self.span();
+        self.advance();
+        Ok(Name { text, span })
+    }
+
+    /// The name of a variable: not a reserved word, unless quoted.
+    fn variable(&mut self) -> Result<Name> {
+        if self.at_reserved() { Err(self.expected("a variable")) } else { self.name("a variable") }
+    }
+
+    fn at_reserved(&self) -> bool {
+        matches!(&self.token().kind, TokenKind::Word(word) if is_reserved(word))
+    }
+
+    fn at_variable(&self) -> bool {
+        matches!(self.token().kind, TokenKind::Word(_) | TokenKind::Quoted(_)) && !self.at_reserved()
+    }
+
+    /// The text of a stretch, as it was written.
+    fn text(&self, span: Span) -> String {
+        self.characters[span.start..span.end].iter().collect()
+    }
+
+    /// The syntax error at the current token.
+    fn expected(&self, what: impl AsRef<str>) -> Error {
+        let place = match self.token().kind {
+            TokenKind::End => "at end of input".to_string(),
+            _ => format!("at or near \"{}\"", self.text(self.span())),
+        };
+        Error::new(ErrorKind::Syntax, format!("syntax error {place}: expected {}", what.as_ref()))
+            .at(self.span().position())
+    }
+
+    /// The error for something that is correct Cypher and not done here, at the current token.
+    fn refused(&self, what: impl AsRef<str>) -> Error {
+        Error::not_supported(format!("{} not supported", what.as_ref())).at(self.span().position())
+    }
+}
+
+fn is_reserved(word: &str) -> bool {
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,121 @@
+//! What can stop a running statement: a cancel request, and the statement timeout.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::physical_plan::{RecordBatchStream, SendableRecordBatchStream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
+use slipstream_engine::{Error, ErrorKind, Result};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::from_datafusion;
+
+/// The limits of one statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Interrupt {
+    token: CancellationToken,
+    deadline: Option<Instant>,
+}
+
+impl Interrupt {
+    pub(crate) fn new(token: CancellationToken, timeout: Option<Duration>) -> Self {
+        Interrupt { token, deadline: timeout.map(|timeout| Instant::now() + timeout) }
+    }
+
+    /// Waits until the statement has to stop.
+    async fn wait(self) -> Error {
+        let timeout = async {
+            match self.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.token.cancelled() => {
+                Error::new(ErrorKind::Cancelled, "canceling statement due to user request")
+            }
+            () = timeout => Error::new(ErrorKind::Cancelled, "canceling statement due to statement timeout"),
+        }
+    }
+
+    /// Runs a part of the statement for as long as it may run.
+    pub(crate) async fn limit<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            stopped = self.clone().wait() => Err(stopped),
+            done = work => done,
+        }
+    }
+}
+
+/// What a session wants to know of a result's end.
+pub(crate) type OnError = Box<dyn Fn() + Send + Sync>;
+
+/// The rows of a result: with the schema that the client sees, and ended by an interrupt.
+pub(crate) struct Rows {
+    input: SendableRecordBatchStream,
+    schema: SchemaRef,
+    stopped: BoxFuture<'static, Error>,
+    failed: OnError,
+    done: bool,
+}
+
+impl Rows {
+    pub(crate) fn new(
+        input: SendableRecordBatchStream,
+        schema: SchemaRef,
+        interrupt: Interrupt,
+        failed: OnError,
+    ) -> SendableRecordBatchStream {
+        Box::pin(Rows { input, schema, stopped: interrupt.wait().boxed(), failed, done: false })
+    }
+
+    fn finish(&mut self, error: Error) -> Poll<Option<DataFusionResult<RecordBatch>>> {
+        self.done = true;
+        (self.failed)();
+        Poll::Ready(Some(Err(DataFusionError::from(error))))
+    }
+}
+
+impl Stream for Rows {
+    type Item = DataFusionResult<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(error) = self.stopped.poll_unpin(cx) {
+            return self.finish(error);
+        }
+        match futures::ready!(self.input.poll_next_unpin(cx)) {
+            None => {
+                self.done = true;
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => self.finish(from_datafusion(error)),
+            Some(Ok(batch)) => match renamed(&batch, &self.schema) {
+                Ok(batch) => Poll::Ready(Some(Ok(batch))),
+                Err(error) => self.finish(error),
+            },
+        }
+    }
+}
+
+impl RecordBatchStream for Rows {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)
+        .map_err(|error| Error::internal(format!("a result does not have the columns it was described with: {error}")))
+}

@@ -1,0 +1,75 @@
+//! SQL, Cypher and SQL/PGQ: sessions, statements and plans.
+//!
+//! # The life of a statement
+//!
+//! 1. **Text.** The wire hands the text of a message to [`Session::parse`]. `statement::parse` tokenises it once, splits it at
+//!    its semicolons and parses each part: property graph DDL by [`pgq`], everything else by sqlparser. Every error from here
+//!    on can point at a character of the message, because `source::SourceText` remembers where lines begin.
+//! 2. **Preparation.** [`Session::prepare`] asks `plan_cache::PlanCache` for the plan of that text under the catalog in force.
+//!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none and go on to step 6.
+//! 3. **Names.** `planner::Planning` looks up every table that the syntax tree names in the catalog of the snapshot
+//!    (`planner::names::Tables`: `pg_catalog`, then `public`). `cypher(...)` in FROM becomes a relation of its own:
+//!    `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
+//! 4. **The plan.** DataFusion's planner turns the tree into a logical plan, with Postgres's types, casts, operators and
+//!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE and DELETE are planned as queries of what changes
+//!    (`dml`); what clients ask the metadata in ways that DataFusion has no plan for is said in other words first (`pg_rewrite`).
+//!    `planner::parameters` finds the types of `$1`, `$2`, ...; `planner::columns` the names of the result.
+//! 5. **The optimizer** runs once (`Engine::optimize`), and `planner::binding::release` takes the snapshot's tables out of the
+//!    plan, so that a plan that is kept holds no version of anything. What `Prepared` says of parameters and columns is true
+//!    for as long as the catalog stands; when it does not, the statement is planned again.
+//! 6. **Execution.** [`Session::execute`] takes the statement's snapshot (`Inner::view`): the newest, together with read
+//!    transactions of the graph indexes that stand exactly there; inside a transaction block, the one that its first
+//!    statement took. `planner::binding::bind` puts that snapshot's tables and the parameters into the plan, DataFusion makes
+//!    it physical, and it runs.
+//! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. A write gathers them
+//!    instead (`dml::sink::Sink`) into a delta, or past ten thousand rows into a bulk load, and [`Database::commit`] decides.
+//!    When somebody else changed the same rows first, the statement runs again on the new snapshot (`execute::retrying`).
+//! 8. **Errors** of DataFusion and Arrow are classified in one place ([`error`]); those of the engine come through unchanged.
+//!
+//! # What holds
+//!
+//! * A statement reads exactly one snapshot; a transaction block reads exactly one.
+//! * A clause that parses and would not be honoured is refused (`planner::refused`, and the checks of `ddl` and `dml`).
+//! * Nothing here knows Lance or Kuzu: tables are the catalog's, graphs are read through the engine's door.
+//!
+//! # What is not here yet
+//!
+//! Writing in a transaction block (reading works), savepoints, RETURNING, ON CONFLICT, views, ALTER TABLE. Each answers
+//! `0A000`. A statement list in one message is not one transaction: each of its statements is one.
+//!
+//! [`Database::commit`]: slipstream_engine::database::Database::commit
+
+pub mod copy;
+mod copy_command;
+pub mod cypher;
+mod cypher_relation;
+mod ddl;
+mod dml;
+pub mod error;
+mod execute;
+mod explain;
+pub mod functions;
+mod interrupt;
+pub mod operators;
+mod pg_rewrite;
+pub mod pgq;
+mod plan_cache;
+mod planner;
+mod prepare;
+pub mod runtime;
+mod session;
+mod settings;
+mod source;
+mod statement;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod transaction;
+pub mod types;
+
+pub use copy_command::{CopyIn, CopyOut};
+pub use error::from_datafusion;
+pub use prepare::Prepared;
+pub use session::{Execution, Session, SessionOptions};
+pub use statement::Statement;
+pub use transaction::TransactionStatus;

@@ -1,0 +1,104 @@
+//! Binary operators on their way from SQL into a plan.
+
+use datafusion::common::DFSchema;
+use datafusion::error::Result as PlanResult;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+use slipstream_engine::Error;
+
+use super::binary::{Resolved, binary, distance};
+use super::vector::Metric;
+
+/// Gives binary operators Postgres's meaning. It must be the first planner: `<=>` of vectors is not MySQL's.
+#[derive(Debug)]
+pub struct PostgresOperators;
+
+impl ExprPlanner for PostgresOperators {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> PlanResult<PlannerResult<RawBinaryExpr>> {
+        let RawBinaryExpr { op, left, right } = expr;
+        let op = unqualified(op);
+        let resolved = match (Metric::of_operator(&op), known(&op)) {
+            (None, None) => Resolved::Default(left, right),
+            // A column that does not exist: DataFusion says so later, and knows where it stands in the text.
+            _ if left.get_type(schema).is_err() || right.get_type(schema).is_err() => {
+                return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+            }
+            (Some(metric), _) => distance(metric, left, right, schema)?,
+            // Numbers wait for the analyzer: literals inside subqueries have not got their types yet.
+            (None, Some(operator)) if !are_numbers(&left, &right, schema)? => binary(operator, left, right, schema)?,
+            (None, Some(_)) => Resolved::Default(left, right),
+        };
+        match resolved {
+            Resolved::Done(expr) => Ok(PlannerResult::Planned(expr)),
+            Resolved::Default(left, right) => {
+                refuse(&op, &left, &right)?;
+                Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+            }
+        }
+    }
+}
+
+fn are_numbers(left: &Expr, right: &Expr, schema: &DFSchema) -> PlanResult<bool> {
+    Ok(left.get_type(schema)?.is_numeric() && right.get_type(schema)?.is_numeric())
+}
+
+/// The operators that have rules here, as DataFusion names them.
+fn known(operator: &BinaryOperator) -> Option<Operator> {
+    Some(match operator {
+        BinaryOperator::Eq => Operator::Eq,
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        BinaryOperator::Divide => Operator::Divide,
+        BinaryOperator::Modulo => Operator::Modulo,
+        BinaryOperator::StringConcat => Operator::StringConcat,
+        _ => return None,
+    })
+}
+
+/// `OPERATOR(pg_catalog.~)`, which psql writes, is `~`.
+fn unqualified(operator: BinaryOperator) -> BinaryOperator {
+    let BinaryOperator::PGCustomBinaryOperator(parts) = &operator else { return operator };
+    match parts.last().map(String::as_str) {
+        Some("=") => BinaryOperator::Eq,
+        Some("<>") => BinaryOperator::NotEq,
+        Some("<") => BinaryOperator::Lt,
+        Some("<=") => BinaryOperator::LtEq,
+        Some(">") => BinaryOperator::Gt,
+        Some(">=") => BinaryOperator::GtEq,
+        Some("+") => BinaryOperator::Plus,
+        Some("-") => BinaryOperator::Minus,
+        Some("*") => BinaryOperator::Multiply,
+        Some("/") => BinaryOperator::Divide,
+        Some("||") => BinaryOperator::StringConcat,
+        Some("~") => BinaryOperator::PGRegexMatch,
+        Some("~*") => BinaryOperator::PGRegexIMatch,
+        Some("!~") => BinaryOperator::PGRegexNotMatch,
+        Some("!~*") => BinaryOperator::PGRegexNotIMatch,
+        Some("~~") => BinaryOperator::PGLikeMatch,
+        Some("!~~") => BinaryOperator::PGNotLikeMatch,
+        _ => operator,
+    }
+}
+
+/// Operators that DataFusion would plan with another meaning, or not at all.
+fn refuse(operator: &BinaryOperator, left: &Expr, right: &Expr) -> PlanResult<()> {
+    use BinaryOperator::{Arrow, HashArrow, HashLongArrow, LongArrow, LtDashGt, Spaceship};
+    match operator {
+        Spaceship | LtDashGt | BinaryOperator::Custom(_) | BinaryOperator::PGCustomBinaryOperator(_) => {
+            Err(Error::not_supported(format!("operator {operator} is not supported for these operands"))
+                .with_detail(format!("The operands are {left} and {right}."))
+                .into())
+        }
+        Arrow | LongArrow | HashArrow | HashLongArrow => {
+            Err(Error::not_supported(format!("JSON operator {operator} is not supported")).into())
+        }
+        _ => Ok(()),
+    }
+}

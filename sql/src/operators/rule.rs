@@ -1,0 +1,405 @@
+//! Postgres's types for a whole plan.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, DFSchemaRef, ExprSchema, ScalarValue};
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result as PlanResult;
+use datafusion::logical_expr::expr::{
+    Between, Case, Cast, Exists, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
+};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::logical_plan::{RecursiveQuery, Subquery, Union, Values};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, WindowFunctionDefinition,
+};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::arithmetic::Negate;
+use super::binary::{Resolved, binary, distance};
+use super::operand::{Kind, Operand, is_float, is_integer, is_number, is_text, number_literal, rank};
+use super::time_zone;
+use super::vector::Metric;
+use crate::functions::typed_function;
+use crate::types::{CastContext, PostgresCast, cast};
+
+/// Resolves the types of literals, casts and operators in a plan as Postgres does.
+///
+/// The rule may run more than once on a plan. It stands before DataFusion's type coercion.
+#[derive(Debug, Default)]
+pub struct PostgresTyping;
+
+impl AnalyzerRule for PostgresTyping {
+    fn name(&self) -> &str {
+        "postgres_typing"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> PlanResult<LogicalPlan> {
+        resolve_plan(plan, &DFSchema::empty())
+    }
+}
+
+/// Resolves a plan from its leaves up; `outer` is what a correlated subquery sees around it.
+fn resolve_plan(plan: LogicalPlan, outer: &DFSchema) -> PlanResult<LogicalPlan> {
+    let plan = match plan {
+        LogicalPlan::RecursiveQuery(query) => return resolve_recursion(query, outer),
+        plan => plan.map_children(|child| resolve_plan(child, outer).map(Transformed::yes))?.data,
+    };
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = &plan {
+        schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+    }
+    schema.merge(outer);
+    let resolver = Resolver { schema: &schema, outer };
+    match plan {
+        // The rows of a limit are DataFusion's to read.
+        LogicalPlan::Limit(_) => Ok(plan),
+        LogicalPlan::Values(values) => resolver.values(values),
+        LogicalPlan::Union(union) => TypeCoercionRewriter::coerce_union(Union::try_new_with_loose_types(union.inputs)?),
+        plan => {
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                Ok(Transformed::yes(name.restore(resolver.expr(expr)?)))
+            })?
+            .data
+            .recompute_schema()
+        }
+    }
+}
+
+/// The working table of a recursive query got its types when the query was planned, so both terms keep them.
+fn resolve_recursion(query: RecursiveQuery, outer: &DFSchema) -> PlanResult<LogicalPlan> {
+    let types = Arc::clone(query.static_term.schema());
+    let term = |plan: Arc<LogicalPlan>| {
+        resolve_plan(Arc::unwrap_or_clone(plan), outer).and_then(|plan| with_types_of(plan, &types)).map(Arc::new)
+    };
+    let (static_term, recursive_term) = (term(query.static_term)?, term(query.recursive_term)?);
+    LogicalPlan::RecursiveQuery(RecursiveQuery { static_term, recursive_term, ..query }).recompute_schema()
+}
+
+/// The plan with its columns cast to the types of another schema, where they differ.
+fn with_types_of(plan: LogicalPlan, wanted: &DFSchemaRef) -> PlanResult<LogicalPlan> {
+    let mut columns = Vec::with_capacity(wanted.fields().len());
+    for ((qualifier, field), wanted) in plan.schema().iter().zip(wanted.fields()) {
+        let column = Expr::from((qualifier, field));
+        let (Some(from), Some(to)) = (SqlType::of_field(field), SqlType::of_field(wanted)) else {
+            columns.push(column);
+            continue;
+        };
+        let as_wanted = field.data_type() == wanted.data_type() && *field.metadata() == *to.field("", true).metadata();
+        columns.push(match as_wanted {
+            true => column,
+            // Also where only the name of the type differs: the working table compares that too.
+            false => ScalarUDF::from(PostgresCast::new(&from, &to, CastContext::Explicit)?)
+                .call(vec![column])
+                .alias_qualified(qualifier.cloned(), field.name()),
+        });
+    }
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// Resolves the expressions of one plan node.
+struct Resolver<'a> {
+    /// What the expressions see: the node's inputs, and what is around a subquery.
+    schema: &'a DFSchema,
+    outer: &'a DFSchema,
+}
+
+impl Resolver<'_> {
+    fn expr(&self, expr: Expr) -> PlanResult<Expr> {
+        Ok(expr.transform_up(|expr| self.node(expr).map(Transformed::yes))?.data)
+    }
+
+    fn operand(&self, expr: Expr) -> PlanResult<Operand> {
+        Operand::new(expr, self.schema)
+    }
+
+    /// Resolves one expression, whose parts are resolved.
+    fn node(&self, expr: Expr) -> PlanResult<Expr> {
+        match expr {
+            Expr::Literal(_, None) => number_literal(expr),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => self.binary(op, *left, *right),
+            Expr::Cast(cast) => self.cast(cast),
+            Expr::Negative(operand) => self.negative(*operand),
+            Expr::Between(between) => self.between(between),
+            Expr::InList(list) => self.in_list(list),
+            Expr::Case(case) => self.case(case),
+            Expr::ScalarFunction(function) => self.function(function),
+            Expr::WindowFunction(function) => Ok(Expr::WindowFunction(Box::new(window(*function)))),
+            Expr::OuterReferenceColumn(field, column) => Ok(match self.outer.field_from_column(&column) {
+                Ok(current) => Expr::OuterReferenceColumn(Arc::clone(current), column),
+                Err(_) => Expr::OuterReferenceColumn(field, column),
+            }),
+            Expr::ScalarSubquery(subquery) => Ok(Expr::ScalarSubquery(self.subquery(subquery)?)),
+            Expr::Exists(Exists { subquery, negated }) => {
+                Ok(Expr::Exists(Exists { subquery: self.subquery(subquery)?, negated }))
+            }
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                Ok(Expr::InSubquery(InSubquery { expr, subquery: self.subquery(subquery)?, negated }))
+            }
+            Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
+                Ok(Expr::SetComparison(SetComparison { expr, subquery: self.subquery(subquery)?, op, quantifier }))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn subquery(&self, subquery: Subquery) -> PlanResult<Subquery> {
+        let plan = resolve_plan(Arc::unwrap_or_clone(subquery.subquery), self.schema)?;
+        let outer_ref_columns = subquery
+            .outer_ref_columns
+            .into_iter()
+            .map(|column| match column {
+                Expr::OuterReferenceColumn(field, column) => {
+                    let field = self.schema.field_from_column(&column).map_or(field, Arc::clone);
+                    Expr::OuterReferenceColumn(field, column)
+                }
+                other => other,
+            })
+            .collect();
+        Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans })
+    }
+
+    fn binary(&self, operator: Operator, left: Expr, right: Expr) -> PlanResult<Expr> {
+        Ok(match binary(operator, left, right, self.schema)? {
+            Resolved::Done(expr) => expr,
+            Resolved::Default(left, right) => {
+                Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))
+            }
+        })
+    }
+
+    /// A cast that the statement asks for carries its SQL type; one that DataFusion made for itself does not.
+    fn cast(&self, Cast { expr, field }: Cast) -> PlanResult<Expr> {
+        if let Some(zone) = time_zone::named_by(&field) {
+            return time_zone::at(self.operand(*expr)?, zone, self.schema);
+        }
+        let Some(to) = SqlType::of_field(&field).filter(|_| !field.metadata().is_empty()) else {
+            return Ok(Expr::Cast(Cast { expr, field }));
+        };
+        let operand = self.operand(*expr)?;
+        match (&operand.kind, operand.sql_type(), &to) {
+            // A literal or a parameter decides about the dimension of `vector`; anything else has to say it.
+            (Kind::Typed(_), Some(SqlType::Vector(_)), SqlType::Vector(0)) => Ok(operand.expr),
+            (Kind::Typed(_) | Kind::Foreign | Kind::Parameter, _, SqlType::Vector(0)) => {
+                Err(Error::not_supported("cast to vector without dimensions is not supported")
+                    .with_hint("Use vector(n).")
+                    .into())
+            }
+            (Kind::Typed(from), ..) => explicit(operand.expr.clone(), from, &to).map_err(Into::into),
+            (Kind::Foreign, ..) => Ok(Expr::Cast(Cast { expr: Box::new(operand.expr), field })),
+            (Kind::Unknown(text), _, SqlType::Varchar(limit)) => {
+                let cut: String = text.chars().take(*limit as usize).collect();
+                Ok(crate::types::literal(&to, &cut)?)
+            }
+            _ => operand.into_type(&to, self.schema),
+        }
+    }
+
+    fn negative(&self, operand: Expr) -> PlanResult<Expr> {
+        let operand = self.operand(operand)?;
+        Ok(match operand.sql_type() {
+            Some(sql_type) if is_integer(sql_type) => Negate::call(sql_type.clone(), operand.expr),
+            _ => Expr::Negative(Box::new(operand.expr)),
+        })
+    }
+
+    /// `x BETWEEN a AND b` is two comparisons, each with its own types.
+    fn between(&self, Between { expr, negated, low, high }: Between) -> PlanResult<Expr> {
+        let (above, below) = match negated {
+            false => (Operator::GtEq, Operator::LtEq),
+            true => (Operator::Lt, Operator::Gt),
+        };
+        let low = self.binary(above, (*expr).clone(), *low)?;
+        let high = self.binary(below, *expr, *high)?;
+        Ok(if negated { low.or(high) } else { low.and(high) })
+    }
+
+    /// The elements are compared with the expression one by one, so each takes the type it has beside it.
+    fn in_list(&self, InList { expr, list, negated }: InList) -> PlanResult<Expr> {
+        let mut tested: Option<Expr> = None;
+        let mut same = true;
+        let mut elements = Vec::with_capacity(list.len());
+        for element in &list {
+            let Expr::BinaryExpr(BinaryExpr { left, right, .. }) =
+                self.binary(Operator::Eq, expr.as_ref().clone(), element.clone())?
+            else {
+                same = false;
+                break;
+            };
+            same &= tested.as_ref().is_none_or(|tested| *tested == *left);
+            tested = Some(*left);
+            elements.push(*right);
+        }
+        match tested {
+            Some(tested) if same => Ok(Expr::InList(InList::new(Box::new(tested), elements, negated))),
+            // The elements want the expression in different types.
+            _ => self.disjunction(&expr, list, negated),
+        }
+    }
+
+    fn disjunction(&self, expr: &Expr, list: Vec<Expr>, negated: bool) -> PlanResult<Expr> {
+        let mut any: Option<Expr> = None;
+        for element in list {
+            let equal = self.binary(Operator::Eq, expr.clone(), element)?;
+            any = Some(match any {
+                Some(any) => any.or(equal),
+                None => equal,
+            });
+        }
+        let any = any.unwrap_or_else(|| Expr::Literal(ScalarValue::Boolean(Some(false)), None));
+        Ok(if negated { !any } else { any })
+    }
+
+    fn case(&self, case: Case) -> PlanResult<Expr> {
+        let Case { expr, when_then_expr, else_expr } = case;
+        let (whens, thens): (Vec<Expr>, Vec<Expr>) =
+            when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
+        // `CASE x WHEN y` compares.
+        let (expr, whens) = match expr {
+            Some(tested) => {
+                let comparisons = whens.into_iter().map(|when| self.binary(Operator::Eq, (*tested).clone(), when));
+                (None, comparisons.collect::<PlanResult<Vec<_>>>()?)
+            }
+            None => (None, whens),
+        };
+        let has_else = else_expr.is_some();
+        let mut results = self.common_type("CASE", thens.into_iter().chain(else_expr.map(|other| *other)).collect())?;
+        let else_expr = if has_else { results.pop().map(Box::new) } else { None };
+        let when_then_expr = whens.into_iter().map(Box::new).zip(results.into_iter().map(Box::new)).collect();
+        Ok(Expr::Case(Case { expr, when_then_expr, else_expr }))
+    }
+
+    /// Gives expressions that must have one type that type; `what` wants it.
+    fn common_type(&self, what: &str, exprs: Vec<Expr>) -> PlanResult<Vec<Expr>> {
+        let operands = exprs.into_iter().map(|expr| self.operand(expr)).collect::<PlanResult<Vec<_>>>()?;
+        let mut common: Option<SqlType> = None;
+        for sql_type in operands.iter().filter_map(Operand::sql_type) {
+            common = Some(match common {
+                Some(common) => common_type(what, &common, sql_type)?,
+                None => sql_type.clone(),
+            });
+        }
+        let Some(common) = common else { return Ok(operands.into_iter().map(|operand| operand.expr).collect()) };
+        operands
+            .into_iter()
+            .map(|operand| match &operand.kind {
+                Kind::Unknown(_) if is_text(&common) => Ok(operand.expr),
+                Kind::Unknown(_) | Kind::Parameter => operand.into_type(&common, self.schema),
+                // Exact numbers of different widths are DataFusion's to widen.
+                Kind::Typed(found) if *found != common && (is_float(&common) || is_datetime(&common)) => {
+                    operand.into_type(&common, self.schema)
+                }
+                _ => Ok(operand.expr),
+            })
+            .collect()
+    }
+
+    /// Functions whose arguments have one type, and functions that write their arguments as text.
+    fn function(&self, ScalarFunction { func, args }: ScalarFunction) -> PlanResult<Expr> {
+        let args = match (func.name(), Metric::of_function(func.name())) {
+            (_, Some(metric)) if args.len() == 2 => return self.distance(metric, args),
+            ("coalesce" | "greatest" | "least" | "nullif", _) => {
+                let args = self.common_type(&func.name().to_uppercase(), args)?;
+                let func = typed_function(&func).unwrap_or(func);
+                return Ok(Expr::ScalarFunction(ScalarFunction { func, args }));
+            }
+            ("concat" | "concat_ws", _) => {
+                args.into_iter().map(|arg| self.as_text(arg)).collect::<PlanResult<Vec<_>>>()?
+            }
+            _ => args,
+        };
+        Ok(Expr::ScalarFunction(ScalarFunction { func, args }))
+    }
+
+    fn distance(&self, metric: Metric, args: Vec<Expr>) -> PlanResult<Expr> {
+        let mut args = args.into_iter();
+        let (Some(left), Some(right)) = (args.next(), args.next()) else {
+            return Err(Error::internal("a distance takes two arguments").into());
+        };
+        match distance(metric, left, right, self.schema)? {
+            Resolved::Done(expr) => Ok(expr),
+            Resolved::Default(left, right) => {
+                // Neither side says that it is a vector: literals of any dimension will do.
+                let vector = |expr| self.operand(expr)?.into_type(&SqlType::Vector(0), self.schema);
+                match distance(metric, vector(left)?, vector(right)?, self.schema)? {
+                    Resolved::Done(expr) => Ok(expr),
+                    Resolved::Default(..) => Err(Error::internal("vectors without dimensions").into()),
+                }
+            }
+        }
+    }
+
+    fn as_text(&self, expr: Expr) -> PlanResult<Expr> {
+        let operand = self.operand(expr)?;
+        match operand.sql_type() {
+            Some(SqlType::Array(_)) | None => Ok(operand.expr),
+            Some(sql_type) if is_text(sql_type) => Ok(operand.expr),
+            Some(_) => operand.into_type(&SqlType::Text, self.schema),
+        }
+    }
+
+    /// VALUES does not compute its schema again by itself. A column's literals take the type of the others.
+    fn values(&self, Values { schema, values }: Values) -> PlanResult<LogicalPlan> {
+        let mut rows = values
+            .into_iter()
+            .map(|row| row.into_iter().map(|expr| self.expr(expr)).collect::<PlanResult<Vec<_>>>())
+            .collect::<PlanResult<Vec<_>>>()?;
+        for column in 0..schema.fields().len() {
+            let exprs = rows.iter().map(|row| row[column].clone()).collect();
+            for (row, expr) in rows.iter_mut().zip(self.common_type("VALUES", exprs)?) {
+                row[column] = expr;
+            }
+        }
+        LogicalPlanBuilder::values(rows)?.build()
+    }
+}
+
+/// The type that holds two types' values, if Postgres knows one.
+fn common_type(what: &str, a: &SqlType, b: &SqlType) -> Result<SqlType> {
+    let wider = if rank(a) >= rank(b) { a } else { b };
+    Ok(match (a, b) {
+        (a, b) if a == b => a.clone(),
+        (a, b) if is_number(a) && is_number(b) => match is_float(wider) {
+            true => SqlType::Double,
+            false => wider.clone(),
+        },
+        (a, b) if is_text(a) && is_text(b) => SqlType::Text,
+        (a, b) if is_datetime(a) && is_datetime(b) => match (a, b) {
+            (SqlType::TimestampTz, _) | (_, SqlType::TimestampTz) => SqlType::TimestampTz,
+            _ => SqlType::Timestamp,
+        },
+        (SqlType::Array(_), SqlType::Array(_)) => a.clone(),
+        (a, b) => {
+            let message = format!("{what} types {a} and {b} cannot be matched");
+            return Err(Error::new(ErrorKind::DatatypeMismatch, message));
+        }
+    })
+}
+
+fn is_datetime(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Date | SqlType::Timestamp | SqlType::TimestampTz)
+}
+
+/// A cast that the statement asks for.
+fn explicit(expr: Expr, from: &SqlType, to: &SqlType) -> Result<Expr> {
+    cast(expr, from, to, CastContext::Explicit)
+}
+
+/// Window functions read their literal arguments (`lag(x, 1)`) as bigint.
+fn window(mut function: WindowFunction) -> WindowFunction {
+    if matches!(function.fun, WindowFunctionDefinition::WindowUDF(_)) {
+        for argument in &mut function.params.args {
+            if let Expr::Literal(ScalarValue::Int32(Some(value)), _) = argument {
+                *argument = Expr::Literal(ScalarValue::Int64(Some(i64::from(*value))), None);
+            }
+        }
+    }
+    function
+}

@@ -1,0 +1,113 @@
+//! `ARRAY(SELECT x ...)`: the aggregate `array_agg(x)` of the query, and an empty array where it has no rows.
+
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, DataType, Distinct, Expr, FunctionArg, FunctionArguments, GroupByExpr, Ident, LimitClause,
+    OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value,
+};
+
+use super::absent::{calls_aggregate, null_of};
+use super::functions::ARRAY_OR_EMPTY;
+use super::{call, catalog_name, folded};
+
+/// Replaces `ARRAY(SELECT ...)`.
+pub(super) fn from_query(expr: &mut Expr) {
+    let Expr::Function(function) = expr else { return };
+    if catalog_name(&function.name).as_deref() != Some("array") {
+        return;
+    }
+    let FunctionArguments::Subquery(query) = &mut function.args else { return };
+    let array = if reads_no_array(query) {
+        null_of(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)))
+    } else if aggregate(query, "array_agg") {
+        Expr::Subquery(query.clone())
+    } else {
+        return;
+    };
+    *expr = call(ARRAY_OR_EMPTY, array, Vec::new());
+}
+
+/// Turns the only item of a plain SELECT into an aggregate, the query's ORDER BY into that of the aggregate. Says whether
+/// it could: a query that groups, limits or combines is left as it is.
+pub(super) fn aggregate(query: &mut Query, function: &str) -> bool {
+    if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
+        return false;
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return false };
+    let Some((item, alias)) = plain_item(select) else { return false };
+    let Some(order_by) = order_of(query.order_by.as_ref(), &item, alias.as_ref()) else { return false };
+    let aggregate = call(function, item, order_by);
+    select.projection = vec![match alias {
+        Some(alias) => SelectItem::ExprWithAlias { expr: aggregate, alias },
+        None => SelectItem::UnnamedExpr(aggregate),
+    }];
+    query.order_by = None;
+    true
+}
+
+/// The item of a SELECT of one expression that neither groups nor aggregates.
+fn plain_item(select: &Select) -> Option<(Expr, Option<Ident>)> {
+    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
+    let distinct = matches!(select.distinct, Some(Distinct::Distinct | Distinct::On(_)));
+    if !ungrouped || distinct || select.having.is_some() || select.qualify.is_some() {
+        return None;
+    }
+    let (expr, alias) = match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr)] => (expr, None),
+        [SelectItem::ExprWithAlias { expr, alias }] => (expr, Some(alias.clone())),
+        _ => return None,
+    };
+    (!calls_aggregate(expr)).then(|| (expr.clone(), alias))
+}
+
+/// The sort keys, with `1` and the item's own alias spelt out.
+fn order_of(order_by: Option<&OrderBy>, item: &Expr, alias: Option<&Ident>) -> Option<Vec<OrderByExpr>> {
+    let Some(order_by) = order_by else { return Some(Vec::new()) };
+    let OrderByKind::Expressions(keys) = &order_by.kind else { return None };
+    let spelt_out = |key: &OrderByExpr| {
+        let means_item = match &key.expr {
+            Expr::Value(value) => matches!(&value.value, Value::Number(number, _) if number == "1"),
+            Expr::Identifier(name) => alias.is_some_and(|alias| folded(alias) == folded(name)),
+            _ => false,
+        };
+        if means_item { OrderByExpr { expr: item.clone(), ..key.clone() } } else { key.clone() }
+    };
+    Some(keys.iter().map(spelt_out).collect())
+}
+
+/// Whether a query reads the items of an array that is NULL in every row of the metadata: options and privileges, which
+/// nothing here has. DataFusion does not plan `unnest` of an outer column.
+fn reads_no_array(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let [tables] = select.from.as_slice() else { return false };
+    if !tables.joins.is_empty() {
+        return false;
+    }
+    let (name, arguments) = match &tables.relation {
+        TableFactor::Table { name, args: Some(arguments), .. } => (name, &arguments.args),
+        TableFactor::Function { name, args, .. } => (name, args),
+        TableFactor::UNNEST { array_exprs, .. } => return array_exprs.iter().all(is_always_null),
+        _ => return false,
+    };
+    catalog_name(name).as_deref() == Some("unnest")
+        && matches!(arguments.as_slice(), [FunctionArg::Unnamed(argument)]
+            if matches!(argument, datafusion::sql::sqlparser::ast::FunctionArgExpr::Expr(expr) if is_always_null(expr)))
+}
+
+fn is_always_null(expr: &Expr) -> bool {
+    const NULL_COLUMNS: [&str; 8] =
+        ["reloptions", "attoptions", "attfdwoptions", "relacl", "attacl", "nspacl", "datacl", "spcoptions"];
+    matches!(expr, Expr::CompoundIdentifier(parts)
+        if parts.len() == 2 && NULL_COLUMNS.contains(&folded(&parts[1]).as_str()))
+}
+
+/// Whether a query asks for its first row only.
+pub(super) fn is_first_row(query: &Query) -> bool {
+    let one =
+        |limit: &Expr| matches!(limit, Expr::Value(value) if matches!(&value.value, Value::Number(n, _) if n == "1"));
+    match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by }) => {
+            limit_by.is_empty() && one(limit)
+        }
+        _ => false,
+    }
+}

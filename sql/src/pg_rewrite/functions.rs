@@ -1,0 +1,189 @@
+//! Functions that rewritten statements call, and nobody writes.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::utils::SingleRowListArrayBuilder;
+use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
+};
+use slipstream_engine::{Error, ErrorKind};
+
+/// An array, empty where it is NULL.
+pub(super) const ARRAY_OR_EMPTY: &str = "array_or_empty";
+/// The first byte of a text, as the type `"char"` keeps it.
+pub(super) const FIRST_BYTE: &str = "first_byte";
+/// The only value of a group; an error where there are more.
+const SINGLE_VALUE: &str = "single_value";
+
+/// The scalar functions to register.
+pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    vec![Arc::new(ScalarUDF::from(ArrayOrEmpty::new())), Arc::new(ScalarUDF::from(FirstByte::new()))]
+}
+
+/// The aggregate functions to register.
+pub(crate) fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    vec![single_value()]
+}
+
+/// `single_value(x)`: what a scalar subquery is to its rows.
+pub(super) fn single_value() -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::from(SingleValue { signature: Signature::any(1, Volatility::Immutable) }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ArrayOrEmpty {
+    signature: Signature,
+}
+
+impl ArrayOrEmpty {
+    fn new() -> Self {
+        ArrayOrEmpty { signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for ArrayOrEmpty {
+    fn name(&self) -> &str {
+        ARRAY_OR_EMPTY
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> PlanResult<DataType> {
+        Ok(arguments[0].clone())
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> PlanResult<FieldRef> {
+        Ok(Arc::new(arguments.arg_fields[0].as_ref().clone().with_name(ARRAY_OR_EMPTY)))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        let array = arguments.args[0].to_array(arguments.number_rows)?;
+        let DataType::List(item) = array.data_type() else {
+            return Err(Error::internal(format!("{ARRAY_OR_EMPTY} of {}", array.data_type())).into());
+        };
+        if array.null_count() == 0 {
+            return Ok(ColumnarValue::Array(array));
+        }
+        let empty =
+            SingleRowListArrayBuilder::new(new_empty_array(item.data_type())).with_field(item).build_list_array();
+        let is_null = arrow::compute::is_null(&array)?;
+        let filled = arrow::compute::kernels::zip::zip(&is_null, &arrow::array::Scalar::new(empty), &array)?;
+        Ok(ColumnarValue::Array(filled))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct FirstByte {
+    signature: Signature,
+}
+
+impl FirstByte {
+    fn new() -> Self {
+        FirstByte { signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for FirstByte {
+    fn name(&self) -> &str {
+        FIRST_BYTE
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> PlanResult<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        let array = arguments.args[0].to_array(arguments.number_rows)?;
+        let array = cast(&array, &DataType::Utf8)?;
+        let first = |text: &str| text.chars().next().map(String::from).unwrap_or_default();
+        let bytes: arrow::array::StringArray = array.as_string::<i32>().iter().map(|text| text.map(first)).collect();
+        Ok(ColumnarValue::Array(Arc::new(bytes)))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct SingleValue {
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for SingleValue {
+    fn name(&self) -> &str {
+        SINGLE_VALUE
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> PlanResult<DataType> {
+        Ok(arguments[0].clone())
+    }
+
+    fn return_field(&self, arguments: &[FieldRef]) -> PlanResult<FieldRef> {
+        Ok(Arc::new(arguments[0].as_ref().clone().with_name(SINGLE_VALUE).with_nullable(true)))
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> PlanResult<Box<dyn Accumulator>> {
+        Ok(Box::new(Single { value: ScalarValue::try_from(arguments.return_field.data_type())?, seen: false }))
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> PlanResult<Vec<FieldRef>> {
+        let value = arguments.return_field.as_ref().clone().with_name(format!("{}_value", arguments.name));
+        let seen = Field::new(format!("{}_seen", arguments.name), DataType::Boolean, false);
+        Ok(vec![Arc::new(value), Arc::new(seen)])
+    }
+}
+
+/// At most one row.
+#[derive(Debug)]
+struct Single {
+    value: ScalarValue,
+    seen: bool,
+}
+
+impl Single {
+    fn take(&mut self, values: &ArrayRef, row: usize) -> PlanResult<()> {
+        if self.seen {
+            let message = "more than one row returned by a subquery used as an expression";
+            return Err(Error::new(ErrorKind::Cardinality, message).into());
+        }
+        self.seen = true;
+        self.value = ScalarValue::try_from_array(values, row)?;
+        Ok(())
+    }
+}
+
+impl Accumulator for Single {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
+        (0..values[0].len()).try_for_each(|row| self.take(&values[0], row))
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> PlanResult<()> {
+        let seen = states[1].as_boolean();
+        (0..seen.len()).filter(|row| seen.value(*row)).try_for_each(|row| self.take(&states[0], row))
+    }
+
+    fn state(&mut self) -> PlanResult<Vec<ScalarValue>> {
+        Ok(vec![self.value.clone(), ScalarValue::from(self.seen)])
+    }
+
+    fn evaluate(&mut self) -> PlanResult<ScalarValue> {
+        Ok(self.value.clone())
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.value.size()
+    }
+}

@@ -1,0 +1,139 @@
+//! Scalar subqueries that name outer columns, in the one shape that DataFusion decorrelates: an aggregate, over filters
+//! that equate an inner column with an outer one.
+//!
+//! A subquery `(SELECT x FROM r WHERE ...)` that is not an aggregate is changed in three steps:
+//!
+//! 1. An outer column that a condition equates with an inner one is replaced by that in all other conditions:
+//!    `r.a = o.a AND o.a <> r.b` is `r.a = o.a AND r.a <> r.b`.
+//! 2. Conditions on outer columns alone move out: `(SELECT ... WHERE o.p AND q)` is `CASE WHEN o.p THEN (SELECT ... WHERE
+//!    q) END`, because a subquery without rows is NULL.
+//! 3. `x` becomes `single_value(x)`, which is NULL over no rows and an error over two, as the subquery was.
+
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Column, Result as PlanResult};
+use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{BinaryExpr, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, when};
+use datafusion::optimizer::AnalyzerRule;
+use std::sync::Arc;
+
+use super::functions::single_value;
+
+/// The analyzer rule. It runs after type coercion.
+#[derive(Debug, Default)]
+pub(crate) struct ScalarSubqueries;
+
+impl AnalyzerRule for ScalarSubqueries {
+    fn name(&self) -> &str {
+        "scalar_subqueries"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> PlanResult<LogicalPlan> {
+        plan.transform_up_with_subqueries(|node| node.map_expressions(|expr| expr.transform_up(reshape))).data()
+    }
+}
+
+fn reshape(expr: Expr) -> PlanResult<Transformed<Expr>> {
+    let Expr::ScalarSubquery(subquery) = expr else { return Ok(Transformed::no(expr)) };
+    if subquery.outer_ref_columns.is_empty() || is_single_row(&subquery.subquery) {
+        return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
+    }
+    let mut outer_conditions = Vec::new();
+    let plan = subquery
+        .subquery
+        .as_ref()
+        .clone()
+        .transform_up(|node| match node {
+            LogicalPlan::Filter(filter) => simplify(filter, &mut outer_conditions),
+            other => Ok(Transformed::no(other)),
+        })
+        .data()?;
+    let plan = aggregated(plan)?;
+    let outer_ref_columns = plan.all_out_ref_exprs();
+    let value = Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans });
+    Ok(Transformed::yes(match conjunction(outer_conditions) {
+        Some(condition) => when(condition, value).end()?,
+        None => value,
+    }))
+}
+
+/// Whether a subquery is an aggregate already, or otherwise cannot have two rows.
+fn is_single_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => is_single_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => is_single_row(&alias.input),
+        LogicalPlan::Aggregate(_) => true,
+        other => other.max_rows().is_some_and(|rows| rows <= 1),
+    }
+}
+
+/// Steps 1 and 2 for one filter.
+fn simplify(filter: Filter, outer_conditions: &mut Vec<Expr>) -> PlanResult<Transformed<LogicalPlan>> {
+    let conditions = split_conjunction_owned(filter.predicate.clone());
+    let equalities: Vec<_> = conditions.iter().filter_map(equality).collect();
+    let mut kept = Vec::with_capacity(conditions.len());
+    for condition in conditions {
+        let condition = if equality(&condition).is_some() { condition } else { substitute(condition, &equalities)? };
+        if condition.contains_outer() && condition.column_refs().is_empty() && !condition.is_volatile() {
+            outer_conditions.push(without_outer_marks(condition)?);
+        } else {
+            kept.push(condition);
+        }
+    }
+    let input = Arc::clone(&filter.input);
+    Ok(Transformed::yes(match conjunction(kept) {
+        Some(predicate) => LogicalPlan::Filter(Filter::try_new(predicate, input)?),
+        None => Arc::unwrap_or_clone(input),
+    }))
+}
+
+/// `inner = outer`, both plain columns of the same type.
+fn equality(condition: &Expr) -> Option<(Column, Expr)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = condition else { return None };
+    match (left.as_ref(), right.as_ref()) {
+        (Expr::Column(inner), outer @ Expr::OuterReferenceColumn(..))
+        | (outer @ Expr::OuterReferenceColumn(..), Expr::Column(inner)) => Some((inner.clone(), outer.clone())),
+        _ => None,
+    }
+}
+
+fn substitute(condition: Expr, equalities: &[(Column, Expr)]) -> PlanResult<Expr> {
+    if condition.column_refs().is_empty() {
+        return Ok(condition);
+    }
+    condition
+        .transform_up(|expr| match equalities.iter().find(|(_, outer)| *outer == expr) {
+            Some((inner, _)) => Ok(Transformed::yes(Expr::Column(inner.clone()))),
+            None => Ok(Transformed::no(expr)),
+        })
+        .data()
+}
+
+/// Outside of the subquery an outer column is a column.
+fn without_outer_marks(condition: Expr) -> PlanResult<Expr> {
+    condition
+        .transform_up(|expr| match expr {
+            Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
+            other => Ok(Transformed::no(other)),
+        })
+        .data()
+}
+
+/// Step 3.
+fn aggregated(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    let column = Column::from((qualifier, field));
+    let name = field.name().clone();
+    let value = Expr::AggregateFunction(AggregateFunction {
+        func: single_value(),
+        params: AggregateFunctionParams {
+            args: vec![Expr::Column(column)],
+            distinct: false,
+            filter: None,
+            order_by: Vec::new(),
+            null_treatment: None,
+        },
+    });
+    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), vec![value.alias(name)])?.build()
+}

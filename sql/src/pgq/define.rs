@@ -1,0 +1,435 @@
+//! A property graph, checked against the tables it is over.
+
+use std::sync::Arc;
+
+use slipstream_engine::catalog::{
+    Catalog, ColumnDefinition, EdgeTable, EndPoint, GraphDefinition, TableDefinition, VertexTable,
+};
+use slipstream_engine::graph::cover::{STANDING_TABLE, coverable, coverable_name, key_coverable};
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+use uuid::Uuid;
+
+use super::statement::{CreateGraph, EdgeElement, EndReference, Name, Properties, VertexElement};
+
+/// The definition of a graph, with the object id that `catalog` would give next and an identity of its own.
+///
+/// Errors: `42710` where the name or a label is taken, `42P01`, `42703`, `42P16` and `42804` where tables, columns, keys
+/// or types do not fit, `0A000` for what an index cannot hold.
+pub fn define(create: &CreateGraph, catalog: &Catalog) -> Result<GraphDefinition> {
+    if catalog.graphs.contains_key(&create.name.text) {
+        let message = format!("graph \"{}\" already exists", create.name.text);
+        return Err(Error::new(ErrorKind::DuplicateObject, message).at(create.name.position));
+    }
+    check_roles(create)?;
+    check_labels(create)?;
+    let vertices = create.vertices.iter().map(|vertex| define_vertex(vertex, catalog)).collect::<Result<Vec<_>>>()?;
+    let edges = create.edges.iter().map(|edge| define_edge(edge, create, catalog)).collect::<Result<Vec<_>>>()?;
+    Ok(GraphDefinition { oid: catalog.next_oid, id: Uuid::now_v7(), name: create.name.text.clone(), vertices, edges })
+}
+
+impl VertexElement {
+    /// Its name within the graph's definition.
+    fn name(&self) -> &Name {
+        self.alias.as_ref().unwrap_or(&self.table)
+    }
+
+    /// Its label; the table's name where none is given.
+    fn label(&self) -> &Name {
+        self.label.as_ref().unwrap_or_else(|| self.name())
+    }
+}
+
+fn elements(create: &CreateGraph) -> impl Iterator<Item = &VertexElement> {
+    create.vertices.iter().chain(create.edges.iter().map(|edge| &edge.element))
+}
+
+/// Every table has one role, and every element a name of its own.
+fn check_roles(create: &CreateGraph) -> Result<()> {
+    let all: Vec<_> = elements(create).collect();
+    for (at, element) in all.iter().enumerate() {
+        let before = &all[..at];
+        if before.iter().any(|other| other.table.text == element.table.text) {
+            let message = format!("table \"{}\" twice in one graph is not supported", element.table.text);
+            return Err(Error::not_supported(message).at(element.table.position));
+        }
+        if before.iter().any(|other| other.name().text == element.name().text) {
+            let message = format!("the name \"{}\" is used for two elements of the graph", element.name().text);
+            return Err(Error::new(ErrorKind::DuplicateObject, message).at(element.name().position));
+        }
+    }
+    Ok(())
+}
+
+/// Labels differ in more than case: the index folds it.
+fn check_labels(create: &CreateGraph) -> Result<()> {
+    let labels: Vec<_> = elements(create).map(VertexElement::label).collect();
+    for (at, label) in labels.iter().enumerate() {
+        let folded = label.text.to_lowercase();
+        if labels[..at].iter().any(|other| other.text.to_lowercase() == folded) {
+            let message = format!("label \"{}\" is used for two elements of the graph", label.text);
+            return Err(Error::new(ErrorKind::DuplicateObject, message).at(label.position));
+        }
+        if folded == STANDING_TABLE.to_lowercase() || folded.contains(['.', '`']) {
+            return Err(Error::not_supported(format!("the label \"{}\" is not supported", label.text))
+                .with_hint("Choose another with LABEL.")
+                .at(label.position));
+        }
+    }
+    Ok(())
+}
+
+fn define_vertex(vertex: &VertexElement, catalog: &Catalog) -> Result<VertexTable> {
+    let table = find_table(&vertex.table, catalog)?;
+    let key = key(vertex, table)?;
+    Ok(VertexTable {
+        table: table.id,
+        label: vertex.label().text.clone(),
+        properties: covered(&vertex.properties, table, key, &[])?,
+        key: vec![key.name.clone()],
+    })
+}
+
+fn define_edge(edge: &EdgeElement, create: &CreateGraph, catalog: &Catalog) -> Result<EdgeTable> {
+    let element = &edge.element;
+    let table = find_table(&element.table, catalog)?;
+    let key = key(element, table)?;
+    let source = end_point(&edge.source, table, create, catalog)?;
+    let destination = end_point(&edge.destination, table, create, catalog)?;
+    let ends: Vec<&String> = source.columns.iter().chain(&destination.columns).collect();
+    Ok(EdgeTable {
+        table: table.id,
+        label: element.label().text.clone(),
+        properties: covered(&element.properties, table, key, &ends)?,
+        key: vec![key.name.clone()],
+        source,
+        destination,
+        on_delete_cascade: edge.on_delete_cascade,
+    })
+}
+
+fn end_point(
+    reference: &EndReference,
+    table: &TableDefinition,
+    create: &CreateGraph,
+    catalog: &Catalog,
+) -> Result<EndPoint> {
+    let name = &reference.vertex;
+    let vertex = create.vertices.iter().find(|vertex| vertex.name().text == name.text).ok_or_else(|| {
+        Error::new(ErrorKind::UndefinedTable, format!("\"{}\" is not a vertex table of the graph", name.text))
+            .at(name.position)
+    })?;
+    let vertex_table = find_table(&vertex.table, catalog)?;
+    let key = key(vertex, vertex_table)?;
+    if let Some(references) = &reference.references {
+        same_columns(references, std::slice::from_ref(&key.name), || {
+            Error::not_supported(format!(
+                "an end point must refer to the key of \"{}\", which is \"{}\"",
+                name.text, key.name
+            ))
+        })?;
+    }
+    let column = find_column(single(&reference.columns)?, table)?;
+    if !same_type(&column.sql_type, &key.sql_type) {
+        let message = format!(
+            "column \"{}\" of \"{}\" is of type {}, but the key \"{}\" of \"{}\" is of type {}",
+            column.name, table.name, column.sql_type, key.name, vertex_table.name, key.sql_type
+        );
+        return Err(Error::new(ErrorKind::DatatypeMismatch, message)
+            .on_table(&table.name)
+            .on_column(&column.name)
+            .at(reference.columns[0].position));
+    }
+    Ok(EndPoint { columns: vec![column.name.clone()], vertex: vertex.label().text.clone() })
+}
+
+/// The key column of an element: the primary key of its table.
+fn key<'a>(element: &VertexElement, table: &'a TableDefinition) -> Result<&'a ColumnDefinition> {
+    if table.primary_key.is_empty() {
+        let message = format!("table \"{}\" has no primary key, which an element of a graph needs", table.name);
+        return Err(Error::new(ErrorKind::InvalidTableDefinition, message).at(element.table.position));
+    }
+    if let Some(columns) = &element.key {
+        for column in columns {
+            find_column(column, table)?;
+        }
+        same_columns(columns, &table.primary_key, || {
+            Error::not_supported(format!(
+                "a KEY that is not the primary key of table \"{}\" is not supported",
+                table.name
+            ))
+        })?;
+    }
+    let [name] = table.primary_key.as_slice() else {
+        let message = format!("table \"{}\" has a key of several columns, which a graph does not support", table.name);
+        return Err(Error::not_supported(message)
+            .with_hint("Give the table a primary key of one column.")
+            .at(element.table.position));
+    };
+    let column = table.column(name)?;
+    if !key_coverable(&column.sql_type) || !coverable_name(name) {
+        let message = format!("\"{name}\" of type {} is not supported as the key of a graph element", column.sql_type);
+        return Err(Error::not_supported(message).at(element.table.position));
+    }
+    Ok(column)
+}
+
+/// The columns that the index covers, in table order, the key among them.
+fn covered(
+    properties: &Properties,
+    table: &TableDefinition,
+    key: &ColumnDefinition,
+    ends: &[&String],
+) -> Result<Vec<String>> {
+    let mut columns = match properties {
+        Properties::None => Vec::new(),
+        Properties::Listed(names) => listed(names, table)?,
+        Properties::All { except } => {
+            for name in except {
+                find_column(name, table)?;
+            }
+            let wanted = |column: &&ColumnDefinition| {
+                covers(column)
+                    && !except.iter().any(|name| name.text == column.name)
+                    // The index has the end points anyway.
+                    && !ends.contains(&&column.name)
+                    && column.name.to_lowercase() != key.name.to_lowercase()
+            };
+            distinct(table.columns.iter().filter(wanted))
+        }
+    };
+    columns.push(key);
+    let is_covered = |column: &&ColumnDefinition| columns.iter().any(|other| other.name == column.name);
+    Ok(table.columns.iter().filter(is_covered).map(|column| column.name.clone()).collect())
+}
+
+fn listed<'a>(names: &[Name], table: &'a TableDefinition) -> Result<Vec<&'a ColumnDefinition>> {
+    let mut columns: Vec<&ColumnDefinition> = Vec::with_capacity(names.len());
+    for name in names {
+        let column = find_column(name, table)?;
+        if !covers(column) {
+            let message =
+                format!("property \"{}\" of type {} cannot be in the graph index", column.name, column.sql_type);
+            return Err(Error::not_supported(message)
+                .with_hint("Leave it out of PROPERTIES, and join the pattern with the table.")
+                .on_table(&table.name)
+                .on_column(&column.name)
+                .at(name.position));
+        }
+        if columns.iter().any(|other| other.name.to_lowercase() == column.name.to_lowercase()) {
+            let message = format!("property \"{}\" is specified more than once", column.name);
+            return Err(Error::new(ErrorKind::DuplicateColumn, message).at(name.position));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+fn covers(column: &ColumnDefinition) -> bool {
+    coverable(&column.sql_type) && coverable_name(&column.name)
+}
+
+/// The first of those whose names differ in case only: the index cannot tell them apart.
+fn distinct<'a>(columns: impl Iterator<Item = &'a ColumnDefinition>) -> Vec<&'a ColumnDefinition> {
+    let mut kept: Vec<&ColumnDefinition> = Vec::new();
+    for column in columns {
+        if !kept.iter().any(|other| other.name.to_lowercase() == column.name.to_lowercase()) {
+            kept.push(column);
+        }
+    }
+    kept
+}
+
+fn find_table<'a>(name: &Name, catalog: &'a Catalog) -> Result<&'a Arc<TableDefinition>> {
+    catalog.table(&name.text).map_err(|error| error.at(name.position))
+}
+
+fn find_column<'a>(name: &Name, table: &'a TableDefinition) -> Result<&'a ColumnDefinition> {
+    table.column(&name.text).map_err(|error| error.at(name.position))
+}
+
+fn single(columns: &[Name]) -> Result<&Name> {
+    match columns {
+        [column] => Ok(column),
+        _ => {
+            let position = columns.get(1).map_or(1, |column| column.position);
+            Err(Error::not_supported("an end point of several columns is not supported").at(position))
+        }
+    }
+}
+
+/// Checks that the names are those of `columns`, in any order.
+fn same_columns(names: &[Name], columns: &[String], error: impl FnOnce() -> Error) -> Result<()> {
+    let same = names.len() == columns.len() && names.iter().all(|name| columns.contains(&name.text));
+    if same { Ok(()) } else { Err(error().at(names.first().map_or(1, |name| name.position))) }
+}
+
+/// Whether a column can hold the keys of another.
+fn same_type(left: &SqlType, right: &SqlType) -> bool {
+    let text = |sql_type: &SqlType| matches!(sql_type, SqlType::Text | SqlType::Varchar(_));
+    left == right || (text(left) && text(right))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+    use slipstream_engine::catalog::TableId;
+
+    use super::super::{Statement, is_statement, parse};
+    use super::*;
+
+    fn statement(sql: &str) -> Result<Statement> {
+        let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().unwrap();
+        assert!(is_statement(&tokens), "{sql}");
+        parse(sql, &tokens)
+    }
+
+    fn table(number: u128, name: &str, columns: &[(&str, SqlType)], key: &[&str]) -> Arc<TableDefinition> {
+        let columns = columns.iter().map(|(name, sql_type)| ColumnDefinition {
+            name: (*name).to_string(),
+            sql_type: sql_type.clone(),
+            not_null: false,
+            default: None,
+        });
+        Arc::new(TableDefinition {
+            id: TableId(Uuid::from_u128(number)),
+            oid: 1,
+            name: name.to_string(),
+            directory: name.to_string(),
+            columns: columns.collect(),
+            primary_key: key.iter().map(|column| (*column).to_string()).collect(),
+        })
+    }
+
+    fn catalog() -> Catalog {
+        let big = SqlType::BigInt;
+        let person = [
+            ("id", big.clone()),
+            ("name", SqlType::Text),
+            ("Name", SqlType::Text),
+            ("face", SqlType::Vector(3)),
+            ("rowid", SqlType::Text),
+        ];
+        let knows = [("id", big.clone()), ("src", big.clone()), ("dst", big.clone()), ("since", SqlType::Date)];
+        let tables = [
+            table(1, "person", &person, &["id"]),
+            table(2, "knows", &knows, &["id"]),
+            table(3, "pair", &[("a", big.clone()), ("b", big.clone())], &["a", "b"]),
+            table(4, "heap", &[("a", big.clone())], &[]),
+            table(5, "badge", &[("id", SqlType::Double)], &["id"]),
+            table(6, "wrong", &[("id", big.clone()), ("src", SqlType::Text), ("dst", big)], &["id"]),
+        ];
+        let tables: BTreeMap<_, _> = tables.into_iter().map(|table| (table.id, table)).collect();
+        Catalog { tables, ..Catalog::default() }
+    }
+
+    fn defined(sql: &str) -> Result<GraphDefinition> {
+        match statement(sql)? {
+            Statement::Create(create) => define(&create, &catalog()),
+            Statement::Drop(_) => panic!("{sql}"),
+        }
+    }
+
+    const EDGES: &str =
+        "EDGE TABLES (knows SOURCE KEY (src) REFERENCES person DESTINATION KEY (dst) REFERENCES person (id)";
+
+    #[test]
+    fn a_graph_covers_what_it_can_unless_told_otherwise() {
+        let graph = defined(&format!(
+            "CREATE PROPERTY GRAPH IF NOT EXISTS public.social VERTEX TABLES (person KEY (id) LABEL \"Human\") {EDGES} \
+             ON DELETE CASCADE)"
+        ))
+        .unwrap();
+        assert_eq!((graph.name.as_str(), graph.oid), ("social", Catalog::default().next_oid));
+        assert_eq!(graph.vertices[0].label, "Human");
+        assert_eq!(graph.vertices[0].properties, ["id", "name"]);
+        let edge = &graph.edges[0];
+        assert_eq!((edge.label.as_str(), edge.source.vertex.as_str()), ("knows", "Human"));
+        assert_eq!((&edge.source.columns[0], &edge.destination.columns[0]), (&"src".to_string(), &"dst".to_string()));
+        assert_eq!(edge.properties, ["id", "since"]);
+        assert!(edge.on_delete_cascade);
+    }
+
+    #[test]
+    fn properties_may_be_listed_or_left_out() {
+        for (properties, expected) in [
+            ("PROPERTIES (name)", &["id", "name"][..]),
+            ("NO PROPERTIES", &["id"]),
+            ("PROPERTIES ARE ALL COLUMNS EXCEPT (name)", &["id", "Name"]),
+        ] {
+            let graph = defined(&format!("CREATE PROPERTY GRAPH g VERTEX TABLES (person {properties})")).unwrap();
+            assert_eq!(graph.vertices[0].properties, expected, "{properties}");
+        }
+    }
+
+    #[test]
+    fn a_graph_is_dropped_by_name() {
+        let drop = statement("drop property graph if exists G cascade").unwrap();
+        let name = Name { text: "g".to_string(), position: 31 };
+        assert_eq!(drop, Statement::Drop(super::super::DropGraph { name, if_exists: true }));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_at_its_place() {
+        use ErrorKind::{
+            DatatypeMismatch, DuplicateColumn, DuplicateObject, InvalidTableDefinition, NotSupported, Syntax,
+            UndefinedColumn, UndefinedSchema, UndefinedTable,
+        };
+        let vertices = |rest: &str| format!("CREATE PROPERTY GRAPH g VERTEX TABLES ({rest})");
+        let edges = |rest: &str| format!("CREATE PROPERTY GRAPH g VERTEX TABLES (person) EDGE TABLES ({rest})");
+        let cases = [
+            (Syntax, "CREATE PROPERTY GRAPH".to_string(), ""),
+            (Syntax, vertices("person KEY id"), "id)"),
+            (Syntax, vertices("person) x"), "x"),
+            (Syntax, edges("knows"), ")"),
+            (Syntax, vertices("person ON DELETE CASCADE"), "ON"),
+            (NotSupported, "ALTER PROPERTY GRAPH g".to_string(), "ALTER"),
+            (UndefinedSchema, vertices("other.person"), "other"),
+            (UndefinedTable, vertices("persons"), "persons"),
+            (
+                UndefinedTable,
+                edges("knows SOURCE KEY (src) REFERENCES city DESTINATION KEY (dst) REFERENCES person"),
+                "city",
+            ),
+            (UndefinedColumn, vertices("person PROPERTIES (age)"), "age"),
+            (
+                UndefinedColumn,
+                edges("knows SOURCE KEY (s) REFERENCES person DESTINATION KEY (dst) REFERENCES person"),
+                "s)",
+            ),
+            (NotSupported, vertices("person KEY (name)"), "name"),
+            (NotSupported, vertices("pair"), "pair"),
+            (NotSupported, vertices("badge"), "badge"),
+            (NotSupported, vertices("person PROPERTIES (face)"), "face"),
+            (NotSupported, vertices("person PROPERTIES (rowid)"), "rowid"),
+            (NotSupported, vertices("person PROPERTIES (name AS n)"), "AS n"),
+            (NotSupported, vertices("person LABEL a LABEL b"), "LABEL b"),
+            (NotSupported, vertices("person, person AS p"), "person AS p"),
+            (NotSupported, vertices("person LABEL \"a.b\""), "\"a.b\""),
+            (NotSupported, edges("knows SOURCE person DESTINATION person"), "person DEST"),
+            (DuplicateColumn, vertices("person PROPERTIES (name, \"Name\")"), "\"Name\""),
+            (
+                DuplicateObject,
+                edges(
+                    "knows SOURCE KEY (src) REFERENCES person DESTINATION KEY (dst) REFERENCES person LABEL \"Person\"",
+                ),
+                "\"Person\"",
+            ),
+            (InvalidTableDefinition, vertices("heap"), "heap"),
+            (
+                DatatypeMismatch,
+                edges("wrong SOURCE KEY (src) REFERENCES person DESTINATION KEY (dst) REFERENCES person"),
+                "src",
+            ),
+        ];
+        for (kind, sql, place) in cases {
+            let error = defined(&sql).expect_err(&sql);
+            assert_eq!(error.kind(), kind, "{sql}: {error}");
+            let at = if place.is_empty() { sql.len() } else { sql.rfind(place).unwrap() };
+            assert_eq!(error.position(), Some(at + 1), "{sql}: {error}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! SQL/PGQ's DDL from sqlparser's tokens.
+
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+use slipstream_engine::catalog::DEFAULT_SCHEMA;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::statement::{CreateGraph, DropGraph, EdgeElement, EndReference, Name, Properties, Statement, VertexElement};
+use crate::source::SourceText;
+
+/// Whether a statement is one of SQL/PGQ's: `CREATE`, `ALTER` or `DROP PROPERTY GRAPH`.
+pub fn is_statement(tokens: &[TokenWithSpan]) -> bool {
+    let mut words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_)));
+    let mut next_is = |accepted: &[&str]| words.next().is_some_and(|token| is_word(&token.token, accepted));
+    next_is(&["CREATE", "ALTER", "DROP"]) && next_is(&["PROPERTY"]) && next_is(&["GRAPH"])
+}
+
+/// Parses the tokens of one statement; places are counted in `sql`, the text that they come from.
+pub fn parse(sql: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
+    let tokens = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let mut parser = Parser { tokens, at: 0, source: SourceText::new(sql), end: sql.chars().count() + 1 };
+    let statement = parser.statement()?;
+    if parser.at < parser.tokens.len() {
+        return Err(parser.expected("the end of the statement"));
+    }
+    Ok(statement)
+}
+
+struct Parser<'a> {
+    tokens: Vec<&'a TokenWithSpan>,
+    at: usize,
+    source: SourceText,
+    end: usize,
+}
+
+/// The clauses after an element's table and key, each at most once.
+#[derive(Default)]
+struct Clauses {
+    label: Option<Name>,
+    properties: Option<Properties>,
+    on_delete_cascade: bool,
+}
+
+impl Parser<'_> {
+    fn statement(&mut self) -> Result<Statement> {
+        if self.at_word(&["ALTER"]) {
+            return Err(self.refused("ALTER PROPERTY GRAPH"));
+        }
+        let create = self.take(&["CREATE"]);
+        if !create {
+            self.expect("DROP")?;
+        }
+        self.expect("PROPERTY")?;
+        self.expect("GRAPH")?;
+        if create { self.create().map(Statement::Create) } else { self.drop().map(Statement::Drop) }
+    }
+
+    fn create(&mut self) -> Result<CreateGraph> {
+        let if_not_exists = self.take(&["IF"]);
+        if if_not_exists {
+            self.expect("NOT")?;
+            self.expect("EXISTS")?;
+        }
+        let name = self.qualified_name("the name of a graph")?;
+        if !self.take(&["VERTEX", "NODE"]) {
+            return Err(self.expected("VERTEX TABLES"));
+        }
+        self.expect("TABLES")?;
+        let vertices = self.list(Self::vertex)?;
+        let mut edges = Vec::new();
+        if self.take(&["EDGE", "RELATIONSHIP"]) {
+            self.expect("TABLES")?;
+            edges = self.list(Self::edge)?;
+        }
+        Ok(CreateGraph { name, if_not_exists, vertices, edges })
+    }
+
+    fn drop(&mut self) -> Result<DropGraph> {
+        let if_exists = self.take(&["IF"]);
+        if if_exists {
+            self.expect("EXISTS")?;
+        }
+        let name = self.qualified_name("the name of a graph")?;
+        if self.at_symbol(&Token::Comma) {
+            return Err(self.refused("dropping several graphs at once"));
+        }
+        self.take(&["CASCADE", "RESTRICT"]);
+        Ok(DropGraph { name, if_exists })
+    }
+
+    fn vertex(&mut self) -> Result<VertexElement> {
+        let (table, alias, key) = self.element_start()?;
+        let clauses = self.clauses(false)?;
+        Ok(vertex_element(table, alias, key, clauses))
+    }
+
+    fn edge(&mut self) -> Result<EdgeElement> {
+        let (table, alias, key) = self.element_start()?;
+        self.expect("SOURCE")?;
+        let source = self.end_reference("SOURCE")?;
+        self.expect("DESTINATION")?;
+        let destination = self.end_reference("DESTINATION")?;
+        let clauses = self.clauses(true)?;
+        let on_delete_cascade = clauses.on_delete_cascade;
+        Ok(EdgeElement { element: vertex_element(table, alias, key, clauses), source, destination, on_delete_cascade })
+    }
+
+    fn element_start(&mut self) -> Result<(Name, Option<Name>, Option<Vec<Name>>)> {
+        let table = self.qualified_name("the name of a table")?;
+        let alias = if self.take(&["AS"]) { Some(self.name("an alias")?) } else { None };
+        let key = if self.take(&["KEY"]) { Some(self.names()?) } else { None };
+        Ok((table, alias, key))
+    }
+
+    fn end_reference(&mut self, end: &str) -> Result<EndReference> {
+        if !self.take(&["KEY"]) {
+            return Err(self
+                .refused(&format!("{end} without its key columns"))
+                .with_hint(format!("Write {end} KEY (column) REFERENCES vertex (column).")));
+        }
+        let columns = self.names()?;
+        self.expect("REFERENCES")?;
+        let vertex = self.name("the name of a vertex table")?;
+        let references = if self.at_symbol(&Token::LParen) { Some(self.names()?) } else { None };
+        Ok(EndReference { columns, vertex, references })
+    }
+
+    fn clauses(&mut self, edge: bool) -> Result<Clauses> {
+        let mut clauses = Clauses::default();
+        loop {
+            if self.at_word(&["LABEL"]) {
+                if clauses.label.is_some() {
+                    return Err(self.refused("several labels on one element"));
+                }
+                self.at += 1;
+                clauses.label = Some(self.name("a label")?);
+            } else if self.at_word(&["DEFAULT"]) {
+                self.at += 1;
+                self.expect("LABEL")?;
+            } else if self.at_word(&["PROPERTIES", "NO"]) {
+                if clauses.properties.is_some() {
+                    return Err(self.expected("one PROPERTIES clause"));
+                }
+                clauses.properties = Some(self.properties()?);
+            } else if edge && self.take(&["ON"]) {
+                self.expect("DELETE")?;
+                clauses.on_delete_cascade = self.delete_action()?;
+            } else {
+                return Ok(clauses);
+            }
+        }
+    }
+
+    fn delete_action(&mut self) -> Result<bool> {
+        if self.take(&["CASCADE"]) {
+            return Ok(true);
+        }
+        if self.take(&["RESTRICT"]) {
+            return Ok(false);
+        }
+        Err(self.expected("CASCADE or RESTRICT"))
+    }
+
+    fn properties(&mut self) -> Result<Properties> {
+        if self.take(&["NO"]) {
+            self.expect("PROPERTIES")?;
+            return Ok(Properties::None);
+        }
+        self.expect("PROPERTIES")?;
+        if self.at_symbol(&Token::LParen) {
+            return self.list(Self::property).map(Properties::Listed);
+        }
+        self.take(&["ARE"]);
+        self.expect("ALL")?;
+        self.expect("COLUMNS")?;
+        let except = if self.take(&["EXCEPT"]) { self.names()? } else { Vec::new() };
+        Ok(Properties::All { except })
+    }
+
+    fn property(&mut self) -> Result<Name> {
+        let name = self.name("a column")?;
+        if self.at_symbol(&Token::Comma) || self.at_symbol(&Token::RParen) {
+            return Ok(name);
+        }
+        Err(self.refused("a property that is not a column under its own name"))
+    }
+
+    /// `(a, b, c)`
+    fn list<T>(&mut self, item: fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        self.expect_symbol(&Token::LParen)?;
+        let mut items = vec![item(self)?];
+        while self.at_symbol(&Token::Comma) {
+            self.at += 1;
+            items.push(item(self)?);
+        }
+        if !self.at_symbol(&Token::RParen) {
+            return Err(self.expected("\",\" or \")\""));
+        }
+        self.at += 1;
+        Ok(items)
+    }
+
+    fn names(&mut self) -> Result<Vec<Name>> {
+        self.list(|parser| parser.name("a column"))
+    }
+
+    /// A name, with or without the schema that all names are in.
+    fn qualified_name(&mut self, what: &str) -> Result<Name> {
+        let first = self.name(what)?;
+        if !self.at_symbol(&Token::Period) {
+            return Ok(first);
+        }
+        if first.text != DEFAULT_SCHEMA {
+            return Err(Error::new(ErrorKind::UndefinedSchema, format!("schema \"{}\" does not exist", first.text))
+                .at(first.position));
+        }
+        self.at += 1;
+        self.name(what)
+    }
+
+    fn name(&mut self, what: &str) -> Result<Name> {
+        let Some(Token::Word(word)) = self.token() else { return Err(self.expected(what)) };
+        let name = Name { text: folded(word), position: self.position() };
+        self.at += 1;
+        Ok(name)
+    }
+
+    fn token(&self) -> Option<&Token> {
+        self.tokens.get(self.at).map(|token| &token.token)
+    }
+
+    fn position(&self) -> usize {
+        self.tokens
+            .get(self.at)
+            .and_then(|token| self.source.position(token.span.start.line, token.span.start.column))
+            .unwrap_or(self.end)
+    }
+
+    fn at_symbol(&self, symbol: &Token) -> bool {
+        self.token() == Some(symbol)
+    }
+
+    fn at_word(&self, words: &[&str]) -> bool {
+        self.token().is_some_and(|token| is_word(token, words))
+    }
+
+    fn take(&mut self, words: &[&str]) -> bool {
+        let found = self.at_word(words);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, word: &str) -> Result<()> {
+        if self.take(&[word]) { Ok(()) } else { Err(self.expected(word)) }
+    }
+
+    fn expect_symbol(&mut self, symbol: &Token) -> Result<()> {
+        if !self.at_symbol(symbol) {
+            return Err(self.expected(&format!("\"{symbol}\"")));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        let place = match self.token() {
+            Some(token) => format!("at or near \"{token}\""),
+            None => "at end of input".to_string(),
+        };
+        Error::new(ErrorKind::Syntax, format!("syntax error {place}: expected {what}")).at(self.position())
+    }
+
+    fn refused(&self, what: &str) -> Error {
+        Error::not_supported(format!("{what} is not supported")).at(self.position())
+    }
+}
+
+fn vertex_element(table: Name, alias: Option<Name>, key: Option<Vec<Name>>, clauses: Clauses) -> VertexElement {
+    let properties = clauses.properties.unwrap_or(Properties::All { except: Vec::new() });
+    VertexElement { table, alias, key, label: clauses.label, properties }
+}
+
+fn folded(word: &Word) -> String {
+    if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() }
+}
+
+/// Whether a token is one of these words, unquoted. Most of them are no keywords to sqlparser.
+fn is_word(token: &Token, words: &[&str]) -> bool {
+    match token {
+        Token::Word(Word { value, quote_style: None, .. }) => words.iter().any(|word| word.eq_ignore_ascii_case(value)),
+        _ => false,
+    }
+}

@@ -1,0 +1,94 @@
+//! What SQL/PGQ's DDL says, before anything is looked up.
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// `CREATE PROPERTY GRAPH`
+    Create(CreateGraph),
+    /// `DROP PROPERTY GRAPH`
+    Drop(DropGraph),
+}
+
+/// A name and its place in the text, in characters from 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Name {
+    /// The name; folded to lower case unless it was quoted.
+    pub text: String,
+    /// Where it stands.
+    pub position: usize,
+}
+
+/// `CREATE PROPERTY GRAPH [IF NOT EXISTS] name VERTEX TABLES (...) [EDGE TABLES (...)]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateGraph {
+    /// Its name.
+    pub name: Name,
+    /// Whether a graph of that name may exist.
+    pub if_not_exists: bool,
+    /// Vertex tables.
+    pub vertices: Vec<VertexElement>,
+    /// Edge tables.
+    pub edges: Vec<EdgeElement>,
+}
+
+/// `DROP PROPERTY GRAPH [IF EXISTS] name [CASCADE | RESTRICT]`. Nothing depends on a graph, so both mean the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DropGraph {
+    /// Its name.
+    pub name: Name,
+    /// Whether there need not be such a graph.
+    pub if_exists: bool,
+}
+
+/// `table [AS alias] [KEY (columns)] [LABEL label] [properties]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct VertexElement {
+    /// The table.
+    pub table: Name,
+    /// Its name within the graph's definition.
+    pub alias: Option<Name>,
+    /// The key columns, where they are named.
+    pub key: Option<Vec<Name>>,
+    /// The label, where one is given.
+    pub label: Option<Name>,
+    /// What the index covers.
+    pub properties: Properties,
+}
+
+/// A [`VertexElement`] with `SOURCE ... DESTINATION ... [ON DELETE CASCADE]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgeElement {
+    /// What it shares with a vertex.
+    pub element: VertexElement,
+    /// Where edges start.
+    pub source: EndReference,
+    /// Where edges end.
+    pub destination: EndReference,
+    /// Whether deleting a vertex deletes its edges.
+    pub on_delete_cascade: bool,
+}
+
+/// `KEY (columns) REFERENCES vertex [(columns)]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndReference {
+    /// Columns of the edge table.
+    pub columns: Vec<Name>,
+    /// The vertex table's name within the graph's definition.
+    pub vertex: Name,
+    /// The columns referred to, where they are named.
+    pub references: Option<Vec<Name>>,
+}
+
+/// Which columns the index covers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Properties {
+    /// Every column that it can.
+    All {
+        /// But these.
+        except: Vec<Name>,
+    },
+    /// These, and the key.
+    Listed(Vec<Name>),
+    /// The key alone.
+    None,
+}

@@ -1,0 +1,270 @@
+//! The names of a result's columns, as Postgres gives them.
+//!
+//! DataFusion names an expression by its text (`Int64(1)`, `count(*)`) and insists that names differ; Postgres names it after
+//! its column, function or type, `?column?` where there is nothing to go by, and lets names repeat. So names are taken from
+//! the syntax tree ([`output_names`]) and put on the result, and where the tree repeats a name, DataFusion gets an alias
+//! that nobody sees ([`make_distinct`]).
+
+use std::collections::HashSet;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, CopySource, DataType, Expr, Function, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement,
+    Subscript,
+};
+
+/// The name of what has none.
+const ANONYMOUS: &str = "?column?";
+
+/// Names for the first columns of a result, and for the last ones; those between come out of `*` and keep their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct OutputNames {
+    first: Vec<String>,
+    last: Vec<String>,
+}
+
+/// The names of a query's columns.
+pub(crate) fn output_names(query: &Query) -> OutputNames {
+    match leftmost(&query.body) {
+        Some(select) => names_of(select),
+        None => OutputNames::default(),
+    }
+}
+
+impl OutputNames {
+    /// The schema that a client sees.
+    pub(crate) fn apply(&self, schema: &Schema) -> SchemaRef {
+        let total = schema.fields().len();
+        let rename = |(index, field): (usize, &std::sync::Arc<Field>)| {
+            let from_end = total - index;
+            let name = self.first.get(index).or_else(|| {
+                let position = self.last.len().checked_sub(from_end)?;
+                self.last.get(position)
+            });
+            let field = field.as_ref().clone().with_nullable(true);
+            match name {
+                Some(name) => field.with_name(name),
+                None => field,
+            }
+        };
+        std::sync::Arc::new(Schema::new(schema.fields().iter().enumerate().map(rename).collect::<Vec<_>>()))
+    }
+}
+
+/// Set operations take their names from the first query.
+fn leftmost(body: &SetExpr) -> Option<&Select> {
+    match body {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::Query(query) => leftmost(&query.body),
+        SetExpr::SetOperation { left, .. } => leftmost(left),
+        _ => None,
+    }
+}
+
+fn names_of(select: &Select) -> OutputNames {
+    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    let items = &select.projection;
+    let before = items.iter().position(is_wildcard).unwrap_or(items.len());
+    let after = items.iter().rposition(is_wildcard).map_or(items.len(), |position| position + 1);
+    OutputNames {
+        first: items[..before].iter().map(item_name).collect(),
+        last: items[after..].iter().map(item_name).collect(),
+    }
+}
+
+fn item_name(item: &SelectItem) -> String {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => normalize(alias),
+        SelectItem::UnnamedExpr(expr) => expression_name(expr),
+        _ => ANONYMOUS.to_string(),
+    }
+}
+
+fn expression_name(expr: &Expr) -> String {
+    found(expr).map_or_else(|| ANONYMOUS.to_string(), |name| name.text)
+}
+
+/// A name and whether it is better than that of a type around it.
+struct Name {
+    text: String,
+    strong: bool,
+}
+
+fn strong(text: impl Into<String>) -> Option<Name> {
+    Some(Name { text: text.into(), strong: true })
+}
+
+fn weak(text: impl Into<String>) -> Option<Name> {
+    Some(Name { text: text.into(), strong: false })
+}
+
+/// The rules of Postgres's `FigureColname`.
+fn found(expr: &Expr) -> Option<Name> {
+    match expr {
+        Expr::Identifier(ident) => strong(normalize(ident)),
+        Expr::CompoundIdentifier(idents) => idents.last().and_then(|ident| strong(normalize(ident))),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                AccessExpr::Dot(expr) => Some(found(expr)),
+                AccessExpr::Subscript(Subscript::Index { .. } | Subscript::Slice { .. }) => None,
+            });
+            field.unwrap_or_else(|| found(root))
+        }
+        Expr::Function(Function { name, .. }) => strong(last_part(name)),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => found(inner),
+        Expr::Cast { expr, data_type, .. } => match found(expr) {
+            Some(name) if name.strong => Some(name),
+            _ => weak(type_name(data_type)),
+        },
+        Expr::TypedString(typed) => weak(type_name(&typed.data_type)),
+        Expr::Interval(_) => weak("interval"),
+        Expr::Case { else_result, .. } => match else_result.as_deref().and_then(found) {
+            Some(name) if name.strong => Some(name),
+            _ => weak("case"),
+        },
+        Expr::Subquery(query) => leftmost(&query.body)
+            .and_then(|select| select.projection.first())
+            .map(item_name)
+            .filter(|name| name != ANONYMOUS)
+            .and_then(strong),
+        Expr::Exists { .. } => strong("exists"),
+        Expr::Array(_) => strong("array"),
+        Expr::Tuple(_) => strong("row"),
+        Expr::Extract { .. } => strong("extract"),
+        Expr::Ceil { .. } => strong("ceil"),
+        Expr::Floor { .. } => strong("floor"),
+        Expr::Position { .. } => strong("position"),
+        Expr::Substring { .. } => strong("substring"),
+        Expr::Overlay { .. } => strong("overlay"),
+        Expr::Trim { trim_where, .. } => strong(match trim_where.map(|side| side.to_string()).as_deref() {
+            Some("LEADING") => "ltrim",
+            Some("TRAILING") => "rtrim",
+            _ => "btrim",
+        }),
+        Expr::AtTimeZone { .. } => strong("timezone"),
+        _ => None,
+    }
+}
+
+fn last_part(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map_or_else(|| ANONYMOUS.to_string(), normalize)
+}
+
+fn normalize(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+/// The name of a type in `pg_type`.
+fn type_name(data_type: &DataType) -> String {
+    let name = match data_type {
+        DataType::Boolean | DataType::Bool => "bool",
+        DataType::SmallInt(_) | DataType::Int2(_) => "int2",
+        DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_) => "int4",
+        DataType::BigInt(_) | DataType::Int8(_) => "int8",
+        DataType::Real | DataType::Float4 => "float4",
+        DataType::Double(_) | DataType::DoublePrecision | DataType::Float8 | DataType::Float(_) => "float8",
+        DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_) => "numeric",
+        DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::CharVarying(_) => "varchar",
+        DataType::Char(_) | DataType::Character(_) => "bpchar",
+        DataType::Timestamp(_, zone) if zone.to_string().contains("WITH TIME") => "timestamptz",
+        DataType::Timestamp(..) => "timestamp",
+        DataType::Time(..) => "time",
+        DataType::Interval { .. } => "interval",
+        DataType::Custom(name, _) => return last_part(name),
+        other => return other.to_string().to_lowercase(),
+    };
+    name.to_string()
+}
+
+/// Gives an alias to every expression whose name DataFusion has seen already, at the top of a statement's query.
+pub(crate) fn make_distinct(statement: &mut Statement) {
+    let query = match statement {
+        Statement::Query(query) | Statement::Copy { source: CopySource::Query(query), .. } => Some(query),
+        Statement::Insert(insert) => insert.source.as_mut(),
+        Statement::CreateTable(create) => create.query.as_mut(),
+        Statement::Explain { statement, .. } => return make_distinct(statement),
+        _ => None,
+    };
+    if let Some(query) = query {
+        distinct_body(&mut query.body);
+    }
+}
+
+fn distinct_body(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => distinct_items(&mut select.projection),
+        SetExpr::Query(query) => distinct_body(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            distinct_body(left);
+            distinct_body(right);
+        }
+        _ => {}
+    }
+}
+
+fn distinct_items(items: &mut [SelectItem]) {
+    let mut seen = HashSet::new();
+    for (position, item) in items.iter_mut().enumerate() {
+        let (expr, key) = match item {
+            SelectItem::UnnamedExpr(expr) => (expr.clone(), expr.to_string()),
+            SelectItem::ExprWithAlias { expr, alias } => (expr.clone(), normalize(alias)),
+            _ => continue,
+        };
+        if !seen.insert(key) {
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', format!("?{position}?")) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::{Command, parse};
+
+    fn names(sql: &str) -> Vec<String> {
+        let statements = parse(sql).expect(sql);
+        let Command::Sql(statement) = statements[0].command() else { panic!("not a query") };
+        let Statement::Query(query) = &**statement else { panic!("not a query") };
+        output_names(query).first
+    }
+
+    #[test]
+    fn names_are_postgres_s() {
+        let cases = [
+            ("select 1", "?column?"),
+            ("select 1 + a from t", "?column?"),
+            ("select t.A from t", "a"),
+            ("select \"A\" from t", "A"),
+            ("select count(*)", "count"),
+            ("select pg_catalog.version()", "version"),
+            ("select '1'::int", "int4"),
+            ("select a::text from t", "a"),
+            ("select upper(x)::varchar(3) from t", "upper"),
+            ("select case when a then 1 else 2 end from t", "case"),
+            ("select case when a then 1 else b end from t", "b"),
+            ("select exists (select 1)", "exists"),
+            ("select (select max(a) from t)", "max"),
+            ("select array[1,2]", "array"),
+            ("select date '2020-01-01'", "date"),
+            ("select extract(year from d) from t", "extract"),
+            ("select a as B from t union select c from t", "b"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(names(sql), [expected], "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_keeps_its_own_names() {
+        let schema = Schema::new(
+            ["a", "x", "y", "count(*)"].map(|name| Field::new(name, arrow::datatypes::DataType::Int64, false)).to_vec(),
+        );
+        let names = OutputNames { first: vec!["one".into()], last: vec!["count".into()] };
+        let renamed = names.apply(&schema);
+        let seen: Vec<_> = renamed.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(seen, ["one", "x", "y", "count"]);
+    }
+}

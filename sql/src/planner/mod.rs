@@ -1,0 +1,19 @@
+//! From a syntax tree to an optimized plan, over one snapshot.
+//!
+//! - [`state`]: DataFusion's session state, built once: configuration, functions, rules.
+//! - [`names`]: what names mean in a statement: tables of the snapshot, functions, graphs.
+//! - [`binding`]: plans that outlive their snapshot: tables are let go after planning and found again before running.
+//! - [`parameters`]: the types of `$1`, `$2`, ...
+//! - [`refused`]: clauses that would be passed over in silence.
+//! - [`columns`]: the names that Postgres gives the columns of a result.
+//! - [`Planning`] puts them together.
+
+pub(crate) mod binding;
+pub(crate) mod columns;
+pub(crate) mod names;
+pub(crate) mod parameters;
+mod planning;
+pub(crate) mod refused;
+pub(crate) mod state;
+
+pub(crate) use planning::{Ground, Plan, Planning};

@@ -1,0 +1,103 @@
+//! Clauses that parse and that the planner would pass over in silence. They are errors instead.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
+use slipstream_engine::{Error, Result};
+
+/// Refuses what would be accepted and not honoured.
+pub(crate) fn check(statement: &Statement) -> Result<()> {
+    match statement.visit(&mut Check) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(what) => Err(Error::not_supported(format!("{what} is not supported yet"))),
+    }
+}
+
+struct Check;
+
+impl Visitor for Check {
+    type Break = &'static str;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<&'static str> {
+        let refused = [
+            (!query.locks.is_empty(), "SELECT ... FOR UPDATE or FOR SHARE"),
+            (query.for_clause.is_some(), "FOR XML, JSON or BROWSE"),
+            (query.settings.is_some() || query.format_clause.is_some(), "SETTINGS and FORMAT"),
+            (!query.pipe_operators.is_empty(), "the pipe operator"),
+            (query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties || fetch.percent), "FETCH ... WITH TIES"),
+            (is_write(&query.body), "a data-modifying statement in WITH"),
+        ];
+        first(&refused)
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<&'static str> {
+        let refused = [
+            (select.into.is_some(), "SELECT INTO (CREATE TABLE AS is)"),
+            (select.prewhere.is_some(), "PREWHERE"),
+            (!select.connect_by.is_empty(), "CONNECT BY"),
+            (!select.distribute_by.is_empty(), "DISTRIBUTE BY"),
+            (select.value_table_mode.is_some(), "SELECT AS VALUE"),
+        ];
+        first(&refused)
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<&'static str> {
+        let refused = match factor {
+            TableFactor::Table {
+                version,
+                with_ordinality,
+                sample,
+                with_hints,
+                partitions,
+                json_path,
+                index_hints,
+                ..
+            } => [
+                (version.is_some(), "a table version"),
+                (*with_ordinality, "WITH ORDINALITY"),
+                (sample.is_some(), "TABLESAMPLE"),
+                (json_path.is_some(), "a path after a table name"),
+                (!with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty(), "a table hint"),
+            ],
+            TableFactor::Function { with_ordinality, .. } => only(*with_ordinality, "WITH ORDINALITY"),
+            TableFactor::Derived { sample, .. } => only(sample.is_some(), "TABLESAMPLE"),
+            _ => only(false, ""),
+        };
+        first(&refused)
+    }
+}
+
+fn is_write(body: &SetExpr) -> bool {
+    matches!(body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
+}
+
+fn only(refused: bool, what: &'static str) -> [(bool, &'static str); 5] {
+    [(refused, what), (false, ""), (false, ""), (false, ""), (false, "")]
+}
+
+fn first(refused: &[(bool, &'static str)]) -> ControlFlow<&'static str> {
+    match refused.iter().find(|(refused, _)| *refused) {
+        Some((_, what)) => ControlFlow::Break(what),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::statement::{Command, parse};
+
+    #[test]
+    fn what_the_planner_would_pass_over_is_refused() {
+        for sql in [
+            "select * from t for update",
+            "select * from generate_series(1, 2) with ordinality",
+            "select * from t tablesample bernoulli (10)",
+            "select * into u from t",
+            "with x as (insert into t values (1) returning *) select * from x",
+        ] {
+            let statements = parse(sql).expect(sql);
+            let Command::Sql(statement) = statements[0].command() else { panic!("{sql}") };
+            super::check(statement).expect_err(sql);
+        }
+    }
+}

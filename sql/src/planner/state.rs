@@ -1,0 +1,151 @@
+//! DataFusion's session state: configuration, functions, rules and planners. It is the same for every session and is
+//! built once; what differs between sessions is looked up elsewhere ([`super::names`]).
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use datafusion::common::alias::AliasGenerator;
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::OptimizerConfig;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
+use datafusion::prelude::SessionConfig;
+use slipstream_catalog::index_then_store::IndexThenStoreRule;
+use slipstream_engine::Result;
+
+use crate::error::from_datafusion;
+use crate::pg_rewrite::{self, ScalarSubqueries};
+use crate::{functions, runtime};
+
+/// Rows in a batch.
+const BATCH_SIZE: usize = 8192;
+
+/// The state, and what every execution derives from it.
+pub(crate) struct Engine {
+    pub(crate) session: SessionState,
+    pub(crate) task: Arc<TaskContext>,
+}
+
+static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
+
+impl Engine {
+    /// The engine that all sessions share.
+    pub(crate) fn shared() -> Result<Arc<Engine>> {
+        if let Some(engine) = ENGINE.get() {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = Arc::new(Self::build()?);
+        Ok(Arc::clone(ENGINE.get_or_init(|| engine)))
+    }
+
+    /// The engine for sessions in a time zone.
+    pub(crate) fn in_zone(zone: &str) -> Result<Arc<Engine>> {
+        let shared = Self::shared()?;
+        if shared.session.config_options().execution.time_zone.as_deref() == Some(zone) {
+            return Ok(shared);
+        }
+        let mut session = shared.session.clone();
+        session.config_mut().options_mut().execution.time_zone = Some(zone.to_string());
+        Ok(Arc::new(Self::of(session)))
+    }
+
+    fn build() -> Result<Engine> {
+        let mut rules = PhysicalOptimizer::new().rules;
+        // Before the rules that distribute the plan.
+        rules.insert(0, Arc::new(IndexThenStoreRule));
+        let builder = SessionStateBuilder::new()
+            .with_config(config())
+            .with_runtime_env(runtime::shared()?)
+            .with_default_features()
+            .with_physical_optimizer_rules(rules)
+            .with_query_planner(Arc::new(Planner));
+        let mut session = functions::register(builder).build();
+        for function in pg_rewrite::scalar_functions() {
+            session.register_udf(function).map_err(from_datafusion)?;
+        }
+        for function in pg_rewrite::aggregate_functions() {
+            session.register_udaf(function).map_err(from_datafusion)?;
+        }
+        session.add_analyzer_rule(Arc::new(ScalarSubqueries));
+        Ok(Self::of(session))
+    }
+
+    fn of(mut session: SessionState) -> Engine {
+        // Physical expressions take their configuration from here.
+        session.mark_start_execution();
+        let task = session.task_ctx();
+        Engine { session, task }
+    }
+
+    /// Runs the analyzer and the optimizer. `now` is what `now()` means.
+    pub(crate) fn optimize(&self, plan: LogicalPlan, now: DateTime<Utc>) -> DataFusionResult<LogicalPlan> {
+        let analyzed = self.session.analyzer().execute_and_check(plan, self.session.config_options(), |_, _| {})?;
+        let config = StatementConfig { session: &self.session, now, aliases: Arc::new(AliasGenerator::new()) };
+        self.session.optimizer().optimize(analyzed, &config, |_, _| {})
+    }
+
+    /// The physical plan of an optimized plan.
+    pub(crate) async fn physical(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        self.session.query_planner().create_physical_plan(plan, &self.session).await.map_err(from_datafusion)
+    }
+}
+
+fn config() -> SessionConfig {
+    let config = SessionConfig::new()
+        .with_batch_size(BATCH_SIZE)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema("postgres", "public");
+    let mut config = functions::configure(config);
+    let options = config.options_mut();
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.default_null_ordering = "nulls_max".to_string();
+    config
+}
+
+/// What the optimizer may ask about the statement.
+struct StatementConfig<'a> {
+    session: &'a SessionState,
+    now: DateTime<Utc>,
+    aliases: Arc<AliasGenerator>,
+}
+
+impl OptimizerConfig for StatementConfig<'_> {
+    fn query_execution_start_time(&self) -> Option<DateTime<Utc>> {
+        Some(self.now)
+    }
+
+    fn alias_generator(&self) -> &Arc<AliasGenerator> {
+        &self.aliases
+    }
+
+    fn options(&self) -> Arc<ConfigOptions> {
+        Arc::clone(self.session.config_options())
+    }
+
+    fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
+        Some(self.session)
+    }
+}
+
+/// DataFusion's physical planner with the catalog's operators.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &SessionState,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await
+    }
+}

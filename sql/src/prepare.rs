@@ -1,0 +1,311 @@
+//! Statements, planned: what they return, which parameters they take, and the plan itself.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{self, CopySource};
+use parking_lot::Mutex;
+use slipstream_engine::catalog::TableDefinition;
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use crate::copy::CopyOptions;
+use crate::cypher_relation::{SeenParameters, graphs};
+use crate::operators::reassociate;
+use crate::pg_rewrite::rewrite;
+use crate::planner::columns::{OutputNames, make_distinct, output_names};
+use crate::planner::{Plan, Planning, binding, parameters, refused};
+use crate::settings::show_name;
+use crate::statement::{Command, Statement};
+use crate::{ddl, dml};
+
+/// A statement that is ready to run, any number of times. Cheap to clone.
+#[derive(Clone)]
+pub struct Prepared(Arc<State>);
+
+struct State {
+    statement: Statement,
+    declared: Vec<Option<SqlType>>,
+    parameter_types: Vec<SqlType>,
+    fields: Option<SchemaRef>,
+    /// The plan, where the statement has one. Replaced when the catalog has changed.
+    planned: Option<Mutex<Arc<Planned>>>,
+}
+
+impl Prepared {
+    /// The types of `$1`, `$2`, ...
+    pub fn parameter_types(&self) -> &[SqlType] {
+        &self.0.parameter_types
+    }
+
+    /// The columns of the result; `None` for statements that return no rows.
+    pub fn fields(&self) -> Option<&SchemaRef> {
+        self.0.fields.as_ref()
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.0.statement
+    }
+
+    pub(crate) fn planned(&self) -> Option<Arc<Planned>> {
+        self.0.planned.as_ref().map(|planned| Arc::clone(&planned.lock()))
+    }
+
+    pub(crate) fn declared(&self) -> &[Option<SqlType>] {
+        &self.0.declared
+    }
+
+    /// Takes a plan made again under a new catalog, if it still returns the same.
+    pub(crate) fn replace(&self, planned: &Arc<Planned>) -> Result<()> {
+        if planned.fields != self.0.fields || planned.parameter_types != self.0.parameter_types {
+            return Err(Error::not_supported("cached plan must not change result type")
+                .with_hint("A table has changed since the statement was prepared. Prepare it again."));
+        }
+        if let Some(place) = &self.0.planned {
+            *place.lock() = Arc::clone(planned);
+        }
+        Ok(())
+    }
+
+    /// A statement that is carried out without a plan.
+    pub(crate) fn utility(statement: &Statement, declared: &[Option<SqlType>]) -> Self {
+        Prepared(Arc::new(State {
+            statement: statement.clone(),
+            declared: declared.to_vec(),
+            parameter_types: Vec::new(),
+            fields: utility_fields(statement.command()),
+            planned: None,
+        }))
+    }
+
+    /// A statement with a plan.
+    pub(crate) fn planned_as(statement: &Statement, declared: &[Option<SqlType>], planned: Arc<Planned>) -> Self {
+        Prepared(Arc::new(State {
+            statement: statement.clone(),
+            declared: declared.to_vec(),
+            parameter_types: planned.parameter_types.clone(),
+            fields: planned.fields.clone(),
+            planned: Some(Mutex::new(planned)),
+        }))
+    }
+}
+
+/// The result of SHOW.
+fn utility_fields(command: &Command) -> Option<SchemaRef> {
+    let Command::Sql(statement) = command else { return None };
+    let ast::Statement::ShowVariable { variable } = &**statement else { return None };
+    let names = match show_name(variable) {
+        Some(name) => vec![name.to_lowercase()],
+        None => ["name", "setting", "description"].map(str::to_string).to_vec(),
+    };
+    Some(Arc::new(Schema::new(names.iter().map(|name| SqlType::Text.field(name, true)).collect::<Vec<_>>())))
+}
+
+/// A plan and what running it means.
+pub(crate) struct Planned {
+    /// The catalog record that it was made under.
+    pub(crate) catalog_record: String,
+    /// Graphs that it reads.
+    pub(crate) graphs: Vec<String>,
+    pub(crate) parameter_types: Vec<SqlType>,
+    pub(crate) fields: Option<SchemaRef>,
+    pub(crate) kind: Kind,
+    /// The plan without its tables.
+    pub(crate) plan: LogicalPlan,
+    /// Whether the plan has been optimized, for every run.
+    pub(crate) optimized: bool,
+}
+
+/// What becomes of the rows of a plan.
+pub(crate) enum Kind {
+    /// They go to the client.
+    Query,
+    /// They are not made; the plan is shown.
+    Explain(Explain),
+    /// They are added to a table.
+    Insert(Arc<TableDefinition>),
+    /// They replace rows of a table.
+    Update(Arc<TableDefinition>),
+    /// They name rows of a table that go.
+    Delete(Arc<TableDefinition>),
+    /// They are the first rows of a table; `None` where the table is there already.
+    CreateTableAs(Option<Arc<TableDefinition>>),
+    /// They go to the client as COPY data.
+    CopyOut {
+        /// The form of the data.
+        options: CopyOptions,
+        /// Its columns.
+        schema: SchemaRef,
+    },
+}
+
+/// How a plan is shown.
+pub(crate) struct Explain {
+    /// Whether it runs, too.
+    pub(crate) analyze: bool,
+    /// Whether it is shown in full.
+    pub(crate) verbose: bool,
+    /// What is done with its rows, where they would not go to the client.
+    pub(crate) purpose: Option<String>,
+}
+
+/// Whether a statement is planned, rather than carried out directly.
+pub(crate) fn has_plan(statement: &ast::Statement) -> bool {
+    match statement {
+        ast::Statement::Query(_)
+        | ast::Statement::Insert(_)
+        | ast::Statement::Update(_)
+        | ast::Statement::Delete(_)
+        | ast::Statement::Explain { .. } => true,
+        ast::Statement::CreateTable(create) => create.query.is_some(),
+        ast::Statement::Copy { to, .. } => *to,
+        _ => false,
+    }
+}
+
+/// Plans a statement. Types of parameters that the client did not declare are found by planning once without them.
+pub(crate) async fn plan(planning: Planning<'_>, statement: &ast::Statement) -> Result<Planned> {
+    refused::check(statement)?;
+    let names = names(statement);
+    let statement = &rewritten(statement);
+    let mut types = planning.parameters.to_vec();
+    let first = plan_kind(&planning, statement).await?;
+    parameters::infer(&first.1.plan, &mut types)?;
+    for (index, sql_type) in planning.seen.take() {
+        parameters::note(&mut types, index, Some(sql_type));
+    }
+    let parameter_types = parameters::settle(&types);
+    if parameter_types.is_empty() {
+        return finish(&planning, statement, &names, first, parameter_types);
+    }
+    let settled: Vec<_> = parameter_types.iter().cloned().map(Some).collect();
+    let again = Planning { parameters: &settled, seen: Arc::new(SeenParameters::default()), ..planning };
+    let second = plan_kind(&again, statement).await?;
+    finish(&again, statement, &names, second, parameter_types)
+}
+
+/// The last steps: names and types of the result, the optimizer, letting go of the snapshot.
+fn finish(
+    planning: &Planning<'_>,
+    statement: &ast::Statement,
+    names: &OutputNames,
+    (kind, Plan { plan, tables }): (Kind, Plan),
+    parameter_types: Vec<SqlType>,
+) -> Result<Planned> {
+    let optimized = planning.optimize(plan.clone())?;
+    let schema = optimized.schema().as_arrow();
+    let (kind, fields) = match kind {
+        Kind::Query => {
+            let fields = names.apply(schema);
+            check_types(&fields)?;
+            (Kind::Query, Some(fields))
+        }
+        Kind::CreateTableAs(_) => {
+            let ast::Statement::CreateTable(create) = statement else {
+                return Err(Error::internal("CREATE TABLE AS from another statement"));
+            };
+            let schema = names.apply(schema);
+            let table = ddl::table_from_query(planning, create, &schema)?.map(Arc::new);
+            (Kind::CreateTableAs(table), None)
+        }
+        Kind::Explain(explain) => {
+            (Kind::Explain(explain), Some(Arc::new(Schema::new(vec![SqlType::Text.field("QUERY PLAN", true)]))))
+        }
+        Kind::CopyOut { options, .. } => {
+            let schema = names.apply(schema);
+            check_types(&schema)?;
+            (Kind::CopyOut { options, schema }, None)
+        }
+        other => (other, None),
+    };
+    let keep = !binding::depends_on_time(&plan).map_err(|error| planning.error(error))?;
+    let kept = if keep { optimized } else { plan };
+    Ok(Planned {
+        catalog_record: planning.view.snapshot.catalog_record.clone(),
+        graphs: graphs(statement),
+        parameter_types,
+        fields,
+        kind,
+        plan: binding::release(kept, &tables).map_err(|error| planning.error(error))?,
+        optimized: keep,
+    })
+}
+
+/// Every column of a result must have a SQL type.
+fn check_types(schema: &Schema) -> Result<()> {
+    match schema.fields().iter().find(|field| SqlType::of_field(field).is_none()) {
+        Some(field) => Err(Error::new(
+            ErrorKind::DatatypeMismatch,
+            format!("column \"{}\" has no SQL type: {}", field.name(), field.data_type()),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The names of the result, from the statement as it was written.
+fn names(statement: &ast::Statement) -> OutputNames {
+    match statement {
+        ast::Statement::Query(query) | ast::Statement::Copy { source: CopySource::Query(query), .. } => {
+            output_names(query)
+        }
+        ast::Statement::CreateTable(create) => create.query.as_deref().map(output_names).unwrap_or_default(),
+        _ => OutputNames::default(),
+    }
+}
+
+/// The statement in the words that DataFusion understands.
+fn rewritten(statement: &ast::Statement) -> ast::Statement {
+    let mut statement = statement.clone();
+    reassociate(&mut statement);
+    rewrite(&mut statement);
+    make_distinct(&mut statement);
+    statement
+}
+
+async fn plan_kind(planning: &Planning<'_>, statement: &ast::Statement) -> Result<(Kind, Plan)> {
+    match statement {
+        ast::Statement::Query(_) => Ok((Kind::Query, planning.statement(statement).await?)),
+        ast::Statement::Insert(insert) => {
+            let (table, plan) = dml::insert(planning, insert).await?;
+            Ok((Kind::Insert(table), plan))
+        }
+        ast::Statement::Update(update) => {
+            let (table, plan) = dml::update(planning, update).await?;
+            Ok((Kind::Update(table), plan))
+        }
+        ast::Statement::Delete(delete) => {
+            let (table, plan) = dml::delete(planning, delete).await?;
+            Ok((Kind::Delete(table), plan))
+        }
+        ast::Statement::CreateTable(create) => {
+            let Some(query) = &create.query else { return Err(Error::internal("CREATE TABLE without a query")) };
+            Ok((Kind::CreateTableAs(None), planning.query(query).await?))
+        }
+        ast::Statement::Copy { source, options, legacy_options, target, .. } => {
+            let options = crate::copy_command::options(target, options, legacy_options)?;
+            let query = crate::copy_command::query(source)?;
+            Ok((Kind::CopyOut { options, schema: Arc::new(Schema::empty()) }, planning.query(&query).await?))
+        }
+        ast::Statement::Explain { .. } => {
+            let (explain, inner) = crate::explain::parse(statement)?;
+            let (kind, plan) = Box::pin(plan_kind(planning, inner)).await?;
+            let purpose = match kind {
+                Kind::Query => None,
+                Kind::Insert(table) => Some(format!("Insert on {}", table.name)),
+                Kind::Update(table) => Some(format!("Update on {}", table.name)),
+                Kind::Delete(table) => Some(format!("Delete on {}", table.name)),
+                Kind::CreateTableAs(_) => Some("Create table".to_string()),
+                Kind::Explain(_) | Kind::CopyOut { .. } => {
+                    return Err(Error::new(ErrorKind::Syntax, "EXPLAIN takes a query, INSERT, UPDATE or DELETE"));
+                }
+            };
+            if explain.analyze && purpose.is_some() {
+                return Err(Error::not_supported("EXPLAIN ANALYZE of a statement that writes is not supported yet"));
+            }
+            Ok((Kind::Explain(Explain { purpose, ..explain }), plan))
+        }
+        other => Err(ddl::refused(other)),
+    }
+}

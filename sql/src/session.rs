@@ -1,0 +1,346 @@
+//! A session: one client's statements, one at a time.
+//!
+//! [`Session`] is what the wire talks to. It holds what belongs to one connection: settings, the transaction block, the
+//! cancellation of the running statement and the plans it keeps; everything else is the database's. A statement goes
+//! through [`Session::parse`], [`Session::prepare`] and [`Session::execute`].
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use chrono::Utc;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::scalar::ScalarValue;
+use parking_lot::Mutex;
+use slipstream_catalog::pg_catalog::session_info::SessionInfo;
+use slipstream_engine::database::{Database, ReadView};
+use slipstream_engine::storage::Durability;
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+use tokio_util::sync::CancellationToken;
+
+use crate::copy_command::{CopyIn, CopyOut};
+use crate::execute;
+use crate::interrupt::Interrupt;
+use crate::plan_cache::{PlanCache, PlanKey};
+use crate::planner::Ground;
+use crate::planner::names::{Functions, Tables};
+use crate::planner::state::Engine;
+use crate::prepare::{Planned, Prepared, has_plan, plan};
+use crate::settings::Settings;
+use crate::statement::{self, Command, Statement};
+use crate::text::OutputStyle;
+use crate::transaction::{Transaction, TransactionStatus};
+
+/// Who connects, and how.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// The user.
+    pub user: String,
+    /// The database that the client named.
+    pub database: String,
+    /// The name that the client gives itself.
+    pub application_name: String,
+    /// What a cancel request names.
+    pub process_id: i32,
+}
+
+/// What running a statement gives.
+pub enum Execution {
+    /// Rows.
+    Rows {
+        /// Their columns, with the SQL types in the metadata.
+        schema: SchemaRef,
+        /// The rows themselves.
+        stream: SendableRecordBatchStream,
+        /// The command tag; the number of rows is added to `SELECT`.
+        tag: &'static str,
+    },
+    /// The complete command tag.
+    Done(String),
+    /// The client has to send data.
+    CopyIn(CopyIn),
+    /// The client gets data.
+    CopyOut(CopyOut),
+    /// There was nothing to do.
+    Empty,
+}
+
+/// One client's session.
+pub struct Session(Arc<Inner>);
+
+/// What a session is made of; results that outlive the call share it.
+pub(crate) struct Inner {
+    database: Arc<Database>,
+    info: Arc<SessionInfo>,
+    settings: Arc<Settings>,
+    transaction: Mutex<Transaction>,
+    running: Mutex<CancellationToken>,
+    plans: PlanCache,
+    engine: Mutex<Option<(String, Arc<Engine>)>>,
+    functions: Mutex<Option<(String, Arc<Functions>)>>,
+    warnings: Mutex<Vec<Error>>,
+    notices: Mutex<Vec<String>>,
+}
+
+impl Session {
+    /// A session of `database`.
+    pub fn new(database: Arc<Database>, options: SessionOptions) -> Session {
+        let durability = match database.durability() {
+            Durability::Full => "full",
+            Durability::Relaxed => "relaxed",
+        };
+        let settings = Arc::new(Settings::new([
+            ("application_name", options.application_name),
+            ("durability", durability.to_string()),
+            ("session_authorization", options.user.clone()),
+        ]));
+        let info = Arc::new(SessionInfo {
+            user: options.user,
+            database: options.database,
+            process_id: options.process_id,
+            settings: Arc::clone(&settings) as _,
+        });
+        Session(Arc::new(Inner {
+            database,
+            info,
+            settings,
+            transaction: Mutex::default(),
+            running: Mutex::default(),
+            plans: PlanCache::default(),
+            engine: Mutex::default(),
+            functions: Mutex::default(),
+            warnings: Mutex::default(),
+            notices: Mutex::default(),
+        }))
+    }
+
+    /// Splits and parses a statement list. Positions in errors count the characters of `sql` from 1.
+    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
+        self.0.noting_failure(statement::parse(sql))
+    }
+
+    /// Finds out what a statement returns and which parameters it takes; `declared` are their types as far as the client
+    /// says them.
+    pub async fn prepare(&self, statement: &Statement, declared: &[Option<SqlType>]) -> Result<Prepared> {
+        let interrupt = self.0.interrupt();
+        let prepared = interrupt.limit(self.0.prepare(statement, declared)).await;
+        self.0.noting_failure(prepared)
+    }
+
+    /// Runs a statement. `parameters` have the types that [`Prepared::parameter_types`] says.
+    pub async fn execute(&self, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Execution> {
+        let interrupt = self.0.interrupt();
+        let executed = interrupt.limit(execute::execute(&self.0, prepared, parameters, interrupt.clone())).await;
+        self.0.noting_failure(executed)
+    }
+
+    /// The value of a setting that the wire reports to the client.
+    pub fn parameter_status(&self, name: &str) -> Option<String> {
+        self.0.settings.show(name).ok()
+    }
+
+    /// Sets a setting as the startup message asks for it.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        self.0.settings.assign(name, value, false).map(drop)
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Arc<Database> {
+        &self.0.database
+    }
+
+    /// Where the session stands.
+    pub fn transaction_status(&self) -> TransactionStatus {
+        self.0.transaction.lock().status()
+    }
+
+    /// How values are written as text in this session.
+    pub fn output_style(&self) -> OutputStyle {
+        self.0.settings.output_style()
+    }
+
+    /// Warnings since the last call: statements that worked, and perhaps did not do what was meant.
+    pub fn take_warnings(&self) -> Vec<Error> {
+        std::mem::take(&mut self.0.warnings.lock())
+    }
+
+    /// Notices since the last call, such as that IF EXISTS found nothing.
+    pub fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.notices.lock())
+    }
+
+    /// The token that cancels the running statement. Each statement has its own.
+    pub fn cancel_token(&self) -> CancellationToken {
+        self.0.running.lock().clone()
+    }
+
+    /// Cancels the running statement, if there is one.
+    pub fn cancel(&self) {
+        self.0.running.lock().cancel();
+    }
+}
+
+impl Inner {
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn transaction(&self) -> &Mutex<Transaction> {
+        &self.transaction
+    }
+
+    pub(crate) fn plans(&self) -> &PlanCache {
+        &self.plans
+    }
+
+    pub(crate) fn warn(&self, warning: Option<Error>) {
+        self.warnings.lock().extend(warning);
+    }
+
+    pub(crate) fn notice(&self, notices: Vec<String>) {
+        self.notices.lock().extend(notices);
+    }
+
+    /// Notes that a statement has failed, for the transaction block.
+    pub(crate) fn fail(&self) {
+        self.transaction.lock().fail();
+    }
+
+    pub(crate) fn noting_failure<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.fail();
+        }
+        result
+    }
+
+    /// The limits of a statement that begins; a cancel meant for the one before it is forgotten.
+    fn interrupt(&self) -> Interrupt {
+        let token = CancellationToken::new();
+        *self.running.lock() = token.clone();
+        Interrupt::new(token, self.settings.statement_timeout())
+    }
+
+    /// The planner in the session's time zone.
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>> {
+        let zone = self.settings.show("TimeZone")?;
+        let mut engine = self.engine.lock();
+        match &*engine {
+            Some((of, engine)) if *of == zone => Ok(Arc::clone(engine)),
+            _ => {
+                let fresh = Engine::in_zone(&zone)?;
+                *engine = Some((zone, Arc::clone(&fresh)));
+                // Constants may have been folded in another zone.
+                self.plans.clear();
+                Ok(fresh)
+            }
+        }
+    }
+
+    /// What a statement reads. In a transaction block that is what its first statement read.
+    pub(crate) async fn view(&self, graphs: &[String]) -> Result<ReadView> {
+        match &*self.transaction.lock() {
+            Transaction::Active(block) => {
+                if let Some(view) = &block.view {
+                    return Ok(view.clone());
+                }
+            }
+            Transaction::Idle | Transaction::Failed => {
+                // Read below, without holding the lock.
+            }
+        }
+        if self.transaction.lock().status() != TransactionStatus::Active {
+            return self.database.read_view(graphs).await;
+        }
+        let all: Vec<String> = self.database.snapshot().catalog.graphs.keys().cloned().collect();
+        let view = self.database.read_view(&all).await?;
+        if let Transaction::Active(block) = &mut *self.transaction.lock() {
+            block.view = Some(view.clone());
+        }
+        Ok(view)
+    }
+
+    /// What planning may look at: the snapshot alone.
+    async fn planning_view(&self) -> Result<ReadView> {
+        if self.transaction.lock().status() == TransactionStatus::Active {
+            return self.view(&[]).await;
+        }
+        self.database.read_view(&[]).await
+    }
+
+    /// Functions that know a snapshot's catalog.
+    fn functions(&self, view: &ReadView) -> Arc<Functions> {
+        let record = &view.snapshot.catalog_record;
+        let mut functions = self.functions.lock();
+        match &*functions {
+            Some((of, functions)) if of == record => Arc::clone(functions),
+            _ => {
+                let fresh = slipstream_catalog::pg_catalog::functions::functions(&view.snapshot.catalog, &self.info)
+                    .into_iter()
+                    .map(|function| (function.name().to_string(), function));
+                let fresh: Arc<Functions> = Arc::new(fresh.collect());
+                *functions = Some((record.clone(), Arc::clone(&fresh)));
+                fresh
+            }
+        }
+    }
+
+    /// The tables of a view.
+    pub(crate) fn tables(&self, view: &ReadView) -> Tables {
+        Tables::new(&self.database, &self.info, view)
+    }
+
+    async fn prepare(&self, statement: &Statement, declared: &[Option<SqlType>]) -> Result<Prepared> {
+        if !statement.ends_transaction() {
+            self.transaction.lock().check_usable()?;
+        }
+        match statement.command() {
+            Command::Sql(sql) if has_plan(sql) => {
+                let planned = self.planned(statement, declared).await?;
+                Ok(Prepared::planned_as(statement, declared, planned))
+            }
+            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) => Ok(Prepared::utility(statement, declared)),
+        }
+    }
+
+    /// The plan of a statement under the catalog in force: a kept one, or one made here.
+    pub(crate) async fn planned(&self, statement: &Statement, declared: &[Option<SqlType>]) -> Result<Arc<Planned>> {
+        let engine = self.engine()?;
+        let view = self.planning_view().await?;
+        let key = PlanKey { text: statement.text().to_string(), declared: declared.to_vec() };
+        if let Some(planned) = self.plans.get(&key, &view.snapshot.catalog_record) {
+            return Ok(planned);
+        }
+        let Command::Sql(sql) = statement.command() else {
+            return Err(Error::internal("a statement without a plan was to be planned"));
+        };
+        let ground = self.ground(engine, &view);
+        let planned = Arc::new(plan(ground.planning(statement, declared), sql).await?);
+        self.plans.put(key, Arc::clone(&planned));
+        Ok(planned)
+    }
+
+    /// What planning over a view stands on.
+    pub(crate) fn ground(&self, engine: Arc<Engine>, view: &ReadView) -> Ground {
+        Ground { engine, tables: self.tables(view), functions: self.functions(view), now: self.now() }
+    }
+
+    /// What `now()` means: the beginning of the transaction.
+    pub(crate) fn now(&self) -> chrono::DateTime<Utc> {
+        match &*self.transaction.lock() {
+            Transaction::Active(block) => block.started,
+            Transaction::Idle | Transaction::Failed => Utc::now(),
+        }
+    }
+
+    /// Refuses a write where the transaction or the session is for reading.
+    pub(crate) fn check_writable(&self, what: &str) -> Result<()> {
+        if self.settings.is_on("transaction_read_only") || self.settings.is_on("default_transaction_read_only") {
+            return Err(Error::new(ErrorKind::ReadOnly, format!("cannot execute {what} in a read-only transaction")));
+        }
+        self.transaction.lock().check_writable()
+    }
+}

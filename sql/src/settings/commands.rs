@@ -1,0 +1,143 @@
+//! SET and its spellings, taken apart.
+
+use datafusion::sql::sqlparser::ast::{
+    ContextModifier, Expr, Ident, ObjectName, Set, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
+    UnaryOperator, Value,
+};
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::Settings;
+use super::parameters::serializable;
+
+/// One assignment of a SET statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingCommand {
+    /// Name of the setting.
+    pub(crate) name: String,
+    /// Its value; `None` for DEFAULT.
+    pub(crate) value: Option<String>,
+    /// Whether it lasts for the transaction only.
+    pub(crate) local: bool,
+}
+
+/// What a SET statement assigns.
+pub(crate) fn set(statement: &Set) -> Result<Vec<SettingCommand>> {
+    match statement {
+        Set::SingleAssignment { scope, hivevar: false, variable, values } => {
+            let name = dotted(variable)?;
+            let value = match &values[..] {
+                [Expr::Identifier(word)] if is_default(word) => None,
+                values => Some(values.iter().map(text).collect::<Result<Vec<_>>>()?.join(", ")),
+            };
+            Ok(vec![SettingCommand { name, value, local: is_local(scope.as_ref())? }])
+        }
+        Set::SetTimeZone { local, value } => {
+            let value = match value {
+                Expr::Identifier(word) if is_default(word) || word.value.eq_ignore_ascii_case("local") => None,
+                value => Some(text(value)?),
+            };
+            Ok(vec![SettingCommand { name: "TimeZone".to_string(), value, local: *local }])
+        }
+        Set::SetNames { charset_name, collation_name: None } => Ok(vec![SettingCommand {
+            name: "client_encoding".to_string(),
+            value: Some(charset_name.value.clone()),
+            local: false,
+        }]),
+        Set::SetTransaction { modes, snapshot: None, session } => {
+            let prefix = if *session { "default_transaction" } else { "transaction" };
+            modes.iter().map(|mode| transaction_mode(prefix, mode, !session)).collect()
+        }
+        Set::SetTransaction { .. } => Err(Error::not_supported("SET TRANSACTION SNAPSHOT is not supported yet")),
+        Set::SetRole { .. } | Set::SetSessionAuthorization(_) => {
+            Err(Error::not_supported("SET ROLE and SET SESSION AUTHORIZATION are not supported yet"))
+        }
+        _ => Err(Error::not_supported("this form of SET is not supported")),
+    }
+}
+
+/// Carries out assignments.
+pub(crate) fn apply(settings: &Settings, commands: &[SettingCommand]) -> Result<()> {
+    for command in commands {
+        match &command.value {
+            Some(value) => drop(settings.assign(&command.name, value, command.local)?),
+            None => settings.reset(&command.name)?,
+        }
+    }
+    Ok(())
+}
+
+/// The modes of BEGIN or SET TRANSACTION as settings.
+pub(crate) fn transaction_mode(prefix: &str, mode: &TransactionMode, local: bool) -> Result<SettingCommand> {
+    let (suffix, value) = match mode {
+        TransactionMode::AccessMode(TransactionAccessMode::ReadOnly) => ("read_only", "on"),
+        TransactionMode::AccessMode(TransactionAccessMode::ReadWrite) => ("read_only", "off"),
+        TransactionMode::IsolationLevel(level) => (
+            "isolation",
+            match level {
+                TransactionIsolationLevel::ReadUncommitted => "read uncommitted",
+                TransactionIsolationLevel::ReadCommitted => "read committed",
+                TransactionIsolationLevel::RepeatableRead | TransactionIsolationLevel::Snapshot => "repeatable read",
+                TransactionIsolationLevel::Serializable => return Err(serializable()),
+            },
+        ),
+    };
+    Ok(SettingCommand { name: format!("{prefix}_{suffix}"), value: Some(value.to_string()), local })
+}
+
+/// The name that SHOW asks for; `None` for ALL.
+pub(crate) fn show_name(words: &[Ident]) -> Option<String> {
+    let spelled: Vec<String> = words.iter().map(|word| word.value.to_ascii_lowercase()).collect();
+    match spelled.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["all"] => None,
+        ["time", "zone"] => Some("TimeZone".to_string()),
+        ["transaction", "isolation", "level"] => Some("transaction_isolation".to_string()),
+        ["session", "authorization"] => Some("session_authorization".to_string()),
+        _ => Some(words.iter().map(|word| word.value.clone()).collect::<Vec<_>>().join(".")),
+    }
+}
+
+/// RESET of a name, or of everything.
+pub(crate) fn reset(settings: &Settings, name: Option<&ObjectName>) -> Result<()> {
+    match name {
+        Some(name) => settings.reset(&dotted(name)?),
+        None => {
+            settings.reset_all();
+            Ok(())
+        }
+    }
+}
+
+fn is_local(scope: Option<&ContextModifier>) -> Result<bool> {
+    match scope {
+        None | Some(ContextModifier::Session) => Ok(false),
+        Some(ContextModifier::Local) => Ok(true),
+        Some(ContextModifier::Global) => Err(Error::new(ErrorKind::Syntax, "SET GLOBAL is not Postgres's SQL")),
+    }
+}
+
+fn is_default(word: &Ident) -> bool {
+    word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default")
+}
+
+fn dotted(name: &ObjectName) -> Result<String> {
+    let parts: Option<Vec<_>> = name.0.iter().map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
+    parts.map(|parts| parts.join(".")).ok_or_else(|| Error::new(ErrorKind::Syntax, format!("\"{name}\" is not a name")))
+}
+
+/// A value as SET writes it: a word, a string, a number.
+fn text(value: &Expr) -> Result<String> {
+    match value {
+        Expr::Identifier(word) => Ok(word.value.clone()),
+        Expr::Value(value) => match &value.value {
+            Value::Number(number, _) => Ok(number.clone()),
+            Value::Boolean(value) => Ok(if *value { "on" } else { "off" }.to_string()),
+            other => other.clone().into_string().ok_or_else(|| not_a_value(value)),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(format!("-{}", text(expr)?)),
+        other => Err(not_a_value(other)),
+    }
+}
+
+fn not_a_value(value: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Syntax, format!("SET needs a word, a string or a number, not {value}"))
+}

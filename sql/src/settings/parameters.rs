@@ -1,0 +1,232 @@
+//! The declared settings and what values each allows.
+
+use std::time::Duration;
+
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use crate::text::TimeZone;
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) default: &'static str,
+    pub(super) allowed: Allowed,
+    pub(super) description: &'static str,
+}
+
+/// The values that a setting takes.
+#[derive(Debug)]
+pub(super) enum Allowed {
+    /// None but its own: a fact about the server.
+    Fixed,
+    /// Any text.
+    Text,
+    /// `on` and `off` in all their spellings.
+    Bool,
+    /// A number in a range.
+    Integer(i64, i64),
+    /// Milliseconds, or a number with a unit.
+    Duration,
+    /// These, in any case; shown as written here.
+    OneOf(&'static [&'static str]),
+    /// Postgres knows others, here it is these.
+    Only(&'static [&'static str]),
+    /// A time zone.
+    TimeZone,
+}
+
+const fn parameter(
+    name: &'static str,
+    default: &'static str,
+    allowed: Allowed,
+    description: &'static str,
+) -> Parameter {
+    Parameter { name, default, allowed, description }
+}
+
+const ISOLATION: Allowed = Allowed::OneOf(&["read uncommitted", "read committed", "repeatable read"]);
+
+/// All settings, by name.
+pub(super) const PARAMETERS: &[Parameter] = &[
+    parameter("application_name", "", Allowed::Text, "The name that the client gives itself."),
+    parameter("bytea_output", "hex", Allowed::Only(&["hex"]), "How bytea is written as text."),
+    parameter("client_encoding", "UTF8", Allowed::Only(&["UTF8", "UTF-8", "unicode"]), "The encoding of all text."),
+    parameter(
+        "client_min_messages",
+        "notice",
+        Allowed::OneOf(&[
+            "debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error",
+        ]),
+        "The least level of messages that the client wants.",
+    ),
+    parameter(
+        "DateStyle",
+        "ISO, MDY",
+        Allowed::Only(&["ISO, MDY", "ISO", "ISO,MDY"]),
+        "How dates are written and read.",
+    ),
+    parameter(
+        "default_transaction_deferrable",
+        "off",
+        Allowed::Only(&["off"]),
+        "No transaction waits for a safe snapshot.",
+    ),
+    parameter(
+        "default_transaction_isolation",
+        "read committed",
+        ISOLATION,
+        "The isolation that transactions ask for. All get snapshot isolation, which is stronger than each of these.",
+    ),
+    parameter("default_transaction_read_only", "off", Allowed::Bool, "Whether statements may write."),
+    parameter(
+        "durability",
+        "full",
+        Allowed::Fixed,
+        "full: a commit survives a power cut. relaxed: the operating system writes it when it likes.",
+    ),
+    parameter(
+        "extra_float_digits",
+        "1",
+        Allowed::Integer(1, 3),
+        "Floating-point numbers are written with as many digits as they need to read back the same.",
+    ),
+    parameter("idle_in_transaction_session_timeout", "0", Allowed::Only(&["0"]), "Idle transactions are not ended."),
+    parameter("in_hot_standby", "off", Allowed::Fixed, "Whether this server is a replica."),
+    parameter("integer_datetimes", "on", Allowed::Fixed, "Dates and times are whole microseconds."),
+    parameter("IntervalStyle", "postgres", Allowed::Only(&["postgres"]), "How intervals are written."),
+    parameter("is_superuser", "on", Allowed::Fixed, "Whether the user may do everything."),
+    parameter("jit", "off", Allowed::Only(&["off"]), "Expressions are not compiled."),
+    parameter("lc_collate", "C", Allowed::Fixed, "Text is ordered by its bytes."),
+    parameter("lc_ctype", "C.UTF-8", Allowed::Fixed, "What counts as a letter."),
+    parameter("lock_timeout", "0", Allowed::Duration, "How long to wait for a lock. No statement takes one."),
+    parameter("max_identifier_length", "63", Allowed::Fixed, "Bytes of a name that count."),
+    parameter("row_security", "on", Allowed::Bool, "Whether row security applies. No table has any."),
+    parameter(
+        "search_path",
+        "\"$user\", public",
+        Allowed::Only(&["\"$user\", public", "\"$user\",public", "public", "public, pg_catalog", "pg_catalog, public"]),
+        "Where names without a schema are looked up: pg_catalog, then public.",
+    ),
+    parameter("server_encoding", "UTF8", Allowed::Fixed, "The encoding of stored text."),
+    parameter(
+        "server_version",
+        concat!("16.6 (Slipstream ", env!("CARGO_PKG_VERSION"), ")"),
+        Allowed::Fixed,
+        "The version of Postgres whose protocol and SQL this server follows.",
+    ),
+    parameter("server_version_num", "160006", Allowed::Fixed, "The same as a number."),
+    parameter("session_authorization", "postgres", Allowed::Fixed, "The user of the session."),
+    parameter("slipstream.graph", "", Allowed::Text, "The graph that a bare Cypher statement reads."),
+    parameter("standard_conforming_strings", "on", Allowed::Only(&["on"]), "A backslash in a string is a backslash."),
+    parameter("statement_timeout", "0", Allowed::Duration, "How long a statement may run; 0 for as long as it takes."),
+    parameter("synchronous_commit", "on", Allowed::Only(&["on"]), "COMMIT answers when the transaction is durable."),
+    parameter("TimeZone", "UTC", Allowed::TimeZone, "The zone in which timestamptz is shown and read."),
+    parameter(
+        "transaction_isolation",
+        "read committed",
+        ISOLATION,
+        "The isolation of the open transaction. It gets snapshot isolation, which is stronger.",
+    ),
+    parameter("transaction_read_only", "off", Allowed::Bool, "Whether the open transaction may write."),
+];
+
+impl Parameter {
+    /// The value in the form in which it is shown, or why it is not allowed.
+    pub(super) fn check(&self, value: &str) -> Result<String> {
+        self.check_settable()?;
+        match self.allowed {
+            Allowed::Fixed | Allowed::Text => Ok(value.to_string()),
+            Allowed::Bool => boolean(value).map(str::to_string).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidParameter, format!("parameter \"{}\" requires a Boolean value", self.name))
+            }),
+            Allowed::Integer(from, to) => match value.trim().parse::<i64>() {
+                Ok(number) if (from..=to).contains(&number) => Ok(number.to_string()),
+                Ok(_) => Err(Error::not_supported(format!(
+                    "{} is honoured between {from} and {to}, not at {value}",
+                    self.name
+                ))),
+                Err(_) => Err(self.invalid(value)),
+            },
+            Allowed::Duration => duration(value).map(shown).map_err(|()| self.invalid(value)),
+            Allowed::OneOf(values) => match find(values, value) {
+                Some(found) => Ok(found.to_string()),
+                None if value.eq_ignore_ascii_case("serializable") => Err(serializable()),
+                None => Err(self.invalid(value)),
+            },
+            Allowed::Only(values) => match find(values, value).or_else(|| find(values, boolean(value)?)) {
+                Some(_) => Ok(self.default.to_string()),
+                None => Err(Error::not_supported(format!("{} is always {}", self.name, self.default))),
+            },
+            Allowed::TimeZone => TimeZone::named(value).map(|_| value.to_string()),
+        }
+    }
+
+    /// Refuses to change a fact.
+    pub(super) fn check_settable(&self) -> Result<()> {
+        match self.allowed {
+            Allowed::Fixed => {
+                Err(Error::new(ErrorKind::InvalidParameter, format!("parameter \"{}\" cannot be changed", self.name)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As `pg_settings.vartype` has it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.allowed {
+            Allowed::Bool => "bool",
+            Allowed::Integer(..) | Allowed::Duration => "integer",
+            Allowed::OneOf(_) => "enum",
+            Allowed::Fixed | Allowed::Text | Allowed::Only(_) | Allowed::TimeZone => "string",
+        }
+    }
+
+    fn invalid(&self, value: &str) -> Error {
+        Error::new(ErrorKind::InvalidParameter, format!("invalid value for parameter \"{}\": \"{value}\"", self.name))
+    }
+}
+
+/// What an asker of SERIALIZABLE is told.
+pub(crate) fn serializable() -> Error {
+    Error::not_supported("isolation level serializable is not supported yet")
+        .with_hint("Every transaction gets snapshot isolation, which REPEATABLE READ asks for.")
+}
+
+fn find(values: &[&'static str], value: &str) -> Option<&'static str> {
+    values.iter().copied().find(|candidate| candidate.eq_ignore_ascii_case(value.trim()))
+}
+
+fn boolean(value: &str) -> Option<&'static str> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" | "t" | "y" => Some("on"),
+        "off" | "false" | "no" | "0" | "f" | "n" => Some("off"),
+        _ => None,
+    }
+}
+
+/// Reads milliseconds, or a number with one of Postgres's units.
+pub(crate) fn duration(value: &str) -> Result<Duration, ()> {
+    let value = value.trim();
+    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let number: u64 = value[..digits].parse().map_err(drop)?;
+    let milliseconds = match value[digits..].trim() {
+        "" | "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(()),
+    };
+    number.checked_mul(milliseconds).filter(|total| *total <= i32::MAX as u64).map(Duration::from_millis).ok_or(())
+}
+
+/// The largest unit that needs no fraction, as SHOW prints it.
+fn shown(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
+    match units.iter().find(|(size, _)| milliseconds != 0 && milliseconds % size == 0) {
+        Some((size, unit)) => format!("{}{unit}", milliseconds / size),
+        None => "0".to_string(),
+    }
+}

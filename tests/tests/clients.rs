@@ -1,0 +1,205 @@
+//! psql and Python clients, as people use them.
+
+use std::path::Path;
+
+use slipstream_tests::{Output, TestServer, psql, python};
+
+const SETUP: &str = "
+    CREATE TABLE person (id bigint PRIMARY KEY, name text NOT NULL, age integer DEFAULT 18, embedding vector(3));
+    CREATE TABLE knows (id bigint PRIMARY KEY, src bigint NOT NULL, dst bigint NOT NULL, since date);
+    INSERT INTO person VALUES (1, 'Ann', 40, '[1,0,0]'), (2, 'Bob', 30, '[0,1,0]'), (3, 'Cid', NULL, '[0,0,1]');
+    INSERT INTO knows VALUES (10, 1, 2, '2020-01-01'), (11, 2, 3, NULL);
+    CREATE PROPERTY GRAPH social
+      VERTEX TABLES (person KEY (id) LABEL person PROPERTIES (id, name, age))
+      EDGE TABLES (knows KEY (id) SOURCE KEY (src) REFERENCES person (id) DESTINATION KEY (dst) REFERENCES person (id)
+                   LABEL knows PROPERTIES (id, since));
+";
+
+/// A server with two tables and a graph.
+fn social(data: &Path) -> TestServer {
+    let server = TestServer::start(data);
+    well(&psql(&server, &["--set", "ON_ERROR_STOP=1"], SETUP));
+    server
+}
+
+/// The standard output of a client that had no complaints.
+fn well(output: &Output) -> &str {
+    assert!(output.success && output.stderr.is_empty(), "{}\n{}", output.stderr, output.stdout);
+    &output.stdout
+}
+
+/// Lines without the spaces at their ends, which psql pads with.
+fn trimmed(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn psql_lists_tables_schemas_databases_and_roles() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let tables = psql(&server, &[], r"\dt");
+    let expected = "\
+         List of relations
+ Schema |  Name  | Type  |  Owner
+--------+--------+-------+----------
+ public | knows  | table | postgres
+ public | person | table | postgres
+(2 rows)
+";
+    assert_eq!(trimmed(well(&tables)), expected);
+    for (command, words) in [
+        (r"\d", &["person", "knows"][..]),
+        (r"\dn", &["public", "postgres"]),
+        (r"\l", &["postgres", "UTF8"]),
+        (r"\du", &["postgres", "Superuser"]),
+        (r"\dt+", &["person"]),
+        (r"\d+ person", &["embedding"]),
+        (r"\di", &["person_pkey"]),
+        (r"\dT", &[]),
+        (r"\df", &[]),
+        (r"\conninfo", &["postgres"]),
+        (r"\encoding", &["UTF8"]),
+    ] {
+        let output = psql(&server, &[], command);
+        for word in words {
+            assert!(well(&output).contains(word), "{command}: {}", output.stdout);
+        }
+        well(&output);
+    }
+    let nowhere = psql(&server, &[], r"\d nowhere");
+    assert!(nowhere.stderr.contains("Did not find any relation named \"nowhere\"."), "{nowhere:?}");
+}
+
+#[test]
+fn psql_describes_a_table() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let output = psql(&server, &[], r"\d person");
+    let expected = "\
+                Table \"public.person\"
+  Column   |   Type    | Collation | Nullable | Default
+-----------+-----------+-----------+----------+---------
+ id        | bigint    |           | not null |
+ name      | text      |           | not null |
+ age       | integer   |           |          | 18
+ embedding | vector(3) |           |          |
+Indexes:
+    \"person_pkey\" PRIMARY KEY, btree (id)
+";
+    assert_eq!(trimmed(well(&output)), expected);
+}
+
+#[test]
+fn psql_copies_files_both_ways() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let files = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let csv = files.path().join("people.csv");
+    std::fs::write(&csv, "id,name,age\n4,\"Dee, the fourth\",\n5,\"say \"\"hi\"\"\",50\n").expect("a file");
+    let out = files.path().join("out.tsv");
+    let script = format!(
+        "\\copy person (id, name, age) from '{}' with (format csv, header)\n\
+         \\copy (select id, name, age from person order by id) to '{}'\n",
+        csv.display(),
+        out.display()
+    );
+    well(&psql(&server, &[], &script));
+    let written = std::fs::read_to_string(out).expect("psql has written");
+    let expected = "1\tAnn\t40\n2\tBob\t30\n3\tCid\t\\N\n4\tDee, the fourth\t\\N\n5\tsay \"hi\"\t50\n";
+    assert_eq!(written, expected);
+}
+
+#[test]
+fn psql_joins_table_graph_and_vectors() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let sql = "SELECT p.name, p.age
+               FROM cypher('social', $$ MATCH (a:person {name: 'Ann'})-[:knows*1..2]->(b:person) RETURN b.id AS id $$) AS near
+               JOIN person p ON p.id = near.id
+               ORDER BY p.embedding <-> '[0,0,1]' LIMIT 5";
+    let output = psql(&server, &["--no-align", "--tuples-only"], sql);
+    assert_eq!(well(&output), "Cid|\nBob|30\n");
+}
+
+#[test]
+fn psql_shows_errors_where_they_are() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let output = psql(&server, &["--set", "VERBOSITY=verbose"], "SELECT 1 FORM person;\nSELECT nme FROM person;\n");
+    assert!(output.stderr.contains("ERROR:  42601: syntax error at or near"), "{}", output.stderr);
+    assert!(output.stderr.contains("LINE 1: SELECT 1 FORM person;"), "{}", output.stderr);
+    assert!(output.stderr.contains("ERROR:  42703: column \"nme\" does not exist"), "{}", output.stderr);
+}
+
+#[test]
+fn psycopg_reads_and_writes_with_parameters() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = r#"
+import datetime, decimal, uuid
+import psycopg
+
+with psycopg.connect(autocommit=True) as connection:
+    connection.execute("""CREATE TABLE v (id bigint PRIMARY KEY, t text, n numeric(20,5), d date, s timestamptz, u uuid,
+                          b bytea, f double precision, l integer[])""")
+    row = (1, "häßlich", decimal.Decimal("12345.67891"), datetime.date(2024, 2, 29),
+           datetime.datetime(2024, 2, 29, 12, 0, tzinfo=datetime.timezone.utc),
+           uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), b"\x00\xff", 0.1, [1, None, 3])
+    for binary in (False, True):
+        with connection.cursor(binary=binary) as cursor:
+            cursor.execute("DELETE FROM v")
+            cursor.execute("INSERT INTO v VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", row)
+            read = cursor.execute("SELECT * FROM v WHERE id = %s", (1,)).fetchone()
+            assert read == row, (binary, read, row)
+    # Past five executions psycopg prepares the statement.
+    for id in range(2, 12):
+        connection.execute("INSERT INTO v (id, t) VALUES (%s, %s)", (id, f"row {id}"))
+    count = connection.execute("SELECT count(*) FROM v").fetchone()
+    assert count == (11,), count
+    with connection.cursor() as cursor:
+        with cursor.copy("COPY v (id, t) FROM STDIN") as copy:
+            for id in range(100, 200):
+                copy.write_row((id, f"copied\t{id}"))
+        rows = []
+        with cursor.copy("COPY (SELECT id, t FROM v WHERE id >= 100 ORDER BY id) TO STDOUT") as copy:
+            for row in copy.rows():
+                rows.append(row)
+        assert len(rows) == 100 and rows[0] == ("100", "copied\t100"), rows[:2]
+    try:
+        connection.execute("INSERT INTO v (id) VALUES (1)")
+        raise AssertionError("a duplicate was taken")
+    except psycopg.errors.UniqueViolation as error:
+        assert error.diag.constraint_name == "v_pkey", error.diag.constraint_name
+    people = connection.execute("SELECT name FROM person ORDER BY embedding <=> %s::vector LIMIT 1", ("[0,1,0]",)).fetchone()
+    assert people == ("Bob",), people
+    with connection.transaction():
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+print("done")
+"#;
+    assert_eq!(well(&python(&server, &[], script)), "done\n");
+}
+
+#[test]
+fn lancedb_opens_the_data_folder() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = r#"
+import sys
+import lancedb
+
+database = lancedb.connect(sys.argv[1] + "/tables")
+names = database.list_tables().tables if hasattr(database, "list_tables") else database.table_names()
+table = next(name for name in names if name.startswith("person-"))
+rows = database.open_table(table).to_arrow().sort_by("id").to_pylist()
+assert [row["name"] for row in rows] == ["Ann", "Bob", "Cid"], rows
+assert [row["age"] for row in rows] == [40, 30, None], rows
+assert rows[1]["embedding"] == [0.0, 1.0, 0.0], rows
+nearest = database.open_table(table).search([0.0, 0.1, 0.9]).limit(1).to_list()
+assert nearest[0]["name"] == "Cid", nearest
+print("done")
+"#;
+    let folder = data.path().to_str().expect("a plain path");
+    let output = python(&server, &[folder], script);
+    assert!(output.success, "{}", output.stderr);
+    assert_eq!(output.stdout, "done\n");
+}

@@ -1,0 +1,129 @@
+//! Runs the scripts in `tests/scripts/` against a server, each on a database of its own.
+//!
+//! Values are compared as text, as psql shows them: NULL is `NULL`, the empty string is `(empty)`. An expected error is a
+//! regular expression for its message, or a SQLSTATE in parentheses.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use slipstream_tests::TestServer;
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+use tokio_postgres::SimpleQueryMessage;
+
+/// One test per script; a script that is not named here fails `every_script_is_run`.
+macro_rules! scripts {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                run(stringify!($name)).await;
+            }
+        )*
+
+        const NAMED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+scripts!(
+    copy,
+    cypher,
+    ddl,
+    errors,
+    graph_ddl,
+    graph_writes,
+    index_then_store,
+    insert_update_delete,
+    select,
+    settings,
+    system_tables,
+    types,
+    vectors,
+);
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
+}
+
+#[test]
+fn every_script_is_run() {
+    let entries = std::fs::read_dir(folder()).expect("the scripts are there");
+    let paths = entries.map(|entry| entry.expect("a folder can be read").path());
+    let mut found: Vec<String> =
+        paths.filter_map(|path| Some(path.file_name()?.to_str()?.strip_suffix(".slt")?.to_string())).collect();
+    found.sort();
+    assert_eq!(found, NAMED);
+}
+
+async fn run(name: &str) {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = TestServer::start(data.path());
+    let mut runner = Runner::new(|| async { Ok(Client(server.connect().await)) });
+    let script = folder().join(format!("{name}.slt"));
+    if let Err(error) = runner.run_file_async(script).await {
+        panic!("{}", error.display(false));
+    }
+}
+
+/// A connection as the script runner sees one.
+struct Client(tokio_postgres::Client);
+
+/// An error with the message alone as its text, which scripts match.
+#[derive(Debug)]
+struct ScriptError(tokio_postgres::Error);
+
+impl std::fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_db_error() {
+            Some(report) => {
+                write!(f, "{}: {}", report.code().code(), report.message())?;
+                report.detail().map_or(Ok(()), |detail| write!(f, " DETAIL: {detail}"))?;
+                report.hint().map_or(Ok(()), |hint| write!(f, " HINT: {hint}"))
+            }
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
+#[async_trait]
+impl AsyncDB for Client {
+    type Error = ScriptError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, ScriptError> {
+        let mut types = None;
+        let mut rows = Vec::new();
+        let mut count = 0;
+        for message in self.0.simple_query(sql).await.map_err(ScriptError)? {
+            match message {
+                SimpleQueryMessage::RowDescription(columns) => {
+                    types = Some(vec![DefaultColumnType::Any; columns.len()])
+                }
+                SimpleQueryMessage::Row(row) => {
+                    rows.push((0..row.len()).map(|column| shown(row.get(column))).collect())
+                }
+                SimpleQueryMessage::CommandComplete(rows) => count = rows,
+                _ => {}
+            }
+        }
+        Ok(match types {
+            Some(types) => DBOutput::Rows { types, rows },
+            None => DBOutput::StatementComplete(count),
+        })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn error_sql_state(error: &ScriptError) -> Option<String> {
+        error.0.code().map(|code| code.code().to_string())
+    }
+}
+
+fn shown(value: Option<&str>) -> String {
+    match value {
+        None => "NULL".to_string(),
+        Some("") => "(empty)".to_string(),
+        Some(text) => text.to_string(),
+    }
+}
