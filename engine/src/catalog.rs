@@ -173,6 +173,12 @@ impl Catalog {
 }
 
 impl TableDefinition {
+    /// A table to be made: with an identity and a directory of its own; its object id is given at commit.
+    pub fn new(name: impl Into<String>, columns: Vec<ColumnDefinition>, primary_key: Vec<String>) -> Self {
+        let (id, name) = (TableId(Uuid::now_v7()), name.into());
+        TableDefinition { id, oid: 0, directory: directory(&name, id), name, columns, primary_key }
+    }
+
     /// The Arrow schema of the table's rows in plans.
     pub fn arrow_schema(&self) -> SchemaRef {
         Arc::new(Schema::new(
@@ -214,6 +220,14 @@ impl TableDefinition {
     }
 }
 
+/// The directory of a table's dataset. The id makes it unique; the name is a help to people, in LanceDB's alphabet and not
+/// longer than file systems take.
+fn directory(name: &str, id: TableId) -> String {
+    let readable = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let name: String = name.chars().take(100).map(readable).collect();
+    format!("{name}-{id}.lance")
+}
+
 impl GraphDefinition {
     /// All tables of the graph, vertex tables first.
     pub fn tables(&self) -> impl Iterator<Item = TableId> + '_ {
@@ -228,5 +242,19 @@ impl GraphDefinition {
     /// The edge table with that label.
     pub fn get_edge(&self, label: &str) -> Option<&EdgeTable> {
         self.edges.iter().find(|edge| edge.label == label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_readable_and_unique_whatever_the_name() {
+        let first = TableDefinition::new("../größe & co", Vec::new(), Vec::new());
+        let second = TableDefinition::new("../größe & co", Vec::new(), Vec::new());
+        assert!(first.directory.starts_with(".._gr__e___co-"), "{}", first.directory);
+        assert!(!first.directory.contains('/'));
+        assert_ne!(first.directory, second.directory);
     }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 use parking_lot::Mutex;
-use uuid::Uuid;
 
-use crate::catalog::{ColumnDefinition, TableDefinition, TableId};
+use crate::catalog::{ColumnDefinition, TableDefinition};
 use crate::change::{CatalogEdit, Changes, Delta};
 use crate::database::{Database, OpenOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,16 +16,9 @@ use crate::transaction::{CommitObserver, CommitStep};
 use crate::types::SqlType;
 
 fn people() -> TableDefinition {
-    let id = TableId(Uuid::now_v7());
     let column = |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None };
-    TableDefinition {
-        id,
-        oid: 0,
-        name: "person".into(),
-        directory: format!("person-{id}.lance"),
-        columns: vec![column("id", SqlType::BigInt, true), column("name", SqlType::Text, false)],
-        primary_key: vec!["id".into()],
-    }
+    let columns = vec![column("id", SqlType::BigInt, true), column("name", SqlType::Text, false)];
+    TableDefinition::new("person", columns, vec!["id".into()])
 }
 
 fn rows(table: &TableDefinition, rows: &[(i64, &str)]) -> RecordBatch {

@@ -179,28 +179,49 @@ async fn write(
     planned: Arc<Planned>,
     parameters: &[ScalarValue],
 ) -> Result<String> {
-    retrying(async || {
-        let run = Run::begin(session, prepared, Arc::clone(&planned), parameters).await?;
-        let mut changes = Changes::new(Arc::clone(&run.view.snapshot));
-        let tag = gather(&run, &mut changes).await?;
-        commit(session, changes).await?;
-        Ok(tag)
-    })
-    .await
-}
-
-async fn retrying<T>(mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-    let mut wait = FIRST_WAIT;
-    for _ in 1..ATTEMPTS {
-        match attempt().await {
-            Err(error) if error.kind() == ErrorKind::SerializationFailure => {
-                tokio::time::sleep(wait).await;
-                wait *= 2;
-            }
+    let mut attempts = Attempts::new();
+    loop {
+        match write_once(session, prepared, &planned, parameters).await {
+            Err(error) if attempts.again(&error).await => {}
             done => return done,
         }
     }
-    attempt().await
+}
+
+async fn write_once(
+    session: &Arc<Inner>,
+    prepared: &Prepared,
+    planned: &Arc<Planned>,
+    parameters: &[ScalarValue],
+) -> Result<String> {
+    let run = Run::begin(session, prepared, Arc::clone(planned), parameters).await?;
+    let mut changes = Changes::new(Arc::clone(&run.view.snapshot));
+    let tag = gather(&run, &mut changes).await?;
+    commit(session, changes).await?;
+    Ok(tag)
+}
+
+/// How often and when a statement that came second is tried again.
+struct Attempts {
+    left: u32,
+    wait: Duration,
+}
+
+impl Attempts {
+    fn new() -> Self {
+        Attempts { left: ATTEMPTS, wait: FIRST_WAIT }
+    }
+
+    /// Whether the statement that failed so is to be run again; returns when it is time.
+    async fn again(&mut self, error: &Error) -> bool {
+        self.left -= 1;
+        if self.left == 0 || error.kind() != ErrorKind::SerializationFailure {
+            return false;
+        }
+        tokio::time::sleep(self.wait).await;
+        self.wait *= 2;
+        true
+    }
 }
 
 async fn commit(session: &Inner, changes: Changes) -> Result<()> {
@@ -237,7 +258,7 @@ async fn gather(run: &Run<'_>, changes: &mut Changes) -> Result<String> {
         Kind::CreateTableAs(None) => Ok("CREATE TABLE AS".to_string()),
         Kind::CreateTableAs(Some(table)) => {
             // Each attempt makes a table of its own, so that nothing of a failed one is taken for this one's.
-            let table = Arc::new(TableDefinition { id: ddl::table_id(), ..table.as_ref().clone() });
+            let table = Arc::new(ddl::identify(table.as_ref().clone()));
             changes.catalog.push(CatalogEdit::CreateTable(table.as_ref().clone()));
             Ok(format!("SELECT {}", fill(run, &table, changes).await?))
         }
@@ -275,13 +296,13 @@ async fn utility(session: &Arc<Inner>, statement: &Statement, interrupt: Interru
         Command::Empty => Ok(Execution::Empty),
         Command::PropertyGraph(graph) => {
             session.check_writable("PROPERTY GRAPH DDL")?;
-            define(session, async |view: &ReadView| ddl::property_graph(graph, &view.snapshot.catalog)).await
+            define(session, |view: &ReadView| ddl::property_graph(graph, &view.snapshot.catalog)).await
         }
         Command::Sql(sql) => match &**sql {
             ast::Statement::CreateTable(create) => {
                 session.check_writable("CREATE TABLE")?;
                 let engine = session.engine()?;
-                define(session, async |view: &ReadView| {
+                define(session, |view: &ReadView| {
                     let ground = session.ground(Arc::clone(&engine), &view);
                     ddl::create_table(&ground.planning(statement, &[]), create)
                 })
@@ -297,7 +318,7 @@ async fn utility(session: &Arc<Inner>, statement: &Statement, interrupt: Interru
             } => {
                 session.check_writable("DROP TABLE")?;
                 let names = names.iter().map(table_name).collect::<Result<Vec<_>>>()?;
-                define(session, async |view: &ReadView| {
+                define(session, |view: &ReadView| {
                     ddl::drop_tables(&view.snapshot.catalog, &names, *if_exists, *cascade)
                 })
                 .await
@@ -315,18 +336,23 @@ async fn utility(session: &Arc<Inner>, statement: &Statement, interrupt: Interru
 /// Commits catalog edits; again, when the catalog has changed in between.
 async fn define(
     session: &Arc<Inner>,
-    mut definition: impl AsyncFnMut(&ReadView) -> Result<Definition>,
+    mut definition: impl FnMut(&ReadView) -> Result<Definition>,
 ) -> Result<Execution> {
-    retrying(async || {
+    let mut attempts = Attempts::new();
+    loop {
         let view = session.database().read_view(&[]).await?;
-        let Definition { edits, tag, notices } = definition(&view).await?;
+        let Definition { edits, tag, notices } = definition(&view)?;
         let mut changes = Changes::new(view.snapshot);
         changes.catalog = edits;
-        commit(session, changes).await?;
-        session.notice(notices);
-        Ok(Execution::Done(tag.to_string()))
-    })
-    .await
+        match commit(session, changes).await {
+            Err(error) if attempts.again(&error).await => {}
+            Err(error) => return Err(error),
+            Ok(()) => {
+                session.notice(notices);
+                return Ok(Execution::Done(tag.to_string()));
+            }
+        }
+    }
 }
 
 /// What pgvector's clients run first; the type is built in.

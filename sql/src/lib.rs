@@ -23,7 +23,7 @@
 //!    it physical, and it runs.
 //! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. A write gathers them
 //!    instead (`dml::sink::Sink`) into a delta, or past ten thousand rows into a bulk load, and [`Database::commit`] decides.
-//!    When somebody else changed the same rows first, the statement runs again on the new snapshot (`execute::retrying`).
+//!    When somebody else changed the same rows first, the statement runs again on the new snapshot (`execute::Attempts`).
 //! 8. **Errors** of DataFusion and Arrow are classified in one place ([`error`]); those of the engine come through unchanged.
 //!
 //! # What holds

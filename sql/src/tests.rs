@@ -264,7 +264,8 @@ async fn many_rows_go_through_the_bulk_load() {
     client.run("create table u (id bigint primary key, name text)").await;
     assert_eq!(client.run("insert into u select * from t").await, "[INSERT 0 30000]\n");
     assert_eq!(client.run("select count(*), max(id) from u").await, "count|max\n30000|30000\n");
-    assert_eq!(client.error("insert into u select * from t").await.kind(), ErrorKind::UniqueViolation);
+    let error = client.error("insert into u select * from t").await;
+    assert_eq!(error.kind(), ErrorKind::UniqueViolation, "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

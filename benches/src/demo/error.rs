@@ -1,7 +1,7 @@
 //! What can go wrong while the demo is loaded. The causes are the sources, printed below the message.
 
 use std::path::{Path, PathBuf};
-use std::{io, result};
+use std::{error, io, result};
 
 /// A demo that could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum Error {
         /// What was being done.
         step: String,
         /// The server's answer, or why there was none.
-        source: tokio_postgres::Error,
+        source: Box<dyn error::Error + Send + Sync>,
     },
     /// A program whose output is the data could not be run or failed.
     #[error("`{command}` failed: {reason}")]
@@ -47,7 +47,14 @@ impl Error {
     /// For `map_err` on what the server answers while it does `step`.
     pub(super) fn server(step: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Error {
         let step = step.into();
-        move |source| Error::Server { step, source }
+        move |error| {
+            // The client library's own text for an answer of the server is no more than "db error".
+            let source = match error.as_db_error() {
+                Some(answer) => answer.clone().into(),
+                None => error.into(),
+            };
+            Error::Server { step, source }
+        }
     }
 
     /// For `map_err` on reading `path`.

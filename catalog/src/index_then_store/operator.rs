@@ -151,6 +151,11 @@ impl ExecutionPlan for IndexThenStore {
         vec![&self.input]
     }
 
+    /// Partitioning the input would lose its order, which is often that of a search.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
     fn maintains_input_order(&self) -> Vec<bool> {
         vec![true]
     }

@@ -126,7 +126,9 @@ impl GraphIndex for KuzuIndex {
         old.mark_behind().await;
         let number = self.next_generation.fetch_add(1, Ordering::Relaxed);
         let new = Generation::create(&self.path, number, &self.schema, &self.options).await?;
-        if let Err(error) = load::fill(new.writer(), &self.schema, source, standing).await {
+        if let Err(error) =
+            load::fill(new.writer(), &self.schema, self.options.buffer_pool_bytes, source, standing).await
+        {
             new.discard();
             return Err(error);
         }
@@ -140,7 +142,7 @@ impl GraphIndex for KuzuIndex {
         let generation = self.current();
         stage::require_complete(generation.writer()).await?;
         generation.mark_behind().await;
-        load::fill(generation.writer(), &self.schema, source, standing).await
+        load::fill(generation.writer(), &self.schema, self.options.buffer_pool_bytes, source, standing).await
     }
 
     async fn begin_read(&self) -> Result<Option<Arc<dyn IndexReader>>> {

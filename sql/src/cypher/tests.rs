@@ -182,8 +182,14 @@ fn queries_become_the_text_of_the_index() {
             "MATCH (n1:`person`)-[r4:`knows`]-(n2:`person`)-[r5:`knows`* TRAIL 1..2]->(n3:`person`) \
              WHERE (r4.`since` = CAST(1 AS INT32)) \
              AND (CASE WHEN $s = '' THEN (n1.`name` ENDS WITH $s) ELSE (n1.`name` CONTAINS $s) END) \
-             AND none(x IN rels(r5) WHERE id(x) = id(r4)) \
+             AND (NOT list_contains(properties(rels(r5), 'id'), r4.`id`)) \
              WITH DISTINCT n1, n2, n3, r4.`id` AS r4_0, r4.`since` AS r4_3, r5 RETURN r4_3 AS v6, n3.`id` AS v7",
+        ),
+        (
+            "MATCH (a:person {id: 7, name: 'x'})-[:knows]->(b)-[:knows]->(c)<-[:knows]-(a) RETURN count(*)",
+            "MATCH (n1:`person`)-[r4:`knows`]->(n2:`person`)-[r5:`knows`]->(n3:`person`)<-[r6:`knows`]-(n1_r6:`person`) \
+             WHERE (n1.`id` = 7) WITH * WHERE (n1.`name` = 'x') AND (id(n1) = id(n1_r6)) AND (id(r4) <> id(r5)) \
+             AND (id(r4) <> id(r6)) AND (id(r5) <> id(r6)) RETURN count(*) AS v7",
         ),
         ("RETURN -9223372036854775808 AS least, 2 ^ 3 AS cube", "RETURN -9223372036854775808 AS v1, (2.0 ^ 3.0) AS v2"),
     ];
@@ -307,6 +313,18 @@ fn errors_have_their_kind_and_point_at_their_place() {
             "MATCH (a:person)-[k:knows]-(b) RETURN k.src",
             "                                        ^",
             "end point",
+        ),
+        (
+            NotSupported,
+            "OPTIONAL MATCH (a:person)-[:knows]->()-[:knows]->()-[:knows]->(b) RETURN 1",
+            "               ^",
+            "more than 2",
+        ),
+        (
+            NotSupported,
+            "UNWIND [1, 1] AS x MATCH (a:person)-[:knows]-(b) RETURN 1",
+            "                                   ^",
+            "without an arrow",
         ),
         (UndefinedFunction, "MATCH (p:person) RETURN nope(p.name)", "                        ^", "nope"),
         (DatatypeMismatch, "MATCH (p:person) WHERE p.age = 'x' RETURN 1", "                       ^", "compare"),

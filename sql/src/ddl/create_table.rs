@@ -7,11 +7,10 @@ use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuil
 use datafusion::sql::sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable, Expr, IndexColumn, Statement, TableConstraint,
 };
-use slipstream_engine::catalog::{ColumnDefinition, TableDefinition, TableId};
+use slipstream_engine::catalog::{ColumnDefinition, TableDefinition};
 use slipstream_engine::change::CatalogEdit;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
-use uuid::Uuid;
 
 use super::Definition;
 use crate::dml::assign::assign;
@@ -22,9 +21,9 @@ use crate::types::sql_type;
 /// Columns that a table may have, as in Postgres.
 const MAX_COLUMNS: usize = 1600;
 
-/// A fresh table identity.
-pub(crate) fn table_id() -> TableId {
-    TableId(Uuid::now_v7())
+/// The same table with an identity and a directory of its own.
+pub(crate) fn identify(table: TableDefinition) -> TableDefinition {
+    TableDefinition::new(table.name, table.columns, table.primary_key)
 }
 
 /// CREATE TABLE without AS.
@@ -48,15 +47,12 @@ pub(crate) fn create_table(planning: &Planning<'_>, statement: &CreateTable) -> 
             return Err(several_keys(&name));
         }
     }
-    let table = TableDefinition {
-        id: table_id(),
-        oid: 0,
-        directory: String::new(),
-        columns,
-        primary_key: key.unwrap_or_default(),
-        name,
-    };
-    Ok(Definition { edits: vec![CatalogEdit::CreateTable(checked(table)?)], tag: "CREATE TABLE", notices: Vec::new() })
+    let table = TableDefinition::new(name, columns, key.unwrap_or_default());
+    Ok(Definition {
+        edits: vec![CatalogEdit::CreateTable(checked(table)?)],
+        tag: "CREATE TABLE",
+        notices: Vec::new(),
+    })
 }
 
 /// The table that CREATE TABLE AS makes of a query's columns; `None` where IF NOT EXISTS finds one.
@@ -89,8 +85,7 @@ pub(crate) fn table_from_query(
             Ok(ColumnDefinition { name, sql_type, not_null: false, default: None })
         })
         .collect::<Result<Vec<_>>>()?;
-    let table =
-        TableDefinition { id: table_id(), oid: 0, directory: String::new(), columns, primary_key: Vec::new(), name };
+    let table = TableDefinition::new(name, columns, Vec::new());
     checked(table).map(Some)
 }
 
@@ -267,4 +262,12 @@ fn several_keys(table: &str) -> Error {
         ErrorKind::InvalidTableDefinition,
         format!("multiple primary keys for table \"{table}\" are not allowed"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn directories_keep_to_lancedb_s_alphabet() {
+        assert_eq!(super::encoded("my table/é"), "my.20table.2f.c3.a9");
+    }
 }

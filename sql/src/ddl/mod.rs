@@ -8,7 +8,7 @@ mod drop;
 mod graph;
 mod refused;
 
-pub(crate) use create_table::{create_table, table_from_query, table_id};
+pub(crate) use create_table::{create_table, identify, table_from_query};
 pub(crate) use drop::drop_tables;
 pub(crate) use graph::property_graph;
 pub(crate) use refused::refused;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
 use datafusion::sql::sqlparser::ast::{self, Insert, Query, SetExpr, TableObject, visit_expressions};
@@ -119,7 +120,10 @@ async fn values(
             .iter()
             .map(|column| {
                 let value = expressions.next().expect("as many expressions as values");
-                Ok(assign(value, &schema, column)?.unalias())
+                // The rows of VALUES must agree in metadata too, whatever their expressions make of it.
+                let metadata = FieldMetadata::from(&column.sql_type.field("", true));
+                let value = assign(value, &schema, column)?.unalias();
+                Ok(value.alias_with_metadata(&column.name, Some(metadata)))
             })
             .collect::<Result<Vec<_>>>()?;
         assigned.push(row);

@@ -1,14 +1,17 @@
 //! Binary operators on their way from SQL into a plan.
 
+use arrow::datatypes::Field;
 use datafusion::common::DFSchema;
 use datafusion::error::Result as PlanResult;
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use slipstream_engine::Error;
+use slipstream_engine::types::SqlType;
 
 use super::binary::{Resolved, binary, distance};
-use super::vector::Metric;
+use super::vector::{Metric, distance_function};
 
 /// Gives binary operators Postgres's meaning. It must be the first planner: `<=>` of vectors is not MySQL's.
 #[derive(Debug)]
@@ -18,12 +21,14 @@ impl ExprPlanner for PostgresOperators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> PlanResult<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
         let op = unqualified(op);
+        let (left, right) = (cast_parameter(left), cast_parameter(right));
         let resolved = match (Metric::of_operator(&op), known(&op)) {
             (None, None) => Resolved::Default(left, right),
             // A column that does not exist: DataFusion says so later, and knows where it stands in the text.
-            _ if left.get_type(schema).is_err() || right.get_type(schema).is_err() => {
-                return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
-            }
+            (metric, _) if left.get_type(schema).is_err() || right.get_type(schema).is_err() => match metric {
+                Some(metric) => Resolved::Done(distance_function(metric).call(vec![left, right])),
+                None => Resolved::Default(left, right),
+            },
             (Some(metric), _) => distance(metric, left, right, schema)?,
             // Numbers wait for the analyzer: literals inside subqueries have not got their types yet.
             (None, Some(operator)) if !are_numbers(&left, &right, schema)? => binary(operator, left, right, schema)?,
@@ -37,6 +42,23 @@ impl ExprPlanner for PostgresOperators {
             }
         }
     }
+}
+
+/// `$1::integer` is a parameter of that type.
+fn cast_parameter(expr: Expr) -> Expr {
+    match expr {
+        Expr::Cast(Cast { expr, field }) if !is_vector_of_any_dimension(&field) => match *expr {
+            Expr::Placeholder(Placeholder { id, field: None }) => {
+                Expr::Placeholder(Placeholder::new_with_field(id, Some(field)))
+            }
+            inner => Expr::Cast(Cast { expr: Box::new(inner), field }),
+        },
+        other => other,
+    }
+}
+
+fn is_vector_of_any_dimension(field: &Field) -> bool {
+    SqlType::of_field(field) == Some(SqlType::Vector(0))
 }
 
 fn are_numbers(left: &Expr, right: &Expr, schema: &DFSchema) -> PlanResult<bool> {

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DFSchemaRef, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
-use datafusion::error::Result as PlanResult;
+use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::logical_expr::expr::{
     Between, Case, Cast, Exists, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::{RecursiveQuery, Subquery, Union, Values};
+use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, WindowFunctionDefinition,
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, WindowFunctionDefinition,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
@@ -351,13 +353,42 @@ impl Resolver<'_> {
             .into_iter()
             .map(|row| row.into_iter().map(|expr| self.expr(expr)).collect::<PlanResult<Vec<_>>>())
             .collect::<PlanResult<Vec<_>>>()?;
-        for column in 0..schema.fields().len() {
+        let mut fields = Vec::with_capacity(schema.fields().len());
+        for (column, field) in schema.fields().iter().enumerate() {
             let exprs = rows.iter().map(|row| row[column].clone()).collect();
-            for (row, expr) in rows.iter_mut().zip(self.common_type("VALUES", exprs)?) {
+            let exprs = self.common_type("VALUES", exprs)?;
+            fields.push(self.values_field(field.name(), &exprs)?);
+            for (row, expr) in rows.iter_mut().zip(exprs) {
                 row[column] = expr;
             }
         }
-        LogicalPlanBuilder::values(rows)?.build()
+        let schema = Arc::new(DFSchema::from_unqualified_fields(fields.into(), schema.metadata().clone())?);
+        let plan = LogicalPlanBuilder::values_with_schema(rows, &schema)?.build()?;
+        // The builder casts the values to the schema's types, and leaves the SQL types out of its own.
+        Ok(match plan {
+            LogicalPlan::Values(Values { values, .. }) => LogicalPlan::Values(Values { schema, values }),
+            other => other,
+        })
+    }
+
+    /// The column of VALUES that holds these expressions; it has a SQL type if they all have the same.
+    fn values_field(&self, name: &str, exprs: &[Expr]) -> PlanResult<Field> {
+        let fields = exprs.iter().map(|expr| Ok(expr.to_field(self.schema)?.1)).collect::<PlanResult<Vec<_>>>()?;
+        let typed = || fields.iter().filter(|field| !field.data_type().is_null());
+        let mut sql_types = typed().map(|field| SqlType::of_field(field));
+        if let Some(Some(first)) = sql_types.next()
+            && sql_types.all(|other| other.as_ref() == Some(&first))
+        {
+            return Ok(first.field(name, true));
+        }
+        let data_types: Vec<DataType> = typed().map(|field| field.data_type().clone()).collect();
+        let common = match data_types.is_empty() {
+            true => DataType::Null,
+            false => type_union_resolution(&data_types).ok_or_else(|| {
+                DataFusionError::from(Error::new(ErrorKind::DatatypeMismatch, "VALUES types cannot be matched"))
+            })?,
+        };
+        Ok(Field::new(name, common, true))
     }
 }
 

@@ -170,6 +170,10 @@ async fn literals_have_postgres_types() {
         ("SELECT count(*) FROM (SELECT 1 AS x UNION ALL SELECT 2) AS s WHERE x > 1", "1", "bigint"),
         ("SELECT x + 1 FROM (SELECT 1 AS x UNION ALL SELECT 5) AS s WHERE x > 1", "6", "integer"),
         ("SELECT ARRAY[1,2]", "{1,2}", "integer[]"),
+        ("SELECT max(x) FROM (VALUES (1), (3000000000), (1 + 1), (NULL)) AS s(x)", "3000000000", "bigint"),
+        ("SELECT max(x) FROM (VALUES (10), (1.5), (2 * 1.5)) AS s(x)", "10.0", "numeric(38,1)"),
+        ("SELECT x FROM (VALUES ('[1,2]'::vector(2)), (NULL), ('[3,4]')) AS s(x) LIMIT 1", "[1,2]", "vector(2)"),
+        ("SELECT x FROM (VALUES ('{}'::jsonb), (NULL)) AS s(x) LIMIT 1", "{}", "jsonb"),
         ("SELECT pg_typeof(1.5)", "numeric", "text"),
     ])
     .await;

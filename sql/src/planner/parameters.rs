@@ -101,15 +101,22 @@ fn inputs_schema(node: &LogicalPlan) -> DFSchema {
     schema
 }
 
-/// Uses of parameters that DataFusion leaves untyped: LIMIT and OFFSET, and arguments of functions.
+/// Uses of parameters that DataFusion leaves untyped: LIMIT and OFFSET, casts, and arguments of functions.
 fn untyped_uses(expr: &Expr, node: &LogicalPlan, schema: &DFSchema) -> BTreeMap<String, SqlType> {
     let mut known = BTreeMap::new();
     if let (LogicalPlan::Limit(_), Expr::Placeholder(placeholder)) = (node, expr) {
         known.insert(placeholder.id.clone(), SqlType::BigInt);
     }
     let _ = expr.apply(|expr| {
-        if let Expr::ScalarFunction(call) = expr {
-            argument_types(call, schema, &mut known);
+        match expr {
+            Expr::ScalarFunction(call) => argument_types(call, schema, &mut known),
+            Expr::Cast(cast) => {
+                if let (Expr::Placeholder(placeholder), Some(sql_type)) = (&*cast.expr, SqlType::of_field(&cast.field))
+                {
+                    known.entry(placeholder.id.clone()).or_insert(sql_type);
+                }
+            }
+            _ => {}
         }
         Ok(TreeNodeRecursion::Continue)
     });

@@ -58,7 +58,14 @@ pub(crate) fn typed_literal(sql_type: &SqlType, value: ScalarValue) -> Expr {
 ///
 /// What Postgres cannot cast is an error of planning.
 pub fn cast(expr: Expr, from: &SqlType, to: &SqlType, context: CastContext) -> Result<Expr> {
-    if from == to || context == CastContext::Explicit && keeps_its_scale(from, to) {
+    if from == to {
+        return Ok(match expr {
+            // So that it stays what it is: a bare 64-bit literal could still become an integer.
+            Expr::Literal(value, None) => typed_literal(to, value),
+            expr => expr,
+        });
+    }
+    if context == CastContext::Explicit && keeps_its_scale(from, to) {
         return Ok(expr);
     }
     if is_widening(from, to) {

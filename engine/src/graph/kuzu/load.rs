@@ -23,29 +23,35 @@ use super::{bridge, statements};
 use crate::error::{Error, Result};
 use crate::graph::index::{IndexSchema, RebuildSource, Standing};
 
-/// A chunk is full at this many rows,
-const CHUNK_ROWS: usize = 256 * 1024;
-/// or at this many bytes.
+/// A chunk is full at this many rows: many small ones make Kuzu write the same relationship lists again and again,
+const CHUNK_ROWS: usize = 1024 * 1024;
+/// or at this many bytes, or at [`POOL_PART`] of the buffer pool.
 const CHUNK_BYTES: usize = 64 << 20;
+/// Copied rows stay in the buffer pool until a checkpoint; there is one whenever they have come to this part of it as Arrow
+/// counts. In the pool they are several times as large.
+const POOL_PART: u64 = 8;
 
 /// Copies everything in, nodes first, makes it durable, and says where the index stands.
 pub(super) async fn fill(
     writer: &Worker,
     schema: &IndexSchema,
+    pool_bytes: u64,
     source: RebuildSource,
     standing: Standing,
 ) -> Result<()> {
+    let budget = usize::try_from(pool_bytes / POOL_PART).unwrap_or(usize::MAX);
+    let mut loader = Loader { writer, budget, copied: 0 };
     for (label, rows) in source.nodes {
         let width = node(schema, &label)?.properties.len() + 1;
         let columns = (0..width).map(bridge::staging_column).collect();
-        Copy { writer, label, columns, arrange: arrange_node }.run(rows).await?;
+        loader.load(rows, &Target { label, columns, arrange: arrange_node }).await?;
     }
     for (label, rows) in source.relationships {
         let width = relationship(schema, &label)?.properties.len() + 3;
         // The table wants the end points first, the staging table its key.
         let order = [1, 2, 0].into_iter().chain(3..width);
         let columns = order.map(bridge::staging_column).collect();
-        Copy { writer, label, columns, arrange: arrange_relationship }.run(rows).await?;
+        loader.load(rows, &Target { label, columns, arrange: arrange_relationship }).await?;
     }
     writer.run(move |session| complete(session, &standing)).await
 }
@@ -57,9 +63,8 @@ fn complete(session: &mut Session<'_, '_>, standing: &Standing) -> Result<()> {
     session.commit()
 }
 
-/// The copying of one label.
-struct Copy<'a> {
-    writer: &'a Worker,
+/// Where rows go.
+struct Target {
     label: String,
     /// The staging columns in the order of the label's table.
     columns: Vec<String>,
@@ -67,28 +72,55 @@ struct Copy<'a> {
     arrange: fn(&RecordBatch) -> Result<Vec<ArrayRef>>,
 }
 
-impl Copy<'_> {
-    async fn run(&self, mut rows: SendableRecordBatchStream) -> Result<()> {
+/// Rows on their way, with their size.
+#[derive(Default)]
+struct Chunk {
+    batches: Vec<KuzuBatch>,
+    rows: usize,
+    bytes: usize,
+}
+
+struct Loader<'a> {
+    writer: &'a Worker,
+    budget: usize,
+    /// Bytes copied since the last checkpoint.
+    copied: usize,
+}
+
+impl Loader<'_> {
+    async fn load(&mut self, mut rows: SendableRecordBatchStream, target: &Target) -> Result<()> {
         let mut copying: Option<oneshot::Receiver<Result<()>>> = None;
         loop {
-            let chunk = self.collect(&mut rows).await;
+            let chunk = target.collect(&mut rows, self.budget.min(CHUNK_BYTES)).await;
             if let Some(previous) = copying.take() {
                 previous.await.map_err(|_| closed())??;
             }
             let chunk = chunk?;
-            if chunk.is_empty() {
+            if chunk.batches.is_empty() {
                 return Ok(());
             }
-            let text = statements::copy_from_staging(&self.label, &self.columns);
-            copying = Some(self.writer.start(move |session| copy(session, &text, &chunk)));
+            self.copied += chunk.bytes;
+            let checkpoint = self.copied >= self.budget;
+            if checkpoint {
+                self.copied = 0;
+            }
+            let text = statements::copy_from_staging(&target.label, &target.columns);
+            copying = Some(self.writer.start(move |session| {
+                copy(session, &text, &chunk.batches)?;
+                if checkpoint {
+                    session.run(statements::CHECKPOINT)?;
+                }
+                Ok(())
+            }));
         }
     }
+}
 
+impl Target {
     /// Collects a chunk; it is empty at the end of the source.
-    async fn collect(&self, rows: &mut SendableRecordBatchStream) -> Result<Vec<KuzuBatch>> {
-        let mut chunk = Vec::new();
-        let (mut count, mut bytes) = (0, 0);
-        while count < CHUNK_ROWS && bytes < CHUNK_BYTES {
+    async fn collect(&self, rows: &mut SendableRecordBatchStream, bytes: usize) -> Result<Chunk> {
+        let mut chunk = Chunk::default();
+        while chunk.rows < CHUNK_ROWS && chunk.bytes < bytes {
             let Some(batch) = rows.next().await else { break };
             let columns = (self.arrange)(&batch.map_err(reading)?)?;
             if columns.len() != self.columns.len() {
@@ -98,12 +130,18 @@ impl Copy<'_> {
                 continue;
             }
             let batch = bridge::staging(&columns)?;
-            count += batch.num_rows();
-            bytes += batch.get_array_memory_size();
-            chunk.push(bridge::export(&batch)?);
+            chunk.rows += batch.num_rows();
+            chunk.bytes += bytes_of(&batch);
+            chunk.batches.push(bridge::export(&batch)?);
         }
         Ok(chunk)
     }
+}
+
+/// The bytes of a batch's own rows; its memory may be shared with more of them.
+fn bytes_of(batch: &RecordBatch) -> usize {
+    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    sizes.map(|size| size.unwrap_or(0)).sum()
 }
 
 fn reading(error: datafusion::error::DataFusionError) -> Error {

@@ -5,6 +5,8 @@
 //! text, so that lowering cannot fail.
 
 mod aggregate;
+mod candidates;
+mod distinct;
 mod expression;
 mod function;
 mod parameters;
