@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the SQL of README.md through psql and keeps the output that it shows true.
+"""Runs what README.md shows, and keeps what it shows true.
 
-usage: readme_session.py [--check] [psql options, for example -p 5434]
+usage: readme_session.py [--check] [--port PORT] [--data DIR]
 
-The server must hold the demo's crates. Each ```sql block's output goes into the ```text block right after it; --check changes nothing
-and fails when the README shows something else.
+A server must be running that holds the demo's crates, in DIR. Each ```sql block goes through psql, and its output into the ```text block
+right after it; each ```python block is run with this interpreter and must succeed. --check changes nothing, and fails when the README shows
+something else than psql prints.
 """
 
+import argparse
 import difflib
 import pathlib
 import re
@@ -14,35 +16,51 @@ import subprocess
 import sys
 
 README = pathlib.Path(__file__).resolve().parent.parent / "README.md"
-BLOCK = re.compile(r"```sql\n(?P<sql>.*?)```\n(?:\n```text\n.*?```\n)?", re.DOTALL)
+SQL = re.compile(r"```sql\n(?P<sql>.*?)```\n(?:\n```text\n.*?```\n)?", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```\n", re.DOTALL)
+# What the session itself makes, so that it can be run again.
 CLEAN = "DROP PROPERTY GRAPH IF EXISTS social; DROP TABLE IF EXISTS knows; DROP TABLE IF EXISTS person;"
 
 
-def psql(options: list[str], sql: str) -> str:
-    command = ["psql", "-X", "-h", "127.0.0.1", "-p", "5433", "-U", "postgres", *options]
+def run(command: list[str], text: str) -> subprocess.CompletedProcess:
     # Both streams in one, as a terminal shows them.
-    ran = subprocess.run(command, input=sql, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def psql(port: str, sql: str) -> str:
+    ran = run(["psql", "-X", "-h", "127.0.0.1", "-p", port, "-U", "postgres"], sql)
     if ran.returncode == 2:
         sys.exit(ran.stdout)
     return ran.stdout.rstrip() + "\n"
 
 
+def run_python(code: str, port: str, data: str) -> None:
+    ran = run([sys.executable, "-"], code.replace("5433", port).replace("data/demo", data))
+    if ran.returncode != 0:
+        sys.exit(f"this block of the README fails:\n\n{code}\n{ran.stdout}")
+
+
 def main() -> None:
-    check = "--check" in sys.argv
-    options = [argument for argument in sys.argv[1:] if argument != "--check"]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, fail when the README is not true")
+    parser.add_argument("--port", default="5433")
+    parser.add_argument("--data", help="the server's data folder; without it the Python blocks are left out")
+    options = parser.parse_args()
 
     def with_output(block: re.Match) -> str:
-        sql = block["sql"]
-        return f"```sql\n{sql}```\n\n```text\n{psql(options, sql)}```\n"
+        return f"```sql\n{block['sql']}```\n\n```text\n{psql(options.port, block['sql'])}```\n"
 
-    psql(options, CLEAN)
     before = README.read_text()
-    after = BLOCK.sub(with_output, before)
-    psql(options, CLEAN)
-    if check and after != before:
-        changes = difflib.unified_diff(before.splitlines(), after.splitlines(), "README.md", "what psql prints", lineterm="")
-        sys.exit("\n".join(changes))
-    if not check:
+    psql(options.port, CLEAN)
+    after = SQL.sub(with_output, before)
+    psql(options.port, CLEAN)
+    if options.data:
+        for code in PYTHON.findall(before):
+            run_python(code, options.port, options.data)
+    if options.check:
+        if changes := list(difflib.unified_diff(before.splitlines(), after.splitlines(), "README.md", "psql", lineterm="")):
+            sys.exit("\n".join(changes))
+    else:
         README.write_text(after)
 
 

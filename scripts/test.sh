@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds the server and runs every test of the workspace; arguments go to the test runner.
+# Builds the programs and runs every test of the workspace, then what the README shows. With arguments it runs only those tests
+# that they select (they go to the test runner).
 #
-# The tests find the server as SLIPSTREAM_BIN and real Python clients as SLIPSTREAM_PYTHON.
+# The tests find the server as SLIPSTREAM_BIN and a Python with real clients as SLIPSTREAM_PYTHON.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
 
-# One build for the server and the tests: built apart, they could ask for other features of shared dependencies.
+# One build for programs and tests: built apart, they could ask for other features of shared dependencies.
 cargo build --workspace --bins --tests
 SLIPSTREAM_BIN=$(target_dir)/debug/slipstream
 SLIPSTREAM_PYTHON=$cache/venv/bin/python
@@ -18,3 +19,4 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
   cargo test --workspace "$@"
 fi
+(($# > 0)) || scripts/test_readme.sh

@@ -92,7 +92,8 @@ impl SqlType {
                 Arc::new(Field::new("item", DataType::Float32, true)),
                 *dimension as i32,
             ),
-            SqlType::Array(item) => DataType::List(item.field("item", true).into()),
+            // The item's SQL type is in the name that the column's own metadata carries.
+            SqlType::Array(item) => DataType::List(Arc::new(Field::new("item", item.arrow_type(), true))),
         }
     }
 

@@ -107,7 +107,7 @@ impl Server {
 }
 
 impl Shared {
-    /// Ends all connections: in order within the grace period, without asking after it.
+    /// Ends all connections: in order within the grace period; what is stuck after that is left to the end of the process.
     async fn wind_up(&self, mut connections: JoinSet<()>) {
         tracing::info!(connections = connections.len(), "shutting down");
         self.shutdown.cancel();
@@ -119,8 +119,8 @@ impl Shared {
             let _ = tokio::time::timeout(CANCEL_EVERY, all_gone).await;
         }
         if !connections.is_empty() {
-            tracing::warn!(connections = connections.len(), "ending connections that did not end by themselves");
-            connections.shutdown().await;
+            tracing::warn!(connections = connections.len(), "leaving connections that did not end");
+            connections.abort_all();
         }
     }
 

@@ -167,9 +167,9 @@ pub(crate) fn has_plan(statement: &ast::Statement) -> bool {
 
 /// Plans a statement. Types of parameters that the client did not declare are found by planning once without them.
 pub(crate) async fn plan(planning: Planning<'_>, statement: &ast::Statement) -> Result<Planned> {
-    refused::check(statement)?;
     let names = names(statement);
     let statement = &rewritten(statement);
+    refused::check(statement)?;
     let mut types = planning.parameters.to_vec();
     let first = plan_kind(&planning, statement).await?;
     parameters::infer(&first.1.plan, &mut types)?;

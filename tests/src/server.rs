@@ -53,9 +53,11 @@ impl TestServer {
     /// # Panics
     /// When the binary is missing, or does nothing for a minute.
     pub fn try_start(data: &Path, arguments: &[&str]) -> Result<TestServer, String> {
+        let free_port = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
         let mut process = Command::new(binary())
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--data"])
             .arg(data)
+            .args(free_port)
             .args(arguments)
             .env("SLIPSTREAM_LOG", "info,slipstream_pgwire_server=debug")
             .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! `durability = full` means that a commit is on the disk when it is acknowledged: shown by the system calls of one commit.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use slipstream_tests::TestServer;
 
@@ -14,23 +14,26 @@ struct Tracer {
 impl Tracer {
     fn attach(server: &TestServer) -> Tracer {
         let output = tempfile::NamedTempFile::new().expect("a temporary file");
-        let mut process = Command::new("strace")
-            .args([
-                "--follow-forks",
-                "--decode-fds=path",
-                "--trace=fsync,fdatasync,syncfs,sync_file_range,linkat,rename,renameat2",
-            ])
+        let words = tempfile::NamedTempFile::new().expect("a temporary file");
+        let process = Command::new("strace")
+            .args(["--follow-forks", "--decode-fds=path", "--trace=fsync,fdatasync,syncfs,sync_file_range"])
             .arg("--output")
             .arg(output.path())
             .args(["--attach", &server.process_id().to_string()])
-            .stderr(Stdio::piped())
+            .stderr(words.reopen().expect("a file can be opened twice"))
             .spawn()
             .expect("strace is not installed; `make test` installs it (Debian: strace)");
-        // It says so on standard error when it has attached to all threads, or why it could not.
-        let stderr = process.stderr.take().expect("standard error is piped");
-        let first = BufReader::new(stderr).lines().next().and_then(Result::ok).unwrap_or_default();
-        assert!(first.contains("attached"), "strace cannot trace the server: {first}");
-        Tracer { process, output }
+        // It says when it has attached to all threads, or why it could not.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let said = std::fs::read_to_string(words.path()).expect("strace speaks plainly");
+            if said.contains("attached") {
+                return Tracer { process, output };
+            }
+            let hopeless = said.contains("strace:") || Instant::now() > deadline;
+            assert!(!hopeless, "strace cannot trace the server: {said}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Detaches and returns the calls.

@@ -83,7 +83,11 @@ impl DisplayAs for LanceScan {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         let (name, version) = (&self.table.definition().name, self.table.version());
-        write!(f, "LanceScan: table={name}, version={version}, columns=[{}]", columns.join(", "))
+        write!(f, "LanceScan: table={name}, version={version}, columns=[{}]", columns.join(", "))?;
+        if let Some(filter) = &self.request.filter {
+            write!(f, ", filter={filter}")?;
+        }
+        Ok(())
     }
 }
 
@@ -98,6 +102,11 @@ impl ExecutionPlan for LanceScan {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
+    }
+
+    /// Lance reads in parallel by itself.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> PlanResult<Arc<dyn ExecutionPlan>> {

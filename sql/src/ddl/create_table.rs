@@ -263,11 +263,3 @@ fn several_keys(table: &str) -> Error {
         format!("multiple primary keys for table \"{table}\" are not allowed"),
     )
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn directories_keep_to_lancedb_s_alphabet() {
-        assert_eq!(super::encoded("my table/é"), "my.20table.2f.c3.a9");
-    }
-}

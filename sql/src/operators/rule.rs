@@ -362,7 +362,7 @@ impl Resolver<'_> {
                 row[column] = expr;
             }
         }
-        let schema = Arc::new(DFSchema::from_unqualified_fields(fields.into(), schema.metadata().clone())?);
+        let schema = Arc::new(DFSchema::from_unqualified_fields(fields.into(), schema.as_arrow().metadata().clone())?);
         let plan = LogicalPlanBuilder::values_with_schema(rows, &schema)?.build()?;
         // The builder casts the values to the schema's types, and leaves the SQL types out of its own.
         Ok(match plan {

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, FunctionArguments, GroupByExpr, Ident, JoinOperator, Select, SelectItem, TableFactor,
-    TableWithJoins, Value, Visit, Visitor,
+    CastKind, DataType, Expr, FunctionArguments, GroupByExpr, Ident, JoinOperator, Query, Select, SelectItem,
+    TableFactor, TableWithJoins, Value, Visit, Visitor,
 };
 use slipstream_catalog::pg_catalog;
 
@@ -17,7 +17,7 @@ use super::{catalog_name, null};
 
 /// Replaces select items that contain subqueries, where the query can have no rows.
 pub(super) fn drop_subqueries(select: &mut Select, cte_names: &HashSet<String>) {
-    if makes_rows_of_its_own(select) || !select.from.iter().any(|tables| is_empty(tables, cte_names)) {
+    if makes_rows_of_its_own(select) || !has_no_rows(select, cte_names) {
         return;
     }
     for (number, item) in select.projection.iter_mut().enumerate() {
@@ -32,12 +32,17 @@ pub(super) fn drop_subqueries(select: &mut Select, cte_names: &HashSet<String>) 
     }
 }
 
+/// Whether the FROM of a query has no rows.
+pub(super) fn has_no_rows(select: &Select, cte_names: &HashSet<String>) -> bool {
+    select.from.iter().any(|tables| is_empty(tables, cte_names))
+}
+
 /// `SELECT pg_partition_ancestors(x)` gives a row for each table that `x` is a partition of: there are none.
 pub(super) fn drop_partition_ancestors(select: &mut Select) {
-    let [SelectItem::UnnamedExpr(expr)] = select.projection.as_mut_slice() else { return };
-    let Expr::Function(function) = &*expr else { return };
+    let [SelectItem::UnnamedExpr(Expr::Function(function))] = select.projection.as_slice() else { return };
     if catalog_name(&function.name).as_deref() == Some("pg_partition_ancestors") {
-        *expr = null_of(DataType::BigInt(None));
+        let alias = Ident::new("pg_partition_ancestors");
+        select.projection = vec![SelectItem::ExprWithAlias { expr: null_of(DataType::BigInt(None)), alias }];
         select.selection = Some(Expr::Value(Value::Boolean(false).with_empty_span()));
     }
 }
@@ -54,22 +59,32 @@ fn makes_rows_of_its_own(select: &Select) -> bool {
 /// Whether a select list may aggregate. What is not known to be an ordinary function counts as an aggregate.
 fn has_aggregate(select: &Select) -> bool {
     select.projection.iter().any(|item| match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-            !has_subquery(expr) && calls_aggregate(expr)
-        }
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => calls_aggregate(expr),
         _ => false,
     })
 }
 
-/// Whether an expression calls a function that may be an aggregate, subqueries of it included.
+/// Whether an expression calls a function that may be an aggregate; subqueries aggregate for themselves.
 pub(super) fn calls_aggregate(expr: &Expr) -> bool {
-    struct Search;
+    struct Search {
+        depth: usize,
+    }
     impl Visitor for Search {
         type Break = ();
 
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
-                Expr::Function(function) if matches!(function.args, FunctionArguments::List(_)) => {
+                Expr::Function(function) if self.depth == 0 && matches!(function.args, FunctionArguments::List(_)) => {
                     let name = catalog_name(&function.name).unwrap_or_default();
                     if is_ordinary(&name) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 }
@@ -77,7 +92,7 @@ pub(super) fn calls_aggregate(expr: &Expr) -> bool {
             }
         }
     }
-    expr.visit(&mut Search).is_break()
+    expr.visit(&mut Search { depth: 0 }).is_break()
 }
 
 /// Functions of metadata queries that are sure to be no aggregates.

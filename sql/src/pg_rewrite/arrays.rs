@@ -1,22 +1,24 @@
 //! `ARRAY(SELECT x ...)`: the aggregate `array_agg(x)` of the query, and an empty array where it has no rows.
 
+use std::collections::HashSet;
+
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, DataType, Distinct, Expr, FunctionArg, FunctionArguments, GroupByExpr, Ident, LimitClause,
     OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value,
 };
 
-use super::absent::{calls_aggregate, null_of};
+use super::absent::{calls_aggregate, has_no_rows, null_of};
 use super::functions::ARRAY_OR_EMPTY;
 use super::{call, catalog_name, folded};
 
 /// Replaces `ARRAY(SELECT ...)`.
-pub(super) fn from_query(expr: &mut Expr) {
+pub(super) fn from_query(expr: &mut Expr, cte_names: &HashSet<String>) {
     let Expr::Function(function) = expr else { return };
     if catalog_name(&function.name).as_deref() != Some("array") {
         return;
     }
     let FunctionArguments::Subquery(query) = &mut function.args else { return };
-    let array = if reads_no_array(query) {
+    let array = if reads_no_array(query) || reads_no_rows(query, cte_names) {
         null_of(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)))
     } else if aggregate(query, "array_agg") {
         Expr::Subquery(query.clone())
@@ -72,6 +74,11 @@ fn order_of(order_by: Option<&OrderBy>, item: &Expr, alias: Option<&Ident>) -> O
         if means_item { OrderByExpr { expr: item.clone(), ..key.clone() } } else { key.clone() }
     };
     Some(keys.iter().map(spelt_out).collect())
+}
+
+/// Whether a query reads a table that has no rows.
+fn reads_no_rows(query: &Query, cte_names: &HashSet<String>) -> bool {
+    matches!(query.body.as_ref(), SetExpr::Select(select) if plain_item(select).is_some() && has_no_rows(select, cte_names))
 }
 
 /// Whether a query reads the items of an array that is NULL in every row of the metadata: options and privileges, which

@@ -19,7 +19,7 @@ pub(super) const ARRAY_OR_EMPTY: &str = "array_or_empty";
 /// The first byte of a text, as the type `"char"` keeps it.
 pub(super) const FIRST_BYTE: &str = "first_byte";
 /// The only value of a group; an error where there are more.
-const SINGLE_VALUE: &str = "single_value";
+pub(super) const SINGLE_VALUE: &str = "single_value";
 
 /// The scalar functions to register.
 pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {

@@ -5,6 +5,7 @@
 //! * `registered`: a cast to `regclass`, `regtype` and the like is a look-up of a name or of an object id.
 //! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query.
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
+//! * `exists`: EXISTS in a select list is a count.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
 //! * `text`: collations that change nothing, and the one-byte type `"char"`.
 //!
@@ -15,6 +16,7 @@
 
 mod absent;
 mod arrays;
+mod exists;
 mod first_row;
 mod functions;
 mod registered;
@@ -55,12 +57,13 @@ impl VisitorMut for Rewriter {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         absent::drop_subqueries(select, &self.cte_names);
         absent::drop_partition_ancestors(select);
+        exists::count(select);
         registered::keep_column_names(select);
         ControlFlow::Continue(())
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        arrays::from_query(expr);
+        arrays::from_query(expr, &self.cte_names);
         first_row::aggregate(expr);
         registered::look_up(expr);
         text::plain(expr);

@@ -9,16 +9,18 @@
 //!    q) END`, because a subquery without rows is NULL.
 //! 3. `x` becomes `single_value(x)`, which is NULL over no rows and an error over two, as the subquery was.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, Result as PlanResult};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, when};
 use datafusion::optimizer::AnalyzerRule;
-use std::sync::Arc;
 
-use super::functions::single_value;
+use super::functions::{SINGLE_VALUE, single_value};
 
 /// The analyzer rule. It runs after type coercion.
 #[derive(Debug, Default)]
@@ -30,7 +32,15 @@ impl AnalyzerRule for ScalarSubqueries {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> PlanResult<LogicalPlan> {
-        plan.transform_up_with_subqueries(|node| node.map_expressions(|expr| expr.transform_up(reshape))).data()
+        plan.transform_up_with_subqueries(|node| {
+            // A subquery gives its column's name to the expression that it stands in.
+            let names = NamePreserver::new(&node);
+            node.map_expressions(|expr| {
+                let name = names.save(&expr);
+                Ok(expr.transform_up(reshape)?.update_data(|expr| name.restore(expr)))
+            })
+        })
+        .data()
     }
 }
 
@@ -124,7 +134,6 @@ fn without_outer_marks(condition: Expr) -> PlanResult<Expr> {
 fn aggregated(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
     let (qualifier, field) = plan.schema().qualified_field(0);
     let column = Column::from((qualifier, field));
-    let name = field.name().clone();
     let value = Expr::AggregateFunction(AggregateFunction {
         func: single_value(),
         params: AggregateFunctionParams {
@@ -135,5 +144,5 @@ fn aggregated(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
             null_treatment: None,
         },
     });
-    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), vec![value.alias(name)])?.build()
+    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), vec![value.alias(SINGLE_VALUE)])?.build()
 }

@@ -459,7 +459,7 @@ mod tests {
     fn casts_fail_as_postgres_does() {
         use SqlType::*;
         use slipstream_engine::ErrorKind::*;
-        let vector = |dimension| SqlType::Vector(dimension);
+        let vector = |dimension| Vector(dimension);
         for (from, text, to, kind, message) in [
             (BigInt, "40000", SmallInt, NumericOutOfRange, "smallint out of range"),
             (Double, "1e10", Integer, NumericOutOfRange, "integer out of range"),

@@ -7,8 +7,8 @@ use tokio_postgres::NoTls;
 
 use super::{error, server, values};
 
-/// Runs for minutes if nobody stops it.
-const LONG: &str = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+/// Runs for hours if nobody stops it.
+const LONG: &str = "SELECT count(*) FROM generate_series(1, 1000000000000) AS s(i) WHERE i % 7 = 8";
 
 /// Sends a statement and gives it time to begin.
 async fn begin(server: &TestServer) -> RawClient {

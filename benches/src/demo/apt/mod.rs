@@ -47,8 +47,8 @@ pub const DESCRIPTION: Description = Description {
     examples: &[
         Example {
             question: "SQL: which sections are the largest?",
-            statement: "SELECT section, count(*) AS packages, sum(installed_bytes) / 1048576 AS mib
-FROM package GROUP BY section ORDER BY mib DESC LIMIT 8;",
+            statement: "SELECT section, count(*) AS packages, round(sum(installed_bytes) / 1000000000.0, 1) AS gigabytes
+FROM package GROUP BY section ORDER BY gigabytes DESC LIMIT 8;",
         },
         Example {
             question: "Graph: what does git need directly, and how strongly?",

@@ -52,7 +52,7 @@ pub const DESCRIPTION: Description = Description {
     examples: &[
         Example {
             question: "SQL: under which licences is this project built?",
-            statement: "SELECT license, count(*) AS crates, sum(size_bytes) / 1024 AS kib
+            statement: "SELECT license, count(*) AS crates, round(sum(size_bytes) / 1000000.0, 1) AS megabytes
 FROM crate GROUP BY license ORDER BY crates DESC, license LIMIT 8;",
         },
         Example {
