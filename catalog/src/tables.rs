@@ -173,7 +173,8 @@ fn key_lookup(definition: &TableDefinition, filters: &[Expr]) -> Option<ArrayRef
     let mut distinct: Vec<ScalarValue> = Vec::with_capacity(values.len());
     let mut seen = std::collections::HashSet::new();
     for value in values.into_iter().filter(|value| !value.is_null()) {
-        let value = value.cast_to(&key_type).ok().filter(|cast| cast.data_type() == value.data_type() || !cast.is_null())?;
+        let value =
+            value.cast_to(&key_type).ok().filter(|cast| cast.data_type() == value.data_type() || !cast.is_null())?;
         if seen.insert(value.clone()) {
             distinct.push(value);
         }
@@ -192,9 +193,9 @@ fn pushed(filters: &[Expr]) -> PlanResult<Option<Expr>> {
             filter
                 .transform(|node| {
                     Ok(match node {
-                        Expr::Column(column) => Transformed::yes(Expr::Column(
-                            datafusion::common::Column::from_name(column.name),
-                        )),
+                        Expr::Column(column) => {
+                            Transformed::yes(Expr::Column(datafusion::common::Column::from_name(column.name)))
+                        }
                         other => Transformed::no(other),
                     })
                 })
@@ -216,9 +217,7 @@ fn is_pushable(filter: &Expr) -> bool {
         Expr::Not(inner) => is_pushable(inner),
         Expr::IsNull(inner) | Expr::IsNotNull(inner) => is_column(inner),
         Expr::InList(list) => is_column(&list.expr) && list.list.iter().all(is_literal),
-        Expr::Between(between) => {
-            is_column(&between.expr) && is_literal(&between.low) && is_literal(&between.high)
-        }
+        Expr::Between(between) => is_column(&between.expr) && is_literal(&between.low) && is_literal(&between.high),
         _ => false,
     }
 }
@@ -243,6 +242,10 @@ fn is_comparable(data_type: &DataType) -> bool {
         || data_type.is_floating()
         || matches!(
             data_type,
-            DataType::Boolean | DataType::Utf8 | DataType::Date32 | DataType::Timestamp(_, _) | DataType::Decimal128(_, _)
+            DataType::Boolean
+                | DataType::Utf8
+                | DataType::Date32
+                | DataType::Timestamp(_, _)
+                | DataType::Decimal128(_, _)
         )
 }

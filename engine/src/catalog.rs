@@ -182,10 +182,7 @@ impl TableDefinition {
     /// The Arrow schema of the table's rows in plans.
     pub fn arrow_schema(&self) -> SchemaRef {
         Arc::new(Schema::new(
-            self.columns
-                .iter()
-                .map(|column| column.sql_type.field(&column.name, !column.not_null))
-                .collect::<Vec<_>>(),
+            self.columns.iter().map(|column| column.sql_type.field(&column.name, !column.not_null)).collect::<Vec<_>>(),
         ))
     }
 
@@ -208,10 +205,7 @@ impl TableDefinition {
 
     /// Positions of the primary key columns, in key order; empty where the table has none.
     pub fn key_positions(&self) -> Vec<usize> {
-        self.primary_key
-            .iter()
-            .filter_map(|key| self.columns.iter().position(|column| &column.name == key))
-            .collect()
+        self.primary_key.iter().filter_map(|key| self.columns.iter().position(|column| &column.name == key)).collect()
     }
 
     /// The name of the primary key constraint.

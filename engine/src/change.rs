@@ -127,8 +127,9 @@ impl Catalog {
     /// Tables and graphs share one name space, as relations do in Postgres.
     fn refuse_taken_name(&self, name: &str) -> Result<()> {
         if self.get_table(name).is_some() || self.graphs.contains_key(name) {
-            return Err(Error::new(ErrorKind::DuplicateTable, format!("relation \"{name}\" already exists"))
-                .on_table(name));
+            return Err(
+                Error::new(ErrorKind::DuplicateTable, format!("relation \"{name}\" already exists")).on_table(name)
+            );
         }
         Ok(())
     }

@@ -152,8 +152,11 @@ impl Database {
                 return Ok(view);
             }
             if Instant::now() > deadline {
-                return Err(Error::new(ErrorKind::CannotConnectNow, format!("the index of graph \"{}\" is not ready", graphs[0]))
-                    .with_hint("It is being rebuilt; try again in a moment."));
+                return Err(Error::new(
+                    ErrorKind::CannotConnectNow,
+                    format!("the index of graph \"{}\" is not ready", graphs[0]),
+                )
+                .with_hint("It is being rebuilt; try again in a moment."));
             }
             let wait = tokio::time::timeout(std::time::Duration::from_millis(20), heads.changed()).await;
             if wait.is_err() && !repaired {
@@ -212,7 +215,8 @@ impl Database {
             false => None,
         };
         let mut load = self.committer.store.write_load(table, target.as_deref(), checked).await?;
-        let checks = Arc::into_inner(checks).ok_or_else(|| Error::internal("a finished load is still being checked"))?;
+        let checks =
+            Arc::into_inner(checks).ok_or_else(|| Error::internal("a finished load is still being checked"))?;
         checks.into_inner().finish(&mut load);
         Ok(load)
     }

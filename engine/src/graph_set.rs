@@ -142,7 +142,9 @@ impl OpenGraph {
                         return Ok(());
                     }
                     Ok(false) => {}
-                    Err(error) => tracing::warn!(graph = name, %error, "graph index could not be brought forward, rebuilding"),
+                    Err(error) => {
+                        tracing::warn!(graph = name, %error, "graph index could not be brought forward, rebuilding")
+                    }
                 }
             }
             None => {}
@@ -170,8 +172,7 @@ impl OpenGraph {
             }
             let older = snapshot.store.open(definition, *from).await?;
             let difference = newer.difference(&older, &snapshot.catalog.identity_columns(definition)).await?;
-            let delta =
-                Delta { table: Arc::clone(definition), removed: difference.removed, added: difference.added };
+            let delta = Delta { table: Arc::clone(definition), removed: difference.removed, added: difference.added };
             rows += delta.added_rows() + delta.removed_rows();
             if rows > MAX_ROW_CHANGES {
                 return Ok(None);
@@ -229,16 +230,14 @@ async fn read(
 }
 
 /// Where an index of `graph` stands at a version map.
-pub(crate) fn standing_at(
-    graph: &GraphDefinition,
-    versions: &BTreeMap<TableId, u64>,
-    seq: u64,
-) -> Result<Standing> {
+pub(crate) fn standing_at(graph: &GraphDefinition, versions: &BTreeMap<TableId, u64>, seq: u64) -> Result<Standing> {
     let versions = graph
         .tables()
         .map(|table| {
             let version = versions.get(&table).copied();
-            version.map(|version| (table, version)).ok_or_else(|| Error::internal(format!("table {table} has no version")))
+            version
+                .map(|version| (table, version))
+                .ok_or_else(|| Error::internal(format!("table {table} has no version")))
         })
         .collect::<Result<_>>()?;
     Ok(Standing { seq, versions })

@@ -53,9 +53,9 @@ pub mod stream;
 pub mod transaction;
 pub mod types;
 
-pub use graph_set::IndexFactory;
 pub use database::{Database, OpenOptions, ReadView};
 pub use error::{Error, ErrorKind, Result};
+pub use graph_set::IndexFactory;
 
 #[cfg(test)]
 mod tests;

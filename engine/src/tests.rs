@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Int64Type, Schema};
 use parking_lot::Mutex;
 
-use crate::catalog::{ColumnDefinition, TableDefinition};
+use crate::catalog::{ColumnDefinition, EdgeTable, EndPoint, GraphDefinition, TableDefinition, VertexTable};
 use crate::change::{CatalogEdit, Changes, Delta};
 use crate::database::{Database, OpenOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::index::IndexQuery;
 use crate::store::ScanRequest;
 use crate::stream;
 use crate::transaction::{CommitObserver, CommitStep};
 use crate::types::SqlType;
 
 fn people() -> TableDefinition {
-    let column = |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None };
+    let column =
+        |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None };
     let columns = vec![column("id", SqlType::BigInt, true), column("name", SqlType::Text, false)];
     TableDefinition::new("person", columns, vec!["id".into()])
 }
@@ -185,7 +187,8 @@ async fn a_commit_stopped_at_any_step_is_there_whole_or_not_at_all() {
         for before in [true, false] {
             let directory = tempfile::tempdir().unwrap();
             let observer = Arc::new(StopAt { step: Mutex::new(None) });
-            let options = OpenOptions { observer: Some(Arc::clone(&observer) as _), ..OpenOptions::new(directory.path()) };
+            let options =
+                OpenOptions { observer: Some(Arc::clone(&observer) as _), ..OpenOptions::new(directory.path()) };
             let database = Database::open(options).await.unwrap();
             create(&database).await;
             insert(&database, &[(1, "ann")]).await.unwrap();
@@ -207,6 +210,127 @@ async fn a_commit_stopped_at_any_step_is_there_whole_or_not_at_all() {
             }
         }
     }
+}
+
+fn social(database: &Database) -> GraphDefinition {
+    let catalog = Arc::clone(&database.snapshot().catalog);
+    let end = |column: &str| EndPoint { columns: vec![column.into()], vertex: "person".into() };
+    GraphDefinition {
+        oid: 0,
+        id: uuid::Uuid::now_v7(),
+        name: "social".into(),
+        vertices: vec![VertexTable {
+            table: catalog.table("person").unwrap().id,
+            label: "person".into(),
+            key: vec!["id".into()],
+            properties: vec!["id".into(), "name".into()],
+        }],
+        edges: vec![EdgeTable {
+            table: catalog.table("knows").unwrap().id,
+            label: "knows".into(),
+            key: vec!["id".into()],
+            source: end("src"),
+            destination: end("dst"),
+            properties: vec!["id".into()],
+            on_delete_cascade: false,
+        }],
+    }
+}
+
+/// Two people who know each other, as a graph.
+async fn create_graph(database: &Database) {
+    create(database).await;
+    let column =
+        |name: &str| ColumnDefinition { name: name.into(), sql_type: SqlType::BigInt, not_null: true, default: None };
+    let knows = TableDefinition::new("knows", ["id", "src", "dst"].map(column).into(), vec!["id".into()]);
+    let mut changes = Changes::new(database.snapshot());
+    changes.catalog.push(CatalogEdit::CreateTable(knows));
+    database.commit(changes).await.unwrap();
+    let mut changes = Changes::new(database.snapshot());
+    changes.catalog.push(CatalogEdit::CreateGraph(social(database)));
+    database.commit(changes).await.unwrap();
+    meet(database, 1, 2).await.unwrap();
+}
+
+/// One transaction: two new people and the edge between them.
+async fn meet(database: &Database, first: i64, second: i64) -> Result<()> {
+    let mut changes = Changes::new(database.snapshot());
+    let person = Arc::clone(changes.base.catalog.table("person")?);
+    let knows = Arc::clone(changes.base.catalog.table("knows")?);
+    let edge = [first, first, second].map(|value| Arc::new(Int64Array::from(vec![value])) as ArrayRef);
+    let edge = RecordBatch::try_new(knows.arrow_schema(), edge.into()).unwrap();
+    let people = rows(&person, &[(first, "a"), (second, "b")]);
+    changes.deltas.push(Delta { table: person, removed: vec![], added: vec![people] });
+    changes.deltas.push(Delta { table: knows, removed: vec![], added: vec![edge] });
+    database.commit(changes).await.map(drop)
+}
+
+/// The edges as the graph index has them, at the head.
+async fn acquaintances(database: &Database) -> Vec<(i64, i64)> {
+    let view = database.read_view(&["social".to_string()]).await.unwrap();
+    assert_eq!(view.snapshot.seq, database.snapshot().seq);
+    let schema = Schema::new(vec![SqlType::BigInt.field("a", true), SqlType::BigInt.field("b", true)]);
+    let query = IndexQuery {
+        cypher: "MATCH (a:person)-[k:knows]->(b:person) RETURN a.id, b.id ORDER BY a.id".into(),
+        parameters: vec![],
+        schema: Arc::new(schema),
+    };
+    let mut stream = view.readers["social"].query(&query).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(batch) = stream::next(&mut stream).await.unwrap() {
+        let column = |position: usize| batch.column(position).as_primitive::<Int64Type>().values().to_vec();
+        found.extend(column(0).into_iter().zip(column(1)));
+    }
+    found
+}
+
+#[tokio::test]
+async fn graph_and_tables_agree_after_a_commit_stopped_at_any_step() {
+    for step in CommitStep::ALL {
+        for before in [true, false] {
+            let directory = tempfile::tempdir().unwrap();
+            let observer = Arc::new(StopAt { step: Mutex::new(None) });
+            let options =
+                OpenOptions { observer: Some(Arc::clone(&observer) as _), ..OpenOptions::new(directory.path()) };
+            let database = Database::open(options).await.unwrap();
+            create_graph(&database).await;
+            *observer.step.lock() = Some((step, before));
+            let _ = meet(&database, 3, 4).await;
+            drop(database);
+            let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+            let people = contents(&database).await.len();
+            let edges = acquaintances(&database).await;
+            let expected = if people == 4 { vec![(1, 2), (3, 4)] } else { vec![(1, 2)] };
+            assert_eq!(edges, expected, "{step:?} before={before}");
+            meet(&database, 5, 6).await.unwrap();
+            assert_eq!(acquaintances(&database).await.len(), expected.len() + 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_graph_index_that_was_deleted_gives_the_same_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    create_graph(&database).await;
+    meet(&database, 3, 4).await.unwrap();
+    let before = acquaintances(&database).await;
+    database.close().await;
+    drop(database);
+    std::fs::remove_dir_all(directory.path().join("graph")).unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    assert_eq!(acquaintances(&database).await, before);
+}
+
+#[tokio::test]
+async fn a_text_that_no_index_can_keep_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
+    create_graph(&database).await;
+    let error = insert(&database, &[(9, &"x".repeat(300_000))]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StringTooLong);
+    assert_eq!(error.subject().column.as_deref(), Some("name"));
+    assert_eq!(contents(&database).await.len(), 2);
 }
 
 #[tokio::test]

@@ -88,10 +88,9 @@ impl SqlType {
             SqlType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             SqlType::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             SqlType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
-            SqlType::Vector(dimension) => DataType::FixedSizeList(
-                Arc::new(Field::new("item", DataType::Float32, true)),
-                *dimension as i32,
-            ),
+            SqlType::Vector(dimension) => {
+                DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), *dimension as i32)
+            }
             // The item's SQL type is in the name that the column's own metadata carries.
             SqlType::Array(item) => DataType::List(Arc::new(Field::new("item", item.arrow_type(), true))),
         }
@@ -129,9 +128,7 @@ impl SqlType {
             DataType::Decimal32(precision, scale)
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
-            | DataType::Decimal256(precision, scale) => {
-                SqlType::Numeric { precision: *precision, scale: *scale }
-            }
+            | DataType::Decimal256(precision, scale) => SqlType::Numeric { precision: *precision, scale: *scale },
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => SqlType::Text,
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => SqlType::Bytea,
             DataType::FixedSizeBinary(16) => SqlType::Uuid,
@@ -216,10 +213,7 @@ impl std::str::FromStr for SqlType {
             "double precision" => SqlType::Double,
             "numeric" => {
                 let (precision, scale) = arguments.split_once(',').ok_or(())?;
-                SqlType::Numeric {
-                    precision: precision.parse().map_err(drop)?,
-                    scale: scale.parse().map_err(drop)?,
-                }
+                SqlType::Numeric { precision: precision.parse().map_err(drop)?, scale: scale.parse().map_err(drop)? }
             }
             "text" => SqlType::Text,
             "character varying" => SqlType::Varchar(arguments.parse().map_err(drop)?),

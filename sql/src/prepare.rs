@@ -15,7 +15,8 @@ use crate::cypher_relation::{SeenParameters, graphs};
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
 use crate::planner::columns::{OutputNames, make_distinct, output_names};
-use crate::planner::{Plan, Planning, binding, parameters, refused};
+use crate::planner::names::unqualify_functions;
+use crate::planner::{Plan, Planning, binding, fetch, parameters, refused};
 use crate::settings::show_name;
 use crate::statement::{Command, Statement};
 use crate::{ddl, dml};
@@ -259,7 +260,9 @@ fn names(statement: &ast::Statement) -> OutputNames {
 fn rewritten(statement: &ast::Statement) -> ast::Statement {
     let mut statement = statement.clone();
     reassociate(&mut statement);
+    fetch::as_limit(&mut statement);
     rewrite(&mut statement);
+    unqualify_functions(&mut statement);
     make_distinct(&mut statement);
     statement
 }

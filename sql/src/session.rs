@@ -242,24 +242,16 @@ impl Inner {
 
     /// What a statement reads. In a transaction block that is what its first statement read.
     pub(crate) async fn view(&self, graphs: &[String]) -> Result<ReadView> {
-        match &*self.transaction.lock() {
-            Transaction::Active(block) => {
-                if let Some(view) = &block.view {
-                    return Ok(view.clone());
-                }
-            }
-            Transaction::Idle | Transaction::Failed => {
-                // Read below, without holding the lock.
-            }
-        }
         if self.transaction.lock().status() != TransactionStatus::Active {
             return self.database.read_view(graphs).await;
         }
+        if let Some(view) = self.transaction.lock().view() {
+            return Ok(view);
+        }
+        // Which graphs the block will read is not known yet, and all must stand at the same commit.
         let all: Vec<String> = self.database.snapshot().catalog.graphs.keys().cloned().collect();
         let view = self.database.read_view(&all).await?;
-        if let Transaction::Active(block) = &mut *self.transaction.lock() {
-            block.view = Some(view.clone());
-        }
+        self.transaction.lock().keep_view(&view);
         Ok(view)
     }
 
@@ -330,10 +322,7 @@ impl Inner {
 
     /// What `now()` means: the beginning of the transaction.
     pub(crate) fn now(&self) -> chrono::DateTime<Utc> {
-        match &*self.transaction.lock() {
-            Transaction::Active(block) => block.started,
-            Transaction::Idle | Transaction::Failed => Utc::now(),
-        }
+        self.transaction.lock().started().unwrap_or_else(Utc::now)
     }
 
     /// Refuses a write where the transaction or the session is for reading.

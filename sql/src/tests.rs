@@ -337,3 +337,15 @@ async fn settings_are_shown_and_a_timeout_stops_a_statement() {
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     assert_eq!(client.run("reset all; show statement_timeout").await, "[RESET]\nstatement_timeout\n0\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_may_repeat() {
+    let client = Client::new().await;
+    client.run("create table t (id int primary key, name text)").await;
+    client.run("insert into t values (1, 'a')").await;
+    assert_eq!(client.run("select id, t.id, * from t").await, "id|id|id|name\n1|1|1|a\n");
+    assert_eq!(client.run("select a.id, b.id as id, (select id from t) from t a, t b").await, "id|id|id\n1|1|1\n");
+    assert_eq!(client.run("select id from t order by id offset 0 rows fetch first 1 row only").await, "id\n1\n");
+    assert_eq!(client.run("select count(*), count(*) from t").await, "count|count\n1|1\n");
+    assert_eq!(client.run("insert into t select 2, 2::text").await, "[INSERT 0 1]\n");
+}

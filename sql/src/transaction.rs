@@ -36,9 +36,9 @@ pub(crate) enum Transaction {
 #[derive(Debug)]
 pub(crate) struct Block {
     /// What `now()` means in it.
-    pub(crate) started: DateTime<Utc>,
+    started: DateTime<Utc>,
     /// What it reads, from its first statement on.
-    pub(crate) view: Option<ReadView>,
+    view: Option<ReadView>,
 }
 
 impl Transaction {
@@ -47,6 +47,29 @@ impl Transaction {
             Transaction::Idle => TransactionStatus::Idle,
             Transaction::Active(_) => TransactionStatus::Active,
             Transaction::Failed => TransactionStatus::Failed,
+        }
+    }
+
+    /// When the open block began.
+    pub(crate) fn started(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Transaction::Active(block) => Some(block.started),
+            Transaction::Idle | Transaction::Failed => None,
+        }
+    }
+
+    /// What the open block reads, once its first statement has taken it.
+    pub(crate) fn view(&self) -> Option<ReadView> {
+        match self {
+            Transaction::Active(block) => block.view.clone(),
+            Transaction::Idle | Transaction::Failed => None,
+        }
+    }
+
+    /// Keeps what the first statement of the open block reads, for the others.
+    pub(crate) fn keep_view(&mut self, view: &ReadView) {
+        if let Transaction::Active(block) = self {
+            block.view = Some(view.clone());
         }
     }
 

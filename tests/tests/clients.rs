@@ -38,8 +38,7 @@ fn psql_lists_tables_schemas_databases_and_roles() {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = social(data.path());
     let tables = psql(&server, &[], r"\dt");
-    let expected = "\
-         List of relations
+    let expected = "         List of relations
  Schema |  Name  | Type  |  Owner
 --------+--------+-------+----------
  public | knows  | table | postgres
@@ -75,8 +74,7 @@ fn psql_describes_a_table() {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = social(data.path());
     let output = psql(&server, &[], r"\d person");
-    let expected = "\
-                Table \"public.person\"
+    let expected = "                Table \"public.person\"
   Column   |   Type    | Collation | Nullable | Default
 -----------+-----------+-----------+----------+---------
  id        | bigint    |           | not null |

@@ -121,8 +121,8 @@ async fn answers_without_the_index_files_are_the_same(data: &Path) {
     let server = TestServer::start(data);
     let client = server.connect().await;
     assert_eq!(graph_answers(&client).await, with);
-    client.batch_execute("INSERT INTO person VALUES (1, 0)").await.expect("writes go on");
-    client.batch_execute("INSERT INTO knows VALUES (1, 1, 3)").await.expect("writes go on");
+    client.batch_execute("INSERT INTO person VALUES (-1, 0)").await.expect("writes go on");
+    client.batch_execute("INSERT INTO knows VALUES (-1, -1, 3)").await.expect("writes go on");
     assert_eq!(graph_answers(&client).await.len(), with.len() + 1);
 }
 

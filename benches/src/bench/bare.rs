@@ -112,7 +112,7 @@ async fn write(folder: &Path, name: &str, batch: RecordBatch) -> Result<Dataset>
     let path = folder.join(format!("{name}.lance"));
     let schema = batch.schema();
     let reader = RecordBatchIterator::new([Ok(batch)], schema);
-    Ok(Dataset::write(reader, &path.to_string_lossy(), None).await?)
+    Ok(Dataset::write(reader, path.to_string_lossy().as_ref(), None).await?)
 }
 
 fn persons(data: &Data) -> Result<RecordBatch> {

@@ -73,7 +73,7 @@ impl Slipstream {
             Question::Nearest => Some(&vector),
         };
         let rows = self.client.query_raw(statement, parameter).await?;
-        let mut ids: Vec<i64> = rows.and_then(async |row| row.try_get(0)).try_collect().await?;
+        let mut ids: Vec<i64> = rows.and_then(async |row| row.try_get::<_, i64>(0)).try_collect().await?;
         ids.sort_unstable();
         Ok(ids)
     }
@@ -142,7 +142,7 @@ fn persons(data: &Data) -> String {
 }
 
 fn edges(data: &Data) -> String {
-    let row = |(index, (from, to))| Row::new().plain(index + 1).plain(from).plain(to).finish();
+    let row = |(index, edge): (usize, &(i64, i64))| Row::new().plain(index + 1).plain(edge.0).plain(edge.1).finish();
     data.edges.iter().enumerate().map(row).collect()
 }
 

@@ -106,9 +106,12 @@ fn build(
     };
     let operator = IndexThenStore::new(input, key, lookup)?;
     // Where names or nullability differ (a renamed column), the join stays: a plan must keep its schema.
-    let same = operator.schema().fields().iter().zip(join.schema().fields()).all(|(ours, theirs)| {
-        ours.data_type() == theirs.data_type() && ours.name() == theirs.name()
-    });
+    let same = operator
+        .schema()
+        .fields()
+        .iter()
+        .zip(join.schema().fields())
+        .all(|(ours, theirs)| ours.data_type() == theirs.data_type() && ours.name() == theirs.name());
     match same {
         true => Ok(Some(Arc::new(operator))),
         false => renamed(operator, join).map(Some),

@@ -12,6 +12,9 @@ use crate::types::SqlType;
 /// The name of the table in which an index keeps its [`Standing`](crate::graph::index::Standing); no label may have it.
 pub const STANDING_TABLE: &str = "SystemMetadata";
 
+/// Bytes of the longest text that an index keeps; the engine's own limit.
+pub const MAX_TEXT_BYTES: usize = 262_144;
+
 /// Property names that the index engine keeps for itself, in upper case.
 const RESERVED_PROPERTIES: [&str; 12] = [
     "_ID",

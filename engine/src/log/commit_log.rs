@@ -29,12 +29,11 @@ impl CommitLog {
         let options = PutOptions { mode: PutMode::Create, ..Default::default() };
         match self.store.put_opts(&path(record.seq), PutPayload::from(record.encode()?), options).await {
             Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => Err(Error::new(
-                ErrorKind::Locked,
-                "another server has taken over this database",
-            )
-            .with_detail(format!("Commit {} was made by a newer writer.", record.seq))
-            .with_hint("Stop this server; clients reconnect to the other one.")),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                Err(Error::new(ErrorKind::Locked, "another server has taken over this database")
+                    .with_detail(format!("Commit {} was made by a newer writer.", record.seq))
+                    .with_hint("Stop this server; clients reconnect to the other one."))
+            }
             Err(error) => Err(storage::failed("write commit record", &error)),
         }
     }

@@ -83,7 +83,13 @@ impl KeyIndex {
     }
 
     /// Moves the index on by one commit.
-    fn advance(&self, from: u64, to: u64, removed: &[KeyHash], added: impl IntoIterator<Item = (KeyHash, u64)>) -> bool {
+    fn advance(
+        &self,
+        from: u64,
+        to: u64,
+        removed: &[KeyHash],
+        added: impl IntoIterator<Item = (KeyHash, u64)>,
+    ) -> bool {
         let mut state = self.state.write();
         if state.version != from {
             return false;

@@ -4,9 +4,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, IntervalMonthDayNanoArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, IntervalMonthDayNanoArray, RecordBatch, RecordBatchOptions,
+};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema, SchemaRef};
+use arrow::datatypes::{
+    DataType, Field, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema, SchemaRef,
+};
 
 use crate::error::{Error, Result};
 
@@ -57,9 +61,10 @@ pub(super) fn from_stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<Rec
             (&INTERVAL, &STORED_INTERVAL) => Ok(Arc::new(load_intervals(column)) as ArrayRef),
             (expected, found) if expected == found => Ok(Arc::clone(column)),
             // The same values under another spelling of the type: the name of a list's item, for example.
-            (expected, _) => cast(column, expected)
-                .map_err(|error| Error::storage(format!("column \"{}\" has an unexpected type", field.name()))
-                    .with_detail(error.to_string())),
+            (expected, _) => cast(column, expected).map_err(|error| {
+                Error::storage(format!("column \"{}\" has an unexpected type", field.name()))
+                    .with_detail(error.to_string())
+            }),
         })
         .collect::<Result<Vec<_>>>()?;
     rebuild(Arc::clone(schema), columns, batch.num_rows())

@@ -12,8 +12,8 @@
 mod folding;
 pub mod key_index;
 mod layout;
-mod scan;
 mod publishing;
+mod scan;
 pub mod staging;
 pub mod table;
 

@@ -134,7 +134,8 @@ fn sync_files(files: &[PathBuf], root: &FilePath) -> Result<()> {
     let mut directories = HashSet::new();
     for file in files {
         sync(file)?;
-        directories.extend(file.ancestors().skip(1).take_while(|path| path.starts_with(root)).map(FilePath::to_path_buf));
+        directories
+            .extend(file.ancestors().skip(1).take_while(|path| path.starts_with(root)).map(FilePath::to_path_buf));
     }
     directories.iter().try_for_each(|directory| sync(directory))
 }
@@ -195,8 +196,6 @@ impl CommitHandler for ExactVersion {
         if manifest.version != self.version {
             return Err(CommitError::OtherError(lance::Error::invalid_input(NOT_THE_NEXT_VERSION)));
         }
-        self.inner
-            .commit(manifest, indices, base_path, object_store, manifest_writer, naming_scheme, transaction)
-            .await
+        self.inner.commit(manifest, indices, base_path, object_store, manifest_writer, naming_scheme, transaction).await
     }
 }

@@ -11,7 +11,9 @@ use datafusion::error::Result as PlanResult;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
+};
 use futures::TryStreamExt;
 
 use super::{ScanRequest, TableVersion, layout};
@@ -41,7 +43,10 @@ impl LanceScan {
         whole: bool,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let missing = |name: &str| {
-            Error::storage(format!("column \"{name}\" of table \"{}\" is missing in its files", table.definition().name))
+            Error::storage(format!(
+                "column \"{name}\" of table \"{}\" is missing in its files",
+                table.definition().name
+            ))
         };
         let positions = schema
             .fields()
@@ -109,7 +114,10 @@ impl ExecutionPlan for LanceScan {
         vec![false]
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
         let (positions, schema) = (self.positions.clone(), Arc::clone(&self.schema));
         let (table, request) = (Arc::clone(&self.table), self.request.clone());

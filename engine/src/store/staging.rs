@@ -15,8 +15,8 @@ use lance_table::format::{Fragment, pb};
 use lance_table::io::deletion::relative_deletion_file_path;
 use prost::Message;
 
-use super::table::{TableVersion, row_addresses};
 use super::key_index::hash_keys;
+use super::table::{TableVersion, row_addresses};
 use super::{KeyHash, Store, failed, folding, layout};
 use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, Result};
@@ -91,8 +91,8 @@ impl StagedWrite {
 
     /// Its Lance transaction as bytes, for the commit record.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let message = pb::Transaction::try_from(&self.transaction)
-            .map_err(|error| failed("encode a transaction", &error))?;
+        let message =
+            pb::Transaction::try_from(&self.transaction).map_err(|error| failed("encode a transaction", &error))?;
         Ok(message.encode_to_vec())
     }
 
@@ -224,13 +224,14 @@ impl Store {
             skip_auto_cleanup: true,
             ..WriteParams::default()
         };
-        let transaction = InsertBuilder::new(destination)
-            .with_params(&parameters)
-            .execute_uncommitted_stream(rows)
-            .await
-            .map_err(|error| own_error(&error).unwrap_or_else(|| {
-                failed(&format!("write rows of table \"{}\"", table.name), &error).on_table(&table.name)
-            }))?;
+        let transaction =
+            InsertBuilder::new(destination).with_params(&parameters).execute_uncommitted_stream(rows).await.map_err(
+                |error| {
+                    own_error(&error).unwrap_or_else(|| {
+                        failed(&format!("write rows of table \"{}\"", table.name), &error).on_table(&table.name)
+                    })
+                },
+            )?;
         Ok(transaction.operation)
     }
 
@@ -279,10 +280,7 @@ impl Store {
     pub(super) fn files_of(&self, write: &StagedWrite) -> Vec<PathBuf> {
         let Some(root) = self.storage.local_root() else { return Vec::new() };
         let table = root.join("tables").join(&write.table.directory);
-        changed_fragments(&write.transaction.operation)
-            .flat_map(fragment_files)
-            .map(|file| table.join(file))
-            .collect()
+        changed_fragments(&write.transaction.operation).flat_map(fragment_files).map(|file| table.join(file)).collect()
     }
 }
 

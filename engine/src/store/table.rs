@@ -173,7 +173,9 @@ impl TableVersion {
         let mut pairs = Vec::new();
         while let Some(batch) = stream::next(&mut rows).await? {
             let (addresses, keys) = batch.columns().split_last().ok_or_else(|| Error::internal("no row address"))?;
-            pairs.extend(hash_keys(keys)?.into_iter().zip(addresses.as_primitive::<UInt64Type>().values().iter().copied()));
+            pairs.extend(
+                hash_keys(keys)?.into_iter().zip(addresses.as_primitive::<UInt64Type>().values().iter().copied()),
+            );
         }
         let index = KeyIndex::new(self.version(), pairs);
         if self.store.keys.get(self.definition.id).is_some() {
@@ -200,13 +202,14 @@ impl TableVersion {
     /// Rows by primary key, in the order of `keys`; keys without a row are left out.
     ///
     /// `keys` are the key columns in key order. Gives, for every row found, its position in `keys`, and the rows.
-    pub async fn take_by_key(self: &Arc<Self>, keys: &[ArrayRef], columns: &[String]) -> Result<(UInt32Array, RecordBatch)> {
+    pub async fn take_by_key(
+        self: &Arc<Self>,
+        keys: &[ArrayRef],
+        columns: &[String],
+    ) -> Result<(UInt32Array, RecordBatch)> {
         let found = self.addresses(&hash_keys(keys)?).await?;
-        let (positions, addresses): (Vec<u32>, Vec<u64>) = found
-            .iter()
-            .enumerate()
-            .filter_map(|(position, address)| Some((position as u32, (*address)?)))
-            .unzip();
+        let (positions, addresses): (Vec<u32>, Vec<u64>) =
+            found.iter().enumerate().filter_map(|(position, address)| Some((position as u32, (*address)?))).unzip();
         Ok((UInt32Array::from(positions), self.take(&addresses, columns).await?))
     }
 
@@ -226,11 +229,8 @@ impl TableVersion {
         sorted.sort_unstable();
         sorted.dedup();
         let projection = ProjectionRequest::from_columns(columns, self.dataset.schema());
-        let rows = self
-            .dataset
-            .take_rows(&sorted, projection)
-            .await
-            .map_err(|error| self.failed("read rows of", &error))?;
+        let rows =
+            self.dataset.take_rows(&sorted, projection).await.map_err(|error| self.failed("read rows of", &error))?;
         if rows.num_rows() != sorted.len() {
             return Err(Error::internal(format!(
                 "{} of {} rows of table \"{}\" are missing at version {}",
@@ -258,9 +258,7 @@ impl TableVersion {
         let gone = |there: &BTreeMap<u64, FragmentState>, here: &BTreeMap<u64, FragmentState>| -> HashSet<u64> {
             there.iter().filter(|(id, state)| here.get(id) != Some(state)).map(|(id, _)| *id).collect()
         };
-        let removed = older
-            .collect_fragments(&gone(&before, &after), Some(identity.to_vec()))
-            .await?;
+        let removed = older.collect_fragments(&gone(&before, &after), Some(identity.to_vec())).await?;
         let added = self.collect_fragments(&gone(&after, &before), None).await?;
         cancel_out(removed, added)
     }
@@ -275,10 +273,7 @@ impl TableVersion {
         }
         let request = ScanRequest { columns, row_address: true, ..ScanRequest::default() };
         let plan = self.scan_fragments(&request, Some(fragments)).await?;
-        stream::execute(plan)?
-            .map(|batch| batch.map_err(stream::error))
-            .try_collect()
-            .await
+        stream::execute(plan)?.map(|batch| batch.map_err(stream::error)).try_collect().await
     }
 
     /// The rows of some fragments, but for those at `removed`.

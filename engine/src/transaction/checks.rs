@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::cover_checks::texts_fit;
 use crate::catalog::{Catalog, EdgeTable, EndPoint, TableDefinition, TableId};
 use crate::change::Delta;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +42,7 @@ impl<'a> RowChecks<'a> {
         self.cascade().await?;
         for delta in self.deltas.iter() {
             not_null(&delta.table, &delta.added)?;
+            texts_fit(self.catalog, &delta.table, &delta.added)?;
             self.unique(delta).await?;
             self.end_points_exist(delta).await?;
         }
@@ -226,6 +228,7 @@ impl VerticesAfter {
 /// Checks the rows of a load as they stream by: keys against the table and each other, end points against their tables.
 pub(crate) struct LoadChecks {
     table: Arc<TableDefinition>,
+    catalog: Arc<Catalog>,
     target: Option<Arc<TableVersion>>,
     ends: Vec<LoadEnd>,
     pub(crate) keys: Vec<KeyHash>,
@@ -248,11 +251,13 @@ impl LoadChecks {
             let present = base.open(&vertex).await?;
             ends.push(LoadEnd { edge: edge.clone(), end: end.clone(), vertex, present, needed: KeySet::default() });
         }
-        Ok(LoadChecks { table: Arc::clone(table), target, ends, keys: Vec::new(), seen: KeySet::default() })
+        let catalog = Arc::clone(&base.catalog);
+        Ok(LoadChecks { table: Arc::clone(table), catalog, target, ends, keys: Vec::new(), seen: KeySet::default() })
     }
 
     pub(crate) async fn check(&mut self, batch: &RecordBatch) -> Result<()> {
         not_null(&self.table, std::slice::from_ref(batch))?;
+        texts_fit(&self.catalog, &self.table, std::slice::from_ref(batch))?;
         if !self.table.primary_key.is_empty() {
             let keys = key_columns(&self.table, batch)?;
             let hashes = hash_keys(&keys)?;
@@ -276,10 +281,10 @@ impl LoadChecks {
     pub(crate) fn finish(self, load: &mut StagedLoad) {
         load.keys = self.keys;
         for end in self.ends {
-            let check = load.end_points.entry(end.vertex.id).or_insert_with(|| EndPointCheck {
-                checked_at: end.present.version(),
-                keys: KeySet::default(),
-            });
+            let check = load
+                .end_points
+                .entry(end.vertex.id)
+                .or_insert_with(|| EndPointCheck { checked_at: end.present.version(), keys: KeySet::default() });
             check.keys.extend(end.needed);
         }
     }

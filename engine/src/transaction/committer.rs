@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
 use super::checks::{RowChecks, edges_have_end_points, key_columns, removed_keys};
+use super::cover_checks::stored_texts_fit;
 use super::{CommitObserver, CommitStep, graph_changes};
 use crate::catalog::{Catalog, TableId};
 use crate::change::{CatalogEdit, Changes, Delta};
@@ -119,9 +120,7 @@ impl Committer {
     /// Refuses all later commits and waits for the one that is running.
     pub(crate) async fn stop(&self) {
         let mut writer = self.writer.lock().await;
-        writer.stopped.get_or_insert_with(|| {
-            Error::new(ErrorKind::ShuttingDown, "the database is closed for writing")
-        });
+        writer.stopped.get_or_insert_with(|| Error::new(ErrorKind::ShuttingDown, "the database is closed for writing"));
     }
 
     /// Brings a graph index that is behind to the head.
@@ -168,6 +167,7 @@ impl Committer {
             for edge in &graph.edges {
                 edges_have_end_points(head, &catalog, edge).await?;
             }
+            stored_texts_fit(head, &catalog, graph).await?;
         }
         self.done(CommitStep::Check)?;
 
@@ -386,7 +386,8 @@ impl Committer {
         }
         let head = self.head();
         for definition in snapshot.catalog.graphs.values() {
-            let unchanged = standing_at(definition, &snapshot.versions, 0).ok() == standing_at(definition, &head.versions, 0).ok()
+            let unchanged = standing_at(definition, &snapshot.versions, 0).ok()
+                == standing_at(definition, &head.versions, 0).ok()
                 && head.catalog.graphs.contains_key(&definition.name);
             if unchanged || at_the_snapshot.contains(&definition.id) {
                 continue;

@@ -4,12 +4,14 @@
 //! files behind when it fails; everything after it is finished forward, by the next commit or by recovery.
 //!
 //! * [`checks`]: conflicts, keys, end points, NOT NULL, against the head.
+//! * [`cover_checks`]: whether covered values fit into a graph index.
 //! * [`committer`]: runs the steps, one commit at a time.
 //! * [`graph_changes`]: what a commit means for the graph indexes.
 //! * [`recovery`]: brings a database that was left anywhere to its newest record.
 
 pub(crate) mod checks;
 pub(crate) mod committer;
+mod cover_checks;
 pub(crate) mod graph_changes;
 pub(crate) mod recovery;
 

@@ -48,11 +48,7 @@ pub(crate) fn create_table(planning: &Planning<'_>, statement: &CreateTable) -> 
         }
     }
     let table = TableDefinition::new(name, columns, key.unwrap_or_default());
-    Ok(Definition {
-        edits: vec![CatalogEdit::CreateTable(checked(table)?)],
-        tag: "CREATE TABLE",
-        notices: Vec::new(),
-    })
+    Ok(Definition { edits: vec![CatalogEdit::CreateTable(checked(table)?)], tag: "CREATE TABLE", notices: Vec::new() })
 }
 
 /// The table that CREATE TABLE AS makes of a query's columns; `None` where IF NOT EXISTS finds one.

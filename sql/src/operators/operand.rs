@@ -1,6 +1,5 @@
 //! One side of an operator, with its type as Postgres resolves types.
 
-use arrow::datatypes::DataType;
 use datafusion::common::{ExprSchema, ScalarValue};
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::expr::Placeholder;
@@ -39,7 +38,8 @@ impl Operand {
         let expr = number_literal(expr)?;
         let kind = match &expr {
             Expr::Literal(ScalarValue::Utf8(Some(text)), None) => Kind::Unknown(text.clone()),
-            Expr::Literal(value, _) if value.data_type() == DataType::Null => Kind::Null,
+            // DataFusion gives NULL the type of strings where it finds it among them.
+            Expr::Literal(ScalarValue::Null | ScalarValue::Utf8(None), None) => Kind::Null,
             Expr::Placeholder(Placeholder { field: None, .. }) => Kind::Parameter,
             expr => {
                 let (_, field) = expr.to_field(schema)?;

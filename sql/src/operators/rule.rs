@@ -293,7 +293,7 @@ impl Resolver<'_> {
             .into_iter()
             .map(|operand| match &operand.kind {
                 Kind::Unknown(_) if is_text(&common) => Ok(operand.expr),
-                Kind::Unknown(_) | Kind::Parameter => operand.into_type(&common, self.schema),
+                Kind::Unknown(_) | Kind::Null | Kind::Parameter => operand.into_type(&common, self.schema),
                 // Exact numbers of different widths are DataFusion's to widen.
                 Kind::Typed(found) if *found != common && (is_float(&common) || is_datetime(&common)) => {
                     operand.into_type(&common, self.schema)

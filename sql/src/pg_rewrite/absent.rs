@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, FunctionArguments, GroupByExpr, Ident, JoinOperator, Query, Select, SelectItem,
-    TableFactor, TableWithJoins, Value, Visit, Visitor,
+    CastKind, DataType, Expr, FunctionArguments, GroupByExpr, Ident, JoinOperator, Query, Select, SelectItem, SetExpr,
+    SetOperator, SetQuantifier, TableFactor, TableWithJoins, Visit, Visitor,
 };
 use slipstream_catalog::pg_catalog;
 
@@ -37,14 +37,25 @@ pub(super) fn has_no_rows(select: &Select, cte_names: &HashSet<String>) -> bool 
     select.from.iter().any(|tables| is_empty(tables, cte_names))
 }
 
-/// `SELECT pg_partition_ancestors(x)` gives a row for each table that `x` is a partition of: there are none.
-pub(super) fn drop_partition_ancestors(select: &mut Select) {
-    let [SelectItem::UnnamedExpr(Expr::Function(function))] = select.projection.as_slice() else { return };
-    if catalog_name(&function.name).as_deref() == Some("pg_partition_ancestors") {
-        let alias = Ident::new("pg_partition_ancestors");
-        select.projection = vec![SelectItem::ExprWithAlias { expr: null_of(DataType::BigInt(None)), alias }];
-        select.selection = Some(Expr::Value(Value::Boolean(false).with_empty_span()));
+/// `SELECT pg_partition_ancestors(x)` gives a row for each table that `x` is a partition of. There are none, so that the
+/// values that it is combined with by UNION ALL are all there is.
+pub(super) fn drop_partition_ancestors(body: &mut SetExpr) {
+    let SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right } = &*body
+    else {
+        return;
+    };
+    if let (SetExpr::Select(select), SetExpr::Values(values)) = (left.as_ref(), right.as_ref())
+        && is_partition_ancestors(select)
+        && let [row] = values.rows.as_slice()
+    {
+        let projection = row.content.iter().cloned().map(SelectItem::UnnamedExpr).collect();
+        *body = SetExpr::Select(Box::new(Select { projection, ..select.as_ref().clone() }));
     }
+}
+
+fn is_partition_ancestors(select: &Select) -> bool {
+    matches!(select.projection.as_slice(), [SelectItem::UnnamedExpr(Expr::Function(function))]
+        if catalog_name(&function.name).as_deref() == Some("pg_partition_ancestors"))
 }
 
 /// An aggregate has a row even where it has read none.

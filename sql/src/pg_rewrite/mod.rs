@@ -54,9 +54,13 @@ struct Rewriter {
 impl VisitorMut for Rewriter {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        absent::drop_partition_ancestors(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         absent::drop_subqueries(select, &self.cte_names);
-        absent::drop_partition_ancestors(select);
         exists::count(select);
         registered::keep_column_names(select);
         ControlFlow::Continue(())

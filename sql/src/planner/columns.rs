@@ -5,8 +5,6 @@
 //! the syntax tree ([`output_names`]) and put on the result, and where the tree repeats a name, DataFusion gets an alias
 //! that nobody sees ([`make_distinct`]).
 
-use std::collections::HashSet;
-
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, CopySource, DataType, Expr, Function, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement,
@@ -62,7 +60,6 @@ fn leftmost(body: &SetExpr) -> Option<&Select> {
 }
 
 fn names_of(select: &Select) -> OutputNames {
-    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
     let items = &select.projection;
     let before = items.iter().position(is_wildcard).unwrap_or(items.len());
     let after = items.iter().rposition(is_wildcard).map_or(items.len(), |position| position + 1);
@@ -206,16 +203,60 @@ fn distinct_body(body: &mut SetExpr) {
 }
 
 fn distinct_items(items: &mut [SelectItem]) {
-    let mut seen = HashSet::new();
-    for (position, item) in items.iter_mut().enumerate() {
-        let (expr, key) = match item {
-            SelectItem::UnnamedExpr(expr) => (expr.clone(), expr.to_string()),
-            SelectItem::ExprWithAlias { expr, alias } => (expr.clone(), normalize(alias)),
-            _ => continue,
+    let has_wildcard = items.iter().any(is_wildcard);
+    for position in 0..items.len() {
+        let (earlier, rest) = items.split_at_mut(position);
+        let item = &mut rest[0];
+        let repeats = match &*item {
+            SelectItem::UnnamedExpr(expr) if is_subquery(expr) => true,
+            SelectItem::UnnamedExpr(expr) if has_wildcard && column_name(expr).is_some() => true,
+            item => earlier.iter().any(|other| collide(item, other)),
         };
-        if !seen.insert(key) {
-            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', format!("?{position}?")) };
+        if let (true, SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = (repeats, &*item) {
+            let alias = Ident::with_quote('"', format!("?{position}?"));
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
         }
+    }
+}
+
+fn is_wildcard(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+}
+
+/// DataFusion names a subquery after its column, which may be the name of another one.
+fn is_subquery(expr: &Expr) -> bool {
+    match expr {
+        Expr::Subquery(_) => true,
+        Expr::Nested(inner) => is_subquery(inner),
+        _ => false,
+    }
+}
+
+/// Whether two items would have the same name: the same text, or the same last name where not both are qualified.
+fn collide(a: &SelectItem, b: &SelectItem) -> bool {
+    match (a, b) {
+        (SelectItem::UnnamedExpr(a), SelectItem::UnnamedExpr(b)) => {
+            let qualified = |expr: &Expr| matches!(expr, Expr::CompoundIdentifier(_));
+            let same_column = matches!((column_name(a), column_name(b)), (Some(a), Some(b)) if a == b);
+            a.to_string() == b.to_string() || (same_column && !(qualified(a) && qualified(b)))
+        }
+        (a, b) => matches!((given_name(a), given_name(b)), (Some(a), Some(b)) if a == b),
+    }
+}
+
+fn given_name(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(normalize(alias)),
+        SelectItem::UnnamedExpr(expr) => column_name(expr),
+        _ => None,
+    }
+}
+
+fn column_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(normalize(ident)),
+        Expr::CompoundIdentifier(idents) => idents.last().map(normalize),
+        _ => None,
     }
 }
 

@@ -4,12 +4,14 @@
 //! - [`names`]: what names mean in a statement: tables of the snapshot, functions, graphs.
 //! - [`binding`]: plans that outlive their snapshot: tables are let go after planning and found again before running.
 //! - [`parameters`]: the types of `$1`, `$2`, ...
+//! - [`fetch`]: `FETCH FIRST` as LIMIT.
 //! - [`refused`]: clauses that would be passed over in silence.
 //! - [`columns`]: the names that Postgres gives the columns of a result.
 //! - [`Planning`] puts them together.
 
 pub(crate) mod binding;
 pub(crate) mod columns;
+pub(crate) mod fetch;
 pub(crate) mod names;
 pub(crate) mod parameters;
 mod planning;

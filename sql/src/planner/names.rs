@@ -5,6 +5,7 @@
 //! cannot wait.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -19,6 +20,7 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPl
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::sql::sqlparser::ast::{self, ObjectName, ObjectNamePart, Statement, TableFactor, VisitMut, VisitorMut};
 use slipstream_catalog::pg_catalog::session_info::SessionInfo;
 use slipstream_catalog::tables::LanceTable;
 use slipstream_catalog::{SnapshotCatalog, pg_catalog};
@@ -150,20 +152,19 @@ impl ContextProvider for Names<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        let name = unqualified(name);
         self.functions.get(name).or_else(|| self.session.scalar_functions().get(name)).cloned()
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
-        self.session.higher_order_functions().get(unqualified(name)).cloned()
+        self.session.higher_order_functions().get(name).cloned()
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.session.aggregate_functions().get(unqualified(name)).cloned()
+        self.session.aggregate_functions().get(name).cloned()
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.session.window_functions().get(unqualified(name)).cloned()
+        self.session.window_functions().get(name).cloned()
     }
 
     fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {
@@ -191,7 +192,35 @@ impl ContextProvider for Names<'_> {
     }
 }
 
-/// Functions have no schemas here; Postgres's own may be written with theirs.
-fn unqualified(name: &str) -> &str {
-    name.strip_prefix("pg_catalog.").or_else(|| name.strip_prefix("public.")).unwrap_or(name)
+/// Takes Postgres's own schema off the names of functions: here they have none, and DataFusion would give the columns they
+/// make another name.
+pub(crate) fn unqualify_functions(statement: &mut Statement) {
+    struct Functions;
+    impl VisitorMut for Functions {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+            if let ast::Expr::Function(function) = expr {
+                unqualify(&mut function.name);
+            }
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+            if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
+                unqualify(name);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = statement.visit(&mut Functions);
+}
+
+fn unqualify(name: &mut ObjectName) {
+    let is_catalog = |part: &ObjectNamePart| {
+        part.as_ident().is_some_and(|schema| schema.value.eq_ignore_ascii_case(pg_catalog::NAME))
+    };
+    if name.0.len() == 2 && is_catalog(&name.0[0]) {
+        name.0.remove(0);
+    }
 }

@@ -10,11 +10,11 @@ use super::{error, server, values};
 /// Runs for hours if nobody stops it.
 const LONG: &str = "SELECT count(*) FROM generate_series(1, 1000000000000) AS s(i) WHERE i % 7 = 8";
 
-/// Sends a statement and gives it time to begin.
+/// Sends a statement and waits until its result is described, but not its rows.
 async fn begin(server: &TestServer) -> RawClient {
     let mut client = RawClient::connect(server.address()).await;
     client.query(LONG).send().await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(client.read().await.map(|message| message.kind), Some(b'T'));
     client
 }
 

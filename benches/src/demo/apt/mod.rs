@@ -47,7 +47,8 @@ pub const DESCRIPTION: Description = Description {
     examples: &[
         Example {
             question: "SQL: which sections are the largest?",
-            statement: "SELECT section, count(*) AS packages, round(sum(installed_bytes) / 1000000000.0, 1) AS gigabytes
+            statement:
+                "SELECT section, count(*) AS packages, round(sum(installed_bytes) / 1000000000.0, 1) AS gigabytes
 FROM package GROUP BY section ORDER BY gigabytes DESC LIMIT 8;",
         },
         Example {
