@@ -197,15 +197,19 @@ impl Database {
         rows: SendableRecordBatchStream,
     ) -> Result<StagedLoad> {
         let checks = Arc::new(tokio::sync::Mutex::new(LoadChecks::new(table, base).await?));
+        // Lance tells an error of its row source as one of its own; the real one is kept here.
+        let refused = Arc::new(parking_lot::Mutex::new(None));
         let schema = rows.schema();
         let checked = rows.then({
-            let checks = Arc::clone(&checks);
+            let (checks, refused) = (Arc::clone(&checks), Arc::clone(&refused));
             move |batch| {
-                let checks = Arc::clone(&checks);
+                let (checks, refused) = (Arc::clone(&checks), Arc::clone(&refused));
                 async move {
-                    let batch = batch?;
-                    checks.lock().await.check(&batch).await?;
-                    Ok(batch)
+                    let checked = match batch {
+                        Ok(batch) => checks.lock().await.check(&batch).await.map(|()| batch),
+                        Err(error) => Err(crate::stream::error(error)),
+                    };
+                    checked.map_err(|error| refused.lock().insert(error).clone().into())
                 }
             }
         });
@@ -214,7 +218,8 @@ impl Database {
             true => Some(base.open(table).await?),
             false => None,
         };
-        let mut load = self.committer.store.write_load(table, target.as_deref(), checked).await?;
+        let written = self.committer.store.write_load(table, target.as_deref(), checked).await;
+        let mut load = written.map_err(|error| refused.lock().take().unwrap_or(error))?;
         let checks =
             Arc::into_inner(checks).ok_or_else(|| Error::internal("a finished load is still being checked"))?;
         checks.into_inner().finish(&mut load);

@@ -36,12 +36,7 @@ pub(crate) fn project(rows: SendableRecordBatchStream, positions: Vec<usize>) ->
 
 /// Finds our own error inside DataFusion's; anything else is a bug or a failed read, told without its wrapping.
 pub fn error(error: DataFusionError) -> Error {
-    error_ref(&error)
-}
-
-/// [`error`] for an error that is somebody else's.
-pub(crate) fn error_ref(error: &DataFusionError) -> Error {
-    find(error).cloned().unwrap_or_else(|| Error::internal(error.strip_backtrace()))
+    find(&error).cloned().unwrap_or_else(|| Error::internal(error.strip_backtrace()))
 }
 
 /// Our own error inside a chain of DataFusion's, Arrow's and boxed errors.

@@ -121,8 +121,8 @@ impl SqlType {
             DataType::Boolean => SqlType::Boolean,
             DataType::Int8 | DataType::Int16 | DataType::UInt8 => SqlType::SmallInt,
             DataType::Int32 | DataType::UInt16 => SqlType::Integer,
-            DataType::Int64 | DataType::UInt32 => SqlType::BigInt,
-            DataType::UInt64 => SqlType::Numeric { precision: 20, scale: 0 },
+            // DataFusion counts in UInt64 what Postgres counts in bigint.
+            DataType::Int64 | DataType::UInt32 | DataType::UInt64 => SqlType::BigInt,
             DataType::Float16 | DataType::Float32 => SqlType::Real,
             DataType::Float64 => SqlType::Double,
             DataType::Decimal32(precision, scale)

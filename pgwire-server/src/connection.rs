@@ -14,15 +14,12 @@ use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use datafusion::scalar::ScalarValue;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use pgwire::messages::PgWireFrontendMessage;
 use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus as WireStatus};
 use pgwire::messages::startup::{Authentication, BackendKeyData};
-use slipstream_engine::types::SqlType;
-use slipstream_engine::{Error, ErrorKind, Result};
-use slipstream_sql::{Execution, Prepared, Session, Statement, TransactionStatus};
+use slipstream_engine::{Error, ErrorKind};
+use slipstream_sql::{Session, TransactionStatus};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio_util::sync::CancellationToken;
 
@@ -44,25 +41,6 @@ pub(crate) struct Connection {
     pub(crate) portals: HashMap<String, Portal>,
     reported: ReportedParameters,
     skip_to_sync: bool,
-}
-
-/// [`Session::prepare`] behind a box, which tells the compiler that it is `Send` whatever it is made of; it does not find
-/// that out by itself through so many layers of futures.
-pub(crate) fn prepare<'a>(
-    session: &'a Session,
-    statement: &'a Statement,
-    declared: &'a [Option<SqlType>],
-) -> BoxFuture<'a, Result<Prepared>> {
-    Box::pin(session.prepare(statement, declared))
-}
-
-/// [`Session::execute`], boxed like [`prepare`].
-pub(crate) fn execute<'a>(
-    session: &'a Session,
-    prepared: &'a Prepared,
-    parameters: Vec<ScalarValue>,
-) -> BoxFuture<'a, Result<Execution>> {
-    Box::pin(session.execute(prepared, parameters))
 }
 
 /// Why a message could not be answered as it asks.

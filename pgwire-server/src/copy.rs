@@ -68,9 +68,11 @@ impl Connection {
         self.out.push(&CopyOutResponse::new(format, columns, formats));
         let rows = copy.rows_sent();
         let mut data = copy.stream();
-        while let Some(data) = data.next().await {
-            self.out.push(&CopyData::new(data?));
-            self.out.relieve().await?;
+        while let Some(rows) = data.next().await {
+            for row in rows? {
+                self.out.push(&CopyData::new(row));
+                self.out.relieve().await?;
+            }
         }
         self.out.push(&CopyDone::new());
         Ok(format!("COPY {}", rows.load(Ordering::Relaxed)))

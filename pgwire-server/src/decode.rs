@@ -178,7 +178,7 @@ fn list(item: &SqlType, lengths: &[usize], data: &mut &[u8]) -> Result<ScalarVal
     } else {
         ScalarValue::iter_to_array(items).map_err(from_datafusion)?
     };
-    let field = Arc::new(item.field("item", true));
+    let field = Arc::new(Field::new("item", item.arrow_type(), true));
     Ok(ScalarValue::List(Arc::new(ListArray::new(field, OffsetBuffer::from_lengths([length]), values, None))))
 }
 
@@ -245,13 +245,13 @@ mod tests {
         let inner = SqlType::Array(Box::new(SqlType::Integer));
         let outer = SqlType::Array(Box::new(inner.clone()));
         let row = |items: Vec<Option<i32>>| {
-            let field = Arc::new(SqlType::Integer.field("item", true));
+            let field = Arc::new(Field::new("item", DataType::Int32, true));
             let values: ArrayRef = Arc::new(arrow::array::Int32Array::from(items));
             let offsets = OffsetBuffer::from_lengths([values.len()]);
             ScalarValue::List(Arc::new(ListArray::new(field, offsets, values, None)))
         };
         let rows = ScalarValue::iter_to_array([row(vec![Some(1), None]), row(vec![Some(3), Some(4)])]).unwrap();
-        let field = Arc::new(inner.field("item", true));
+        let field = Arc::new(Field::new("item", inner.arrow_type(), true));
         let value = ListArray::new(field, OffsetBuffer::from_lengths([2]), rows, None);
         round_trip(&outer, ScalarValue::List(Arc::new(value)));
     }

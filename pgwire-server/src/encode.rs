@@ -174,7 +174,10 @@ impl RowEncoder {
             BoundColumn::Text(values) => {
                 self.scratch.clear();
                 values.append(row, &mut self.scratch);
-                with_length(out, |out| Ok(out.put_slice(self.scratch.as_bytes())))?;
+                with_length(out, |out| {
+                    out.put_slice(self.scratch.as_bytes());
+                    Ok(())
+                })?;
             }
             BoundColumn::Binary(values) => with_length(out, |out| values.append(out, row))?,
         }

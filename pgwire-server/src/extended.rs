@@ -15,7 +15,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 use slipstream_sql::{Execution, Prepared, Session, Statement, from_datafusion};
 
-use crate::connection::{Connection, Failure, execute, prepare};
+use crate::connection::{Connection, Failure};
 use crate::encode::{Format, RowEncoder, column_types, expand_formats, row_description};
 use crate::portal::{Parameter, Portal, PortalState, PreparedStatement, Progress, RowCursor, complete_tag};
 use crate::types::DeclaredType;
@@ -143,7 +143,7 @@ impl Connection {
             self.out.push(&EmptyQueryResponse::new());
             return Ok(());
         };
-        match execute(&self.session, prepared, std::mem::take(&mut portal.parameters)).await? {
+        match self.session.execute(prepared, std::mem::take(&mut portal.parameters)).await? {
             Execution::Rows { schema, stream, tag } => {
                 expect_described(portal.statement.fields(), &schema)?;
                 let encoder = RowEncoder::new(&schema, &portal.formats, self.session.output_style())?;
@@ -230,15 +230,15 @@ async fn type_statement(session: &Session, statement: &Statement, oids: &[u32]) 
         })
         .collect();
     let has_open = declared.iter().any(|declared| matches!(declared, DeclaredType::Open { .. }));
-    let mut prepared = match prepare(session, statement, &exact).await {
+    let mut prepared = match session.prepare(statement, &exact).await {
         Err(error) if has_open && error.kind() != ErrorKind::UndefinedParameter => return Err(error),
-        Err(_) if has_open => prepare(session, statement, &with_fallbacks(&declared, &exact)).await?,
+        Err(_) if has_open => session.prepare(statement, &with_fallbacks(&declared, &exact)).await?,
         prepared => prepared?,
     };
     let fits = |(oid, found): (&u32, &SqlType)| types::oid(found) == *oid;
     let open = oids.iter().zip(prepared.parameter_types()).zip(&declared);
     if open.into_iter().any(|(pair, declared)| matches!(declared, DeclaredType::Open { .. }) && !fits(pair)) {
-        prepared = prepare(session, statement, &with_fallbacks(&declared, &exact)).await?;
+        prepared = session.prepare(statement, &with_fallbacks(&declared, &exact)).await?;
     }
     Ok(PreparedStatement { parameters: parameters(&prepared, oids, &exact), prepared: Some(prepared) })
 }

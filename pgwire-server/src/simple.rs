@@ -4,7 +4,7 @@ use pgwire::messages::response::EmptyQueryResponse;
 use slipstream_engine::{Error, ErrorKind};
 use slipstream_sql::{Execution, Statement};
 
-use crate::connection::{Connection, Failure, execute, prepare};
+use crate::connection::{Connection, Failure};
 use crate::encode::{Format, RowEncoder, row_description};
 use crate::portal::{Progress, RowCursor};
 
@@ -26,11 +26,11 @@ impl Connection {
     }
 
     async fn run_statement(&mut self, statement: &Statement) -> Result<(), Failure> {
-        let prepared = prepare(&self.session, statement, &[]).await?;
+        let prepared = self.session.prepare(statement, &[]).await?;
         if !prepared.parameter_types().is_empty() {
             return Err(Error::new(ErrorKind::UndefinedParameter, "there is no parameter $1").into());
         }
-        match execute(&self.session, &prepared, Vec::new()).await? {
+        match self.session.execute(&prepared, Vec::new()).await? {
             Execution::Rows { schema, stream, tag } => {
                 let formats = vec![Format::Text; schema.fields().len()];
                 let encoder = RowEncoder::new(&schema, &formats, self.session.output_style())?;

@@ -24,7 +24,7 @@ const MAX_PACKET: usize = 10_000;
 /// Request code of a cancel request.
 const CANCEL_REQUEST: i32 = 80_877_102;
 
-/// The one superuser, trusted on loopback.
+/// The one superuser. Until there are roles, whoever comes over loopback is it.
 const USER: &str = "postgres";
 /// The one database.
 const DATABASE: &str = "postgres";
@@ -42,7 +42,7 @@ pub(crate) enum Greeting {
 /// A startup packet that has been accepted.
 #[derive(Debug, PartialEq)]
 pub(crate) struct StartupRequest {
-    /// The user, which exists.
+    /// The user that the session acts as.
     pub(crate) user: String,
     /// The database, which exists.
     pub(crate) database: String,
@@ -129,12 +129,9 @@ fn startup_request(version: i32, packet: Bytes) -> Result<StartupRequest> {
     let user = parameters.remove("user").filter(|user| !user.is_empty()).ok_or_else(|| {
         Error::new(ErrorKind::InvalidAuthorization, "no PostgreSQL user name specified in startup packet")
     })?;
-    if user != USER {
-        return Err(Error::new(ErrorKind::InvalidAuthorization, format!("role \"{user}\" does not exist"))
-            .with_hint("The only role is \"postgres\"."));
-    }
     let database = parameters.remove("database").filter(|name| !name.is_empty()).unwrap_or_else(|| user.clone());
-    if database != DATABASE {
+    // A client that was told neither names the user of its operating system twice: it means whom and what there is.
+    if database != DATABASE && database != user {
         return Err(Error::new(ErrorKind::UndefinedDatabase, format!("database \"{database}\" does not exist"))
             .with_hint("The only database is \"postgres\"."));
     }
@@ -143,7 +140,7 @@ fn startup_request(version: i32, packet: Bytes) -> Result<StartupRequest> {
     }
     let mut settings = parameters.remove("options").map(|text| options(&text)).transpose()?.unwrap_or_default();
     settings.extend(parameters);
-    Ok(StartupRequest { user, database, settings, negotiate })
+    Ok(StartupRequest { user: USER.to_string(), database: DATABASE.to_string(), settings, negotiate })
 }
 
 /// Names and values, as C strings up to an empty name.
@@ -156,7 +153,7 @@ fn parameters(packet: &[u8]) -> Result<BTreeMap<String, String>> {
     }
     let body = body.strip_suffix(&[0]).ok_or_else(layout)?;
     let words: Vec<&str> = body.split(|byte| *byte == 0).map(utf8).collect::<Result<_>>()?;
-    if words.len() % 2 != 0 {
+    if !words.len().is_multiple_of(2) {
         return Err(layout());
     }
     Ok(words.chunks(2).map(|pair| (pair[0].to_string(), pair[1].to_string())).collect())
@@ -219,9 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn who_names_nothing_is_the_superuser_in_the_only_database() {
+        let request = request(V3, b"user\0alice\0database\0alice\0\0").unwrap();
+        assert_eq!((request.user.as_str(), request.database.as_str()), ("postgres", "postgres"));
+    }
+
+    #[test]
     fn strangers_are_told_what_is_wrong() {
         let kind = |packet| request(V3, packet).unwrap_err().kind();
-        assert_eq!(kind(b"user\0alice\0\0"), ErrorKind::InvalidAuthorization);
         assert_eq!(kind(b"\0"), ErrorKind::InvalidAuthorization);
         assert_eq!(kind(b"user\0postgres\0database\0other\0\0"), ErrorKind::UndefinedDatabase);
         assert_eq!(kind(b"user\0postgres\0replication\0true\0\0"), ErrorKind::NotSupported);
@@ -231,7 +233,7 @@ mod tests {
 
     #[test]
     fn newer_protocols_are_talked_down_to_3_0() {
-        let request = request(V3 + 2, b"user\0postgres\0_pq_.wish\01\0\0").unwrap();
+        let request = request(V3 + 2, b"user\0postgres\0_pq_.wish\0yes\0\0").unwrap();
         let answer = request.negotiate.unwrap();
         assert_eq!(answer.newest_minor_protocol, V3);
         assert_eq!(answer.unsupported_options, ["_pq_.wish"]);

@@ -258,15 +258,15 @@ impl CopyOut {
         Arc::clone(&self.sent)
     }
 
-    /// The data. Each item is whole rows.
-    pub fn stream(self) -> BoxStream<'static, Result<Bytes>> {
+    /// The data, some rows at a time; each row is bytes of its own, because clients count on a message per row.
+    pub fn stream(self) -> BoxStream<'static, Result<Vec<Bytes>>> {
         let CopyOut { rows, writer, sent, .. } = self;
-        let header = stream::iter(writer.header().map(Ok));
+        let header = stream::iter(writer.header().map(|header| Ok(vec![header])));
         let rows = rows.map(move |batch| {
             let batch = batch.map_err(from_datafusion)?;
-            let bytes = writer.encode(&batch)?;
+            let rows = writer.encode(&batch)?;
             sent.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-            Ok(bytes)
+            Ok(rows)
         });
         header.chain(rows).boxed()
     }

@@ -2,38 +2,33 @@
 //!
 //! A statement with a plan is bound to the snapshot that it reads, made physical, and its rows go where its [`Kind`] says. A
 //! write commits what it gathered; when somebody else changed the same rows first it runs again on the new snapshot, which
-//! is what a statement outside a transaction block may do. Everything else is carried out from its syntax.
+//! is what a statement outside a transaction block may do. Everything else is [`crate::utility`]'s.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::DFSchema;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{self, CopySource, DiscardObject, ObjectType, Reset};
 use futures::{StreamExt, stream};
-use slipstream_catalog::pg_catalog::session_info::SettingsSource;
 use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::change::{CatalogEdit, Changes, Delta};
 use slipstream_engine::database::ReadView;
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use crate::copy_command::{self, CopyIn, CopyOut, Filling};
-use crate::ddl::{self, Definition};
+use crate::copy_command::CopyOut;
+use crate::ddl;
 use crate::dml::sink::{Sink, removed_rows, table_rows};
-use crate::dml::{self, table_name, written_table};
-use crate::error::{from_arrow, from_datafusion};
+use crate::error::from_datafusion;
 use crate::explain;
 use crate::interrupt::{Interrupt, Rows};
 use crate::planner::binding;
 use crate::planner::state::Engine;
 use crate::prepare::{Kind, Planned, Prepared};
 use crate::session::{Execution, Inner};
-use crate::settings;
-use crate::statement::{Command, Statement};
+use crate::utility::utility;
 
 /// How often a write runs when others keep changing the same rows.
 const ATTEMPTS: u32 = 12;
@@ -116,7 +111,7 @@ impl<'a> Run<'a> {
     /// The rows as the client sees them.
     async fn guarded(&self, schema: &SchemaRef, interrupt: Interrupt) -> Result<SendableRecordBatchStream> {
         let session = Arc::clone(self.session);
-        Ok(Rows::new(self.rows().await?, Arc::clone(schema), interrupt, Box::new(move || session.fail())))
+        Ok(Rows::stream(self.rows().await?, Arc::clone(schema), interrupt, Box::new(move || session.fail())))
     }
 }
 
@@ -155,7 +150,7 @@ fn schema_of(prepared: &Prepared) -> Result<SchemaRef> {
     prepared.fields().cloned().ok_or_else(|| Error::internal("a statement with rows was not described"))
 }
 
-fn one_batch(batch: RecordBatch, tag: &'static str) -> Execution {
+pub(crate) fn one_batch(batch: RecordBatch, tag: &'static str) -> Execution {
     let schema = batch.schema();
     let stream = RecordBatchStreamAdapter::new(Arc::clone(&schema), stream::iter([Ok(batch)]));
     Execution::Rows { schema, stream: Box::pin(stream), tag }
@@ -202,18 +197,18 @@ async fn write_once(
 }
 
 /// How often and when a statement that came second is tried again.
-struct Attempts {
+pub(crate) struct Attempts {
     left: u32,
     wait: Duration,
 }
 
 impl Attempts {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Attempts { left: ATTEMPTS, wait: FIRST_WAIT }
     }
 
     /// Whether the statement that failed so is to be run again; returns when it is time.
-    async fn again(&mut self, error: &Error) -> bool {
+    pub(crate) async fn again(&mut self, error: &Error) -> bool {
         self.left -= 1;
         if self.left == 0 || error.kind() != ErrorKind::SerializationFailure {
             return false;
@@ -224,7 +219,7 @@ impl Attempts {
     }
 }
 
-async fn commit(session: &Inner, changes: Changes) -> Result<()> {
+pub(crate) async fn commit(session: &Inner, changes: Changes) -> Result<()> {
     if changes.catalog.is_empty() && changes.deltas.is_empty() && changes.loads.is_empty() {
         return Ok(());
     }
@@ -288,197 +283,4 @@ fn push(delta: Delta, changes: &mut Changes) -> usize {
         changes.deltas.push(delta);
     }
     rows
-}
-
-/// Carries out a statement that has no plan.
-async fn utility(session: &Arc<Inner>, statement: &Statement, interrupt: Interrupt) -> Result<Execution> {
-    match statement.command() {
-        Command::Empty => Ok(Execution::Empty),
-        Command::PropertyGraph(graph) => {
-            session.check_writable("PROPERTY GRAPH DDL")?;
-            define(session, |view: &ReadView| ddl::property_graph(graph, &view.snapshot.catalog)).await
-        }
-        Command::Sql(sql) => match &**sql {
-            ast::Statement::CreateTable(create) => {
-                session.check_writable("CREATE TABLE")?;
-                let engine = session.engine()?;
-                define(session, |view: &ReadView| {
-                    let ground = session.ground(Arc::clone(&engine), &view);
-                    ddl::create_table(&ground.planning(statement, &[]), create)
-                })
-                .await
-            }
-            ast::Statement::Drop {
-                object_type: ObjectType::Table,
-                if_exists,
-                names,
-                cascade,
-                temporary: false,
-                ..
-            } => {
-                session.check_writable("DROP TABLE")?;
-                let names = names.iter().map(table_name).collect::<Result<Vec<_>>>()?;
-                define(session, |view: &ReadView| {
-                    ddl::drop_tables(&view.snapshot.catalog, &names, *if_exists, *cascade)
-                })
-                .await
-            }
-            ast::Statement::CreateExtension(create) => create_extension(create),
-            ast::Statement::Copy { source, to: false, target, options, legacy_options, .. } => {
-                let options = copy_command::options(target, options, legacy_options)?;
-                copy_in(session, statement, source, options, interrupt).await.map(Execution::CopyIn)
-            }
-            sql => session_statement(session, sql),
-        },
-    }
-}
-
-/// Commits catalog edits; again, when the catalog has changed in between.
-async fn define(
-    session: &Arc<Inner>,
-    mut definition: impl FnMut(&ReadView) -> Result<Definition>,
-) -> Result<Execution> {
-    let mut attempts = Attempts::new();
-    loop {
-        let view = session.database().read_view(&[]).await?;
-        let Definition { edits, tag, notices } = definition(&view)?;
-        let mut changes = Changes::new(view.snapshot);
-        changes.catalog = edits;
-        match commit(session, changes).await {
-            Err(error) if attempts.again(&error).await => {}
-            Err(error) => return Err(error),
-            Ok(()) => {
-                session.notice(notices);
-                return Ok(Execution::Done(tag.to_string()));
-            }
-        }
-    }
-}
-
-/// What pgvector's clients run first; the type is built in.
-fn create_extension(create: &ast::CreateExtension) -> Result<Execution> {
-    match create.name.value.to_lowercase().as_str() {
-        "vector" => Ok(Execution::Done("CREATE EXTENSION".to_string())),
-        other => {
-            Err(Error::not_supported(format!("extension \"{other}\" is not available"))
-                .with_hint("vector is built in."))
-        }
-    }
-}
-
-async fn copy_in(
-    session: &Arc<Inner>,
-    statement: &Statement,
-    source: &CopySource,
-    options: crate::copy::CopyOptions,
-    interrupt: Interrupt,
-) -> Result<CopyIn> {
-    session.check_writable("COPY FROM")?;
-    let CopySource::Table { table_name, columns } = source else {
-        return Err(Error::new(ErrorKind::Syntax, "COPY FROM takes the name of a table"));
-    };
-    let engine = session.engine()?;
-    let view = session.database().read_view(&[]).await?;
-    let table = written_table(&view.snapshot.catalog, table_name)?;
-    let positions = copy_command::positions(&table, columns)?;
-    let ground = session.ground(Arc::clone(&engine), &view);
-    let schema = DFSchema::empty();
-    let defaults = dml::defaults(&ground.planning(statement, &[]), &table)?
-        .into_iter()
-        .map(|default| engine.session.create_physical_expr(default, &schema).map_err(from_datafusion))
-        .collect::<Result<Vec<_>>>()?;
-    let filling = Filling::new(&positions, defaults);
-    Ok(CopyIn::new(session, &view.snapshot, &table, &positions, options, filling, interrupt))
-}
-
-/// Statements about the session itself.
-fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result<Execution> {
-    let done = |tag: &str| Ok(Execution::Done(tag.to_string()));
-    match statement {
-        ast::Statement::Set(set) => {
-            settings::apply(session.settings(), &settings::set(set)?)?;
-            done("SET")
-        }
-        ast::Statement::Reset(reset) => {
-            let name = match &reset.reset {
-                Reset::ALL => None,
-                Reset::ConfigurationParameter(name) => Some(name),
-            };
-            settings::reset(session.settings(), name)?;
-            done("RESET")
-        }
-        ast::Statement::ShowVariable { variable } => show(session, variable),
-        ast::Statement::StartTransaction { modes, begin, statements, exception: None, modifier: None, .. }
-            if statements.is_empty() =>
-        {
-            start_transaction(session, modes)?;
-            done(if *begin { "BEGIN" } else { "START TRANSACTION" })
-        }
-        ast::Statement::Commit { chain: false, .. } => done(end_transaction(session, true)),
-        ast::Statement::Rollback { chain: false, savepoint: None } => done(end_transaction(session, false)),
-        ast::Statement::Discard { object_type: DiscardObject::ALL } => {
-            if session.transaction().lock().status() != crate::transaction::TransactionStatus::Idle {
-                return Err(Error::new(
-                    ErrorKind::ActiveTransaction,
-                    "DISCARD ALL cannot run inside a transaction block",
-                ));
-            }
-            session.settings().reset_all();
-            session.plans().clear();
-            done("DISCARD ALL")
-        }
-        ast::Statement::Discard { object_type: DiscardObject::PLANS } => {
-            session.plans().clear();
-            done("DISCARD PLANS")
-        }
-        ast::Statement::Discard { object_type: DiscardObject::SEQUENCES } => done("DISCARD SEQUENCES"),
-        ast::Statement::Discard { object_type: DiscardObject::TEMP } => done("DISCARD TEMP"),
-        // Prepared statements live in the wire's own table, which takes these before they come here.
-        ast::Statement::Deallocate { name, .. } if name.value.eq_ignore_ascii_case("all") => done("DEALLOCATE ALL"),
-        ast::Statement::Deallocate { name, .. } => Err(Error::new(
-            ErrorKind::UndefinedStatement,
-            format!("prepared statement \"{}\" does not exist", name.value),
-        )),
-        other => Err(ddl::refused(other)),
-    }
-}
-
-fn start_transaction(session: &Inner, modes: &[ast::TransactionMode]) -> Result<()> {
-    let modes =
-        modes.iter().map(|mode| settings::transaction_mode("transaction", mode, true)).collect::<Result<Vec<_>>>()?;
-    let warning = session.transaction().lock().begin(chrono::Utc::now());
-    if warning.is_none() {
-        session.settings().begin_transaction();
-        settings::apply(session.settings(), &modes)?;
-    }
-    session.warn(warning);
-    Ok(())
-}
-
-fn end_transaction(session: &Inner, commit: bool) -> &'static str {
-    let (tag, warning) = session.transaction().lock().end(commit);
-    session.settings().end_transaction(tag == "COMMIT");
-    session.warn(warning);
-    tag
-}
-
-fn show(session: &Inner, variable: &[ast::Ident]) -> Result<Execution> {
-    let columns: Vec<(String, Vec<String>)> = match settings::show_name(variable) {
-        Some(name) => {
-            let value = session.settings().show(&name)?;
-            vec![(name.to_lowercase(), vec![value])]
-        }
-        None => {
-            let all = session.settings().all();
-            vec![
-                ("name".to_string(), all.iter().map(|setting| setting.name.clone()).collect()),
-                ("setting".to_string(), all.iter().map(|setting| setting.value.clone()).collect()),
-                ("description".to_string(), all.iter().map(|setting| setting.description.clone()).collect()),
-            ]
-        }
-    };
-    let fields = columns.iter().map(|(name, _)| slipstream_engine::types::SqlType::Text.field(name, true));
-    let schema = Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()));
-    let arrays = columns.into_iter().map(|(_, values)| Arc::new(StringArray::from(values)) as _).collect();
-    Ok(one_batch(RecordBatch::try_new(schema, arrays).map_err(from_arrow)?, "SHOW"))
 }

@@ -68,7 +68,8 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn new(
+    /// The rows of `input`; `failed` is called when they end in an error.
+    pub(crate) fn stream(
         input: SendableRecordBatchStream,
         schema: SchemaRef,
         interrupt: Interrupt,

@@ -6,7 +6,7 @@
 //!    its semicolons and parses each part: property graph DDL by [`pgq`], everything else by sqlparser. Every error from here
 //!    on can point at a character of the message, because `source::SourceText` remembers where lines begin.
 //! 2. **Preparation.** [`Session::prepare`] asks `plan_cache::PlanCache` for the plan of that text under the catalog in force.
-//!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none and go on to step 6.
+//!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none; `utility` carries them out.
 //! 3. **Names.** `planner::Planning` looks up every table that the syntax tree names in the catalog of the snapshot
 //!    (`planner::names::Tables`: `pg_catalog`, then `public`). `cypher(...)` in FROM becomes a relation of its own:
 //!    `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
@@ -66,6 +66,7 @@ mod tests;
 pub mod text;
 mod transaction;
 pub mod types;
+mod utility;
 
 pub use copy_command::{CopyIn, CopyOut};
 pub use error::from_datafusion;

@@ -45,6 +45,7 @@ pub struct SessionOptions {
 }
 
 /// What running a statement gives.
+#[expect(clippy::large_enum_variant, reason = "one is made per statement and taken apart at once")]
 pub enum Execution {
     /// Rows.
     Rows {

@@ -93,8 +93,10 @@ async fn show(execution: Execution) -> Result<String> {
         }
         Execution::CopyOut(copy) => {
             let mut data = copy.stream();
-            while let Some(bytes) = data.next().await {
-                out.push_str(&String::from_utf8_lossy(&bytes?));
+            while let Some(rows) = data.next().await {
+                for row in rows? {
+                    out.push_str(&String::from_utf8_lossy(&row));
+                }
             }
         }
         Execution::CopyIn(_) => out.push_str("[copy in]\n"),
@@ -333,8 +335,10 @@ async fn settings_are_shown_and_a_timeout_stops_a_statement() {
     let client = Client::new().await;
     assert_eq!(client.run("show durability").await, "durability\nfull\n");
     client.run("set statement_timeout = '50ms'").await;
+    let started = std::time::Instant::now();
     let error = client.error("select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b").await;
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "stopped after {:?}", started.elapsed());
     assert_eq!(client.run("reset all; show statement_timeout").await, "[RESET]\nstatement_timeout\n0\n");
 }
 

@@ -12,6 +12,7 @@ struct Tracer {
 }
 
 impl Tracer {
+    #[expect(clippy::zombie_processes, reason = "it is waited for in `calls`, or the test has failed and ends")]
     fn attach(server: &TestServer) -> Tracer {
         let output = tempfile::NamedTempFile::new().expect("a temporary file");
         let words = tempfile::NamedTempFile::new().expect("a temporary file");

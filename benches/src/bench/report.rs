@@ -39,7 +39,7 @@ pub(super) fn print_loads(ours: &Load, theirs: &Load) {
 pub(super) fn print_measures(measures: &[Measure]) {
     let round_trip =
         measures.iter().find(|measure| measure.question == Question::SelectOne).map(|measure| measure.ours);
-    println!("\n{:<32} {:>12} {:>12} {:>7}  {}", "median", "slipstream", "bare", "ratio", "without SELECT 1");
+    println!("\n{:<32} {:>12} {:>12} {:>7}  without SELECT 1", "median", "slipstream", "bare", "ratio");
     for measure in measures.iter() {
         print!("{:<32} {:>12}", measure.question.name(), milliseconds(measure.ours));
         if measure.question == Question::SelectOne {

@@ -1,15 +1,14 @@
 //! The side of Slipstream: a server process on loopback and one client with prepared statements.
 
-use std::error::Error;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{SinkExt, TryStreamExt, pin_mut};
 use tokio::process::{Child, Command};
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use super::data::{DIMENSION, Data};
@@ -65,7 +64,7 @@ impl Slipstream {
     pub(super) async fn answer(&self, question: Question, data: &Data, key: i64) -> Result<Vec<i64>> {
         let statement = &self.statements[question as usize];
         let price = data.price_limit(key);
-        let vector = Vector(data.vector(key));
+        let vector = vector_text(data.vector(key));
         let parameter: Option<&(dyn ToSql + Sync)> = match question {
             Question::SelectOne => None,
             Question::OneHop | Question::TwoHops => Some(&key),
@@ -100,7 +99,7 @@ fn text(question: Question) -> &'static str {
                MATCH (a:person {id: $1})-[:knows]->(:person)-[:knows]->(b:person) RETURN b.id AS id $$)"
         }
         Question::FilteredScan => "SELECT id, price FROM item WHERE price < $1",
-        Question::Nearest => "SELECT id FROM item ORDER BY embedding <-> $1 LIMIT 10",
+        Question::Nearest => "SELECT id FROM item ORDER BY embedding <-> $1::text::vector LIMIT 10",
     }
 }
 
@@ -148,27 +147,14 @@ fn edges(data: &Data) -> String {
 
 fn items(data: &Data) -> String {
     let row = |id: i64| {
-        let parts: Vec<String> = data.vector(id).iter().map(f32::to_string).collect();
-        Row::new().plain(id).plain(data.prices[id as usize - 1]).plain(format!("[{}]", parts.join(","))).finish()
+        let price = data.prices[id as usize - 1];
+        Row::new().plain(id).plain(price).plain(vector_text(data.vector(id))).finish()
     };
     (1..=data.rows() as i64).map(row).collect()
 }
 
-/// pgvector's binary form: dimension, a zero, the parts.
-#[derive(Debug)]
-struct Vector<'a>(&'a [f32]);
-
-impl ToSql for Vector<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.put_u16(self.0.len().try_into()?);
-        out.put_u16(0);
-        self.0.iter().for_each(|part| out.put_f32(*part));
-        Ok(IsNull::No)
-    }
-
-    fn accepts(kind: &Type) -> bool {
-        kind.name() == "vector"
-    }
-
-    to_sql_checked!();
+/// pgvector's text form, exact.
+fn vector_text(parts: &[f32]) -> String {
+    let parts: Vec<String> = parts.iter().map(f32::to_string).collect();
+    format!("[{}]", parts.join(","))
 }

@@ -96,7 +96,7 @@ impl DatasetName {
 
 /// Prints the statements to try, ready to be pasted into psql.
 pub fn print_examples(dataset: DatasetName, host: &str, port: u16) {
-    println!("\nConnect with   psql -h {host} -p {port} -U postgres   and try:\n");
+    println!("\nConnect with   psql -h {host} -p {port}   and try:\n");
     for example in dataset.description().examples {
         println!("-- {}\n{}\n", example.question, example.statement);
     }

@@ -3,12 +3,12 @@
 use super::tables::privileges;
 use super::yes_or_no;
 use crate::metadata::{Row, Rows};
-use crate::pg_catalog::objects::{ObjectColumn, Objects, SUPERUSER_NAME};
+use crate::pg_catalog::objects::{Filled, ObjectColumn, Objects, SUPERUSER_NAME};
 use crate::pg_catalog::oids::{PgType, format_type};
 use crate::pg_catalog::type_namespace;
 
 /// The views that this file fills.
-pub(super) static FILLED: &[(&str, fn(&Objects, &mut Rows))] =
+pub(super) static FILLED: &[Filled] =
     &[("columns", columns), ("element_types", element_types), ("column_privileges", column_privileges)];
 
 /// The longest text in bytes, where no length is declared.

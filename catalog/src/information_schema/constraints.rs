@@ -2,10 +2,10 @@
 
 use crate::metadata::{Row, Rows};
 use crate::pg_catalog::definitions::quote_identifier;
-use crate::pg_catalog::objects::{Namespace, Object, ObjectColumn, Objects};
+use crate::pg_catalog::objects::{Filled, Namespace, Object, ObjectColumn, Objects};
 
 /// The views that this file fills.
-pub(super) static FILLED: &[(&str, fn(&Objects, &mut Rows))] = &[
+pub(super) static FILLED: &[Filled] = &[
     ("table_constraints", table_constraints),
     ("check_constraints", check_constraints),
     ("key_column_usage", key_column_usage),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use datafusion::catalog::SchemaProvider;
 use slipstream_engine::catalog::Catalog;
 
-use crate::metadata::{MetadataSchema, Relation, Rows, Snapshotted};
+use crate::metadata::{MetadataSchema, Relation, Snapshotted};
 use crate::pg_catalog::objects::Objects;
 use crate::pg_catalog::session_info::SessionInfo;
 
@@ -26,11 +26,11 @@ pub const OID: u32 = 13_000;
 /// The schema `information_schema` over one catalog.
 pub fn schema(catalog: &Arc<Catalog>, session: &Arc<SessionInfo>) -> Arc<dyn SchemaProvider> {
     let objects = Arc::new(Objects::new(catalog, session));
-    let filled = |schema: MetadataSchema, (name, fill): &(&str, fn(&Objects, &mut Rows))| {
-        schema.filled(name, Snapshotted::new(Arc::clone(&objects), *fill))
-    };
-    let views = tables::FILLED.iter().chain(columns::FILLED).chain(constraints::FILLED);
-    Arc::new(views.fold(MetadataSchema::new(NAME, relations()), filled))
+    Arc::new(MetadataSchema::new(NAME, relations(), move |table| {
+        let mut filled = tables::FILLED.iter().chain(columns::FILLED).chain(constraints::FILLED);
+        let (_, fill) = filled.find(|(name, _)| *name == table)?;
+        Some(Arc::new(Snapshotted::new(Arc::clone(&objects), *fill)))
+    }))
 }
 
 /// All relations of the schema.

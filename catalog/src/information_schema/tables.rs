@@ -3,10 +3,10 @@
 use super::yes_or_no;
 use crate::metadata::Rows;
 use crate::pg_catalog::definitions::view_definition;
-use crate::pg_catalog::objects::{Namespace, Object, ObjectKind, Objects, SUPERUSER_NAME};
+use crate::pg_catalog::objects::{Filled, Namespace, Object, ObjectKind, Objects, SUPERUSER_NAME};
 
 /// The views that this file fills.
-pub(super) static FILLED: &[(&str, fn(&Objects, &mut Rows))] = &[
+pub(super) static FILLED: &[Filled] = &[
     ("schemata", schemata),
     ("tables", tables),
     ("views", views),

@@ -183,6 +183,7 @@ macro_rules! build_lists {
 fn lists(field: &Field, item: &Arc<Field>, values: &[Value]) -> Result<ArrayRef> {
     Ok(match item.data_type() {
         DataType::Int16 => build_lists!(field, item, values, Int16Builder::new(), Ints, value => *value as i16),
+        DataType::Int32 => build_lists!(field, item, values, Int32Builder::new(), Ints, value => *value as i32),
         DataType::Int64 => build_lists!(field, item, values, Int64Builder::new(), Ints, value => *value),
         DataType::Utf8 => build_lists!(field, item, values, StringBuilder::new(), Texts, value => value),
         _ if values.iter().all(|value| *value == Value::Null) => new_null_array(field.data_type(), values.len()),

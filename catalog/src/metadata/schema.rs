@@ -1,6 +1,5 @@
 //! A schema of metadata tables.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,28 +10,29 @@ use datafusion::error::Result as DataFusionResult;
 use super::relation::Relation;
 use super::table::{MetadataTable, RowSource};
 
-/// Metadata tables by name. Nothing is built before a table is scanned.
+/// Metadata tables by name. A schema is made for every statement, so it holds next to nothing; what fills a table is made
+/// when the table is looked up, and asked when it is scanned.
 pub struct MetadataSchema {
     name: &'static str,
-    tables: BTreeMap<&'static str, (&'static Relation, Option<Arc<dyn RowSource>>)>,
+    relations: Vec<&'static Relation>,
+    sources: Box<Sources>,
 }
 
+/// What fills the table of a name; `None` for a table that is empty.
+type Sources = dyn Fn(&str) -> Option<Arc<dyn RowSource>> + Send + Sync;
+
 impl MetadataSchema {
-    /// A schema of relations that are empty until [`filled`](Self::filled).
-    pub fn new(name: &'static str, relations: impl IntoIterator<Item = &'static Relation>) -> Self {
-        MetadataSchema {
-            name,
-            tables: relations.into_iter().map(|relation| (relation.name, (relation, None))).collect(),
-        }
+    /// A schema of `relations`, each filled by its source.
+    pub fn new(
+        name: &'static str,
+        relations: impl IntoIterator<Item = &'static Relation>,
+        sources: impl Fn(&str) -> Option<Arc<dyn RowSource>> + Send + Sync + 'static,
+    ) -> Self {
+        MetadataSchema { name, relations: relations.into_iter().collect(), sources: Box::new(sources) }
     }
 
-    /// Gives a relation its rows.
-    #[must_use]
-    pub fn filled(mut self, table: &str, source: impl RowSource) -> Self {
-        if let Some((_, slot)) = self.tables.get_mut(table) {
-            *slot = Some(Arc::new(source));
-        }
-        self
+    fn relation(&self, name: &str) -> Option<&'static Relation> {
+        self.relations.iter().find(|relation| relation.name == name).copied()
     }
 }
 
@@ -45,15 +45,15 @@ impl fmt::Debug for MetadataSchema {
 #[async_trait]
 impl SchemaProvider for MetadataSchema {
     fn table_names(&self) -> Vec<String> {
-        self.tables.keys().map(ToString::to_string).collect()
+        self.relations.iter().map(|relation| relation.name.to_string()).collect()
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
-        let found = self.tables.get(name).map(|(relation, source)| MetadataTable::new(relation, source.clone()));
+        let found = self.relation(name).map(|relation| MetadataTable::new(relation, (self.sources)(name)));
         Ok(found.map(|table| Arc::new(table) as Arc<dyn TableProvider>))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.tables.contains_key(name)
+        self.relation(name).is_some()
     }
 }

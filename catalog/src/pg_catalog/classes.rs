@@ -1,11 +1,11 @@
 //! Rows about tables, columns, indexes and constraints.
 
 use super::definitions::{constraint_definition, index_definition, view_definition};
-use super::objects::{Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME, constraint_oid, default_oid};
+use super::objects::{Filled, Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME, constraint_oid, default_oid};
 use crate::metadata::Rows;
 
 /// The tables that this file fills.
-pub(super) static FILLED: &[(&str, fn(&Objects, &mut Rows))] = &[
+pub(super) static FILLED: &[Filled] = &[
     ("pg_class", classes),
     ("pg_attribute", attributes),
     ("pg_attrdef", defaults),

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use datafusion::catalog::SchemaProvider;
 use slipstream_engine::catalog::Catalog;
 
-use crate::metadata::{MetadataSchema, Relation, Rows, Snapshotted};
+use crate::metadata::{MetadataSchema, Relation, Snapshotted};
 use objects::Objects;
 use session_info::SessionInfo;
 
@@ -50,11 +50,11 @@ pub const NAME: &str = "pg_catalog";
 /// The schema `pg_catalog` over one catalog.
 pub fn schema(catalog: &Arc<Catalog>, session: &Arc<SessionInfo>) -> Arc<dyn SchemaProvider> {
     let objects = Arc::new(Objects::new(catalog, session));
-    let filled = |schema: MetadataSchema, (name, fill): &(&str, fn(&Objects, &mut Rows))| {
-        schema.filled(name, Snapshotted::new(Arc::clone(&objects), *fill))
-    };
-    let tables = classes::FILLED.iter().chain(types::FILLED).chain(server::FILLED);
-    Arc::new(tables.fold(MetadataSchema::new(NAME, relations()), filled))
+    Arc::new(MetadataSchema::new(NAME, relations(), move |table| {
+        let mut filled = classes::FILLED.iter().chain(types::FILLED).chain(server::FILLED);
+        let (_, fill) = filled.find(|(name, _)| *name == table)?;
+        Some(Arc::new(Snapshotted::new(Arc::clone(&objects), *fill)))
+    }))
 }
 
 /// All relations of the schema.

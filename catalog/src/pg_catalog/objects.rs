@@ -9,13 +9,13 @@
 //! | constraint of a primary key | table's id + 2^29 |
 //! | default of a column | 2^28 + (table's id * 2048 + column number), folded into 28 bits |
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use slipstream_engine::catalog::{Catalog, DEFAULT_SCHEMA, TableDefinition};
 
 use super::oids::{PgType, type_modifier};
 use super::session_info::SessionInfo;
-use crate::metadata::{Kind, Relation};
+use crate::metadata::{Kind, Relation, Rows};
 use crate::{information_schema, pg_catalog, system};
 
 /// Object id of the superuser.
@@ -87,45 +87,42 @@ pub struct ObjectColumn {
     pub documentation: Option<&'static str>,
 }
 
-/// All objects of one catalog, and the session that asks for them.
+/// A metadata table's name and what fills it.
+pub type Filled = (&'static str, fn(&Objects, &mut Rows));
+
+/// All objects of one catalog, and the session that asks for them. They are flattened when something asks for the first
+/// time: most statements never do.
 #[derive(Debug)]
 pub struct Objects {
-    relations: Vec<Object>,
+    catalog: Arc<Catalog>,
     session: Arc<SessionInfo>,
+    relations: OnceLock<Vec<Object>>,
 }
 
 impl Objects {
     /// The objects of `catalog`.
-    pub fn new(catalog: &Catalog, session: &Arc<SessionInfo>) -> Self {
-        let mut tables: Vec<_> = catalog.tables.values().collect();
-        tables.sort_by(|a, b| a.oid.cmp(&b.oid));
-        let of_users = tables.into_iter().flat_map(|table| of_table(table));
-        let relations = of_users
-            .chain(pg_catalog::relations().map(|relation| of_metadata(relation, Namespace::PgCatalog)))
-            .chain(information_schema::relations().map(|relation| of_metadata(relation, Namespace::InformationSchema)))
-            .chain(system::relations().map(|relation| of_metadata(relation, Namespace::Slipstream)))
-            .collect();
-        Objects { relations, session: Arc::clone(session) }
+    pub fn new(catalog: &Arc<Catalog>, session: &Arc<SessionInfo>) -> Self {
+        Objects { catalog: Arc::clone(catalog), session: Arc::clone(session), relations: OnceLock::new() }
     }
 
     /// All of them; a user's tables first, each before its index.
     pub fn all(&self) -> &[Object] {
-        &self.relations
+        self.relations.get_or_init(|| flatten(&self.catalog))
     }
 
     /// Tables and views.
     pub fn tables(&self) -> impl Iterator<Item = &Object> {
-        self.relations.iter().filter(|object| object.kind != ObjectKind::Index)
+        self.all().iter().filter(|object| object.kind != ObjectKind::Index)
     }
 
     /// Indexes with their tables.
     pub fn indexes(&self) -> impl Iterator<Item = (&Object, &Object)> {
-        self.relations.iter().filter_map(|index| Some((index, self.get(index.index_of?)?)))
+        self.all().iter().filter_map(|index| Some((index, self.get(index.index_of?)?)))
     }
 
     /// The object with that id.
     pub fn get(&self, oid: u32) -> Option<&Object> {
-        self.relations.iter().find(|object| object.oid == oid)
+        self.all().iter().find(|object| object.oid == oid)
     }
 
     /// The object of that name, as a client writes it: with or without a schema, quoted or folded to lower case.
@@ -135,10 +132,10 @@ impl Objects {
         match parts.pop() {
             Some(schema) => {
                 let namespace = Namespace::named(&schema)?;
-                self.relations.iter().find(|object| object.namespace == namespace && object.name == name)
+                self.all().iter().find(|object| object.namespace == namespace && object.name == name)
             }
             None => self
-                .relations
+                .all()
                 .iter()
                 .filter(|object| object.namespace.is_visible() && object.name == name)
                 .min_by_key(|object| object.namespace == Namespace::Public),
@@ -245,6 +242,18 @@ pub fn constraint_oid(table: u32) -> u32 {
 pub(super) fn default_oid(table: u32, column: i16) -> u32 {
     let folded = (u64::from(table) * 2048 + column as u64) % (1 << 28);
     (1 << 28) + folded as u32
+}
+
+fn flatten(catalog: &Catalog) -> Vec<Object> {
+    let mut tables: Vec<_> = catalog.tables.values().collect();
+    tables.sort_by_key(|table| table.oid);
+    tables
+        .into_iter()
+        .flat_map(of_table)
+        .chain(pg_catalog::relations().map(|relation| of_metadata(relation, Namespace::PgCatalog)))
+        .chain(information_schema::relations().map(|relation| of_metadata(relation, Namespace::InformationSchema)))
+        .chain(system::relations().map(|relation| of_metadata(relation, Namespace::Slipstream)))
+        .collect()
 }
 
 /// A user's table and the index of its primary key.

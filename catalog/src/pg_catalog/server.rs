@@ -1,13 +1,13 @@
 //! Rows about the server itself: its one database, its schemas, its role, this session and its settings.
 
 use super::classes::{BTREE, HEAP};
-use super::objects::{DATABASE, Namespace, Objects, SUPERUSER, SUPERUSER_NAME};
+use super::objects::{DATABASE, Filled, Namespace, Objects, SUPERUSER, SUPERUSER_NAME};
 use super::oids::{C_COLLATION, DEFAULT_COLLATION};
 use super::types::INTERNAL;
 use crate::metadata::Rows;
 
 /// The tables that this file fills.
-pub(super) static FILLED: &[(&str, fn(&Objects, &mut Rows))] = &[
+pub(super) static FILLED: &[Filled] = &[
     ("pg_am", access_methods),
     ("pg_authid", roles),
     ("pg_available_extensions", available_extensions),

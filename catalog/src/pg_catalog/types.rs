@@ -1,12 +1,12 @@
 //! Rows about types and functions.
 
 use super::functions::signatures;
-use super::objects::{Namespace, Objects, SUPERUSER};
+use super::objects::{Filled, Namespace, Objects, SUPERUSER};
 use super::oids::{ARRAY_FUNCTIONS, ARRAY_IO, PgType, TYPES, VECTOR};
 use crate::metadata::{Row, Rows};
 
 /// The tables that this file fills.
-pub(super) static FILLED: &[(&str, fn(&Objects, &mut Rows))] = &[("pg_type", types), ("pg_proc", functions)];
+pub(super) static FILLED: &[Filled] = &[("pg_type", types), ("pg_proc", functions)];
 
 /// Object id of the language of built-in functions.
 pub(super) const INTERNAL: u32 = 12;

@@ -14,7 +14,7 @@ use datafusion::catalog::SchemaProvider;
 use slipstream_engine::Database;
 use slipstream_engine::snapshot::Snapshot;
 
-use crate::metadata::{Kind, MetadataSchema, Relation};
+use crate::metadata::{Kind, MetadataSchema, Relation, RowSource};
 
 /// Name of the schema.
 pub const NAME: &str = "slipstream";
@@ -68,12 +68,16 @@ pub static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
 
 /// The schema `slipstream` over one snapshot of a running database.
 pub fn schema(database: &Arc<Database>, snapshot: &Arc<Snapshot>) -> Arc<dyn SchemaProvider> {
-    Arc::new(
-        MetadataSchema::new(NAME, relations())
-            .filled("tables", tables::Tables::new(snapshot))
-            .filled("graphs", graphs::Graphs::new(database, snapshot))
-            .filled("commits", commits::Commits::new(database, snapshot)),
-    )
+    let (database, snapshot) = (Arc::clone(database), Arc::clone(snapshot));
+    Arc::new(MetadataSchema::new(NAME, relations(), move |table| {
+        let source: Arc<dyn RowSource> = match table {
+            "tables" => Arc::new(tables::Tables::new(&snapshot)),
+            "graphs" => Arc::new(graphs::Graphs::new(&database, &snapshot)),
+            "commits" => Arc::new(commits::Commits::new(&database, &snapshot)),
+            _ => return None,
+        };
+        Some(source)
+    }))
 }
 
 /// All relations of the schema.

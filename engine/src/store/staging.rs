@@ -20,7 +20,6 @@ use super::table::{TableVersion, row_addresses};
 use super::{KeyHash, Store, failed, folding, layout};
 use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, Result};
-use crate::stream;
 
 /// Rows in a batch of a scan or a write.
 pub(super) const BATCH_ROWS: usize = 8192;
@@ -226,11 +225,7 @@ impl Store {
         };
         let transaction =
             InsertBuilder::new(destination).with_params(&parameters).execute_uncommitted_stream(rows).await.map_err(
-                |error| {
-                    own_error(&error).unwrap_or_else(|| {
-                        failed(&format!("write rows of table \"{}\"", table.name), &error).on_table(&table.name)
-                    })
-                },
+                |error| failed(&format!("write rows of table \"{}\"", table.name), &error).on_table(&table.name),
             )?;
         Ok(transaction.operation)
     }
@@ -323,19 +318,4 @@ fn to_stored_stream(rows: SendableRecordBatchStream) -> SendableRecordBatchStrea
     let schema = layout::stored_schema(&rows.schema());
     let stored = rows.map(|batch| layout::to_stored(&batch?).map_err(Into::into));
     Box::pin(RecordBatchStreamAdapter::new(schema, stored.into_stream()))
-}
-
-/// An error that a row source of ours raised, which Lance carried through.
-fn own_error(error: &lance::Error) -> Option<Error> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if let Some(own) = current.downcast_ref::<Error>() {
-            return Some(own.clone());
-        }
-        if let Some(wrapped) = current.downcast_ref::<datafusion::error::DataFusionError>() {
-            return Some(stream::error_ref(wrapped));
-        }
-        cause = current.source();
-    }
-    None
 }

@@ -48,8 +48,8 @@ impl CopyWriter {
         Some(Bytes::from(out))
     }
 
-    /// The rows of a batch, each with its line ending.
-    pub fn encode(&self, batch: &RecordBatch) -> Result<Bytes> {
+    /// The rows of a batch, each with its line ending. They share one buffer.
+    pub fn encode(&self, batch: &RecordBatch) -> Result<Vec<Bytes>> {
         let encoders = self
             .types
             .iter()
@@ -57,6 +57,7 @@ impl CopyWriter {
             .map(|(sql_type, array)| TextEncoder::new(sql_type, array, &self.style))
             .collect::<Result<Vec<_>>>()?;
         let mut out = String::with_capacity(batch.num_rows() * encoders.len() * 12);
+        let mut ends = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             for (position, encoder) in encoders.iter().enumerate() {
                 self.separate(&mut out, position);
@@ -72,8 +73,16 @@ impl CopyWriter {
                 }
             }
             out.push('\n');
+            ends.push(out.len());
         }
-        Ok(Bytes::from(out))
+        let mut rest = Bytes::from(out);
+        let mut start = 0;
+        let rows = ends.into_iter().map(|end| {
+            let row = rest.split_to(end - start);
+            start = end;
+            row
+        });
+        Ok(rows.collect())
     }
 
     fn separate(&self, out: &mut String, position: usize) {
@@ -142,7 +151,7 @@ mod tests {
         let batch = RecordBatch::try_from_iter([("a", a), ("b", b)]).expect("equal lengths");
         let writer = CopyWriter::new(&columns, options, OutputStyle::default());
         let mut out = writer.header().map(|bytes| bytes.to_vec()).unwrap_or_default();
-        out.extend_from_slice(&writer.encode(&batch).expect("known types"));
+        out.extend(writer.encode(&batch).expect("known types").concat());
         String::from_utf8(out).expect("utf8")
     }
 

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, DataType, Distinct, Expr, FunctionArg, FunctionArguments, GroupByExpr, Ident, LimitClause,
-    OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value,
+    ObjectName, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value,
 };
 
 use super::absent::{calls_aggregate, has_no_rows, null_of};
 use super::functions::ARRAY_OR_EMPTY;
-use super::{call, catalog_name, folded};
+use super::{call, catalog_name, folded, take};
 
 /// Replaces `ARRAY(SELECT ...)`.
 pub(super) fn from_query(expr: &mut Expr, cte_names: &HashSet<String>) {
@@ -26,6 +26,16 @@ pub(super) fn from_query(expr: &mut Expr, cte_names: &HashSet<String>) {
         return;
     };
     *expr = call(ARRAY_OR_EMPTY, array, Vec::new());
+}
+
+/// Replaces `generate_subscripts(array, dimension)` by the items of an array of the subscripts.
+pub(super) fn subscripts(expr: &mut Expr) {
+    if let Expr::Function(function) = expr
+        && catalog_name(&function.name).as_deref() == Some("generate_subscripts")
+    {
+        function.name = ObjectName::from(vec![Ident::new("array_subscripts")]);
+        *expr = call("unnest", take(expr), Vec::new());
+    }
 }
 
 /// Turns the only item of a plain SELECT into an aggregate, the query's ORDER BY into that of the aggregate. Says whether

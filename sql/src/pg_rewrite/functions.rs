@@ -18,12 +18,18 @@ use slipstream_engine::{Error, ErrorKind};
 pub(super) const ARRAY_OR_EMPTY: &str = "array_or_empty";
 /// The first byte of a text, as the type `"char"` keeps it.
 pub(super) const FIRST_BYTE: &str = "first_byte";
+/// A LIKE pattern with a backslash in the place of its escape character.
+pub(super) const LIKE_ESCAPE: &str = "like_escape";
 /// The only value of a group; an error where there are more.
 pub(super) const SINGLE_VALUE: &str = "single_value";
 
 /// The scalar functions to register.
 pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![Arc::new(ScalarUDF::from(ArrayOrEmpty::new())), Arc::new(ScalarUDF::from(FirstByte::new()))]
+    vec![
+        Arc::new(ScalarUDF::from(ArrayOrEmpty::new())),
+        Arc::new(ScalarUDF::from(FirstByte::new())),
+        Arc::new(ScalarUDF::from(LikeEscape::new())),
+    ]
 }
 
 /// The aggregate functions to register.
@@ -111,6 +117,74 @@ impl ScalarUDFImpl for FirstByte {
         let bytes: arrow::array::StringArray = array.as_string::<i32>().iter().map(|text| text.map(first)).collect();
         Ok(ColumnarValue::Array(Arc::new(bytes)))
     }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct LikeEscape {
+    signature: Signature,
+}
+
+impl LikeEscape {
+    fn new() -> Self {
+        LikeEscape { signature: Signature::string(2, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for LikeEscape {
+    fn name(&self) -> &str {
+        LIKE_ESCAPE
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> PlanResult<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        let constant = arguments.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { arguments.number_rows };
+        let patterns = cast(&arguments.args[0].to_array(rows)?, &DataType::Utf8)?;
+        let escapes = cast(&arguments.args[1].to_array(rows)?, &DataType::Utf8)?;
+        let pairs = patterns.as_string::<i32>().iter().zip(escapes.as_string::<i32>().iter());
+        let array = pairs
+            .map(|(pattern, escape)| {
+                pattern.zip(escape).map(|(pattern, escape)| with_backslash(pattern, escape)).transpose()
+            })
+            .collect::<Result<arrow::array::StringArray, _>>()?;
+        // A constant pattern stays one: LIKE is compiled once then.
+        if constant {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))
+        } else {
+            Ok(ColumnarValue::Array(Arc::new(array)))
+        }
+    }
+}
+
+/// `pattern`, in which `escape` takes the meaning of the next character away, with a backslash that does so. No escape
+/// character at all makes a backslash an ordinary one.
+fn with_backslash(pattern: &str, escape: &str) -> Result<String, Error> {
+    let mut characters = escape.chars();
+    let escape = characters.next();
+    if characters.next().is_some() {
+        return Err(Error::new(ErrorKind::InvalidParameter, "invalid escape string")
+            .with_hint("Escape string must be empty or one character."));
+    }
+    let mut result = String::with_capacity(pattern.len() + 4);
+    let mut pattern = pattern.chars();
+    while let Some(character) = pattern.next() {
+        match character {
+            character if Some(character) == escape => {
+                result.push('\\');
+                result.extend(pattern.next());
+            }
+            '\\' => result.push_str("\\\\"),
+            other => result.push(other),
+        }
+    }
+    Ok(result)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -3,11 +3,11 @@
 //! [`rewrite`] works on the syntax tree, before planning, and keeps the meaning of every statement:
 //!
 //! * `registered`: a cast to `regclass`, `regtype` and the like is a look-up of a name or of an object id.
-//! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query.
+//! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query, `generate_subscripts` the items of an array.
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
 //! * `exists`: EXISTS in a select list is a count.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
-//! * `text`: collations that change nothing, and the one-byte type `"char"`.
+//! * `text`: collations that change nothing, the one-byte type `"char"`, escape characters of LIKE.
 //!
 //! [`ScalarSubqueries`] works on the plan, where outer columns are known: it gives subqueries that name outer columns the
 //! shape that DataFusion decorrelates, with Postgres's error for one that finds two rows.
@@ -68,9 +68,11 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         arrays::from_query(expr, &self.cte_names);
+        arrays::subscripts(expr);
         first_row::aggregate(expr);
         registered::look_up(expr);
         text::plain(expr);
+        text::escape_with_backslash(expr);
         ControlFlow::Continue(())
     }
 }
@@ -122,6 +124,13 @@ fn call(name: &str, argument: Expr, order_by: Vec<OrderByExpr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// Adds an argument to a [`call`].
+fn push_argument(function: &mut Expr, argument: Expr) {
+    if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = function {
+        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
+    }
 }
 
 /// Takes an expression out of its place, to put it into another.

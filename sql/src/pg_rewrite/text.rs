@@ -1,12 +1,24 @@
 //! Small differences of text.
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr};
+use datafusion::sql::sqlparser::ast::{DataType, Expr, Value, ValueWithSpan};
 
-use super::functions::FIRST_BYTE;
-use super::{call, catalog_name, take};
+use super::functions::{FIRST_BYTE, LIKE_ESCAPE};
+use super::{call, catalog_name, push_argument, take};
 
 /// Collations under which text compares by its bytes, as it does here without one.
 const PLAIN_COLLATIONS: [&str; 4] = ["default", "C", "POSIX", "ucs_basic"];
+
+/// Brings a pattern with an escape character of its own to the one that DataFusion knows, as Postgres does: by a function.
+pub(super) fn escape_with_backslash(expr: &mut Expr) {
+    let (Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }) = expr else { return };
+    let is_backslash =
+        |escape: &ValueWithSpan| matches!(&escape.value, Value::SingleQuotedString(text) if text == "\\");
+    if let Some(escape) = escape_char.take_if(|escape| !is_backslash(escape)) {
+        let mut function = call(LIKE_ESCAPE, take(pattern), Vec::new());
+        push_argument(&mut function, Expr::Value(escape));
+        **pattern = function;
+    }
+}
 
 /// Drops a collation that is the one in force, and replaces a cast to `"char"`.
 ///

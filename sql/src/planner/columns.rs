@@ -238,6 +238,7 @@ fn collide(a: &SelectItem, b: &SelectItem) -> bool {
         (SelectItem::UnnamedExpr(a), SelectItem::UnnamedExpr(b)) => {
             let qualified = |expr: &Expr| matches!(expr, Expr::CompoundIdentifier(_));
             let same_column = matches!((column_name(a), column_name(b)), (Some(a), Some(b)) if a == b);
+            let (a, b) = (uncast(a), uncast(b));
             a.to_string() == b.to_string() || (same_column && !(qualified(a) && qualified(b)))
         }
         (a, b) => matches!((given_name(a), given_name(b)), (Some(a), Some(b)) if a == b),
@@ -252,8 +253,16 @@ fn given_name(item: &SelectItem) -> Option<String> {
     }
 }
 
-fn column_name(expr: &Expr) -> Option<String> {
+/// DataFusion names a cast after what it casts.
+fn uncast(expr: &Expr) -> &Expr {
     match expr {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => uncast(expr),
+        expr => expr,
+    }
+}
+
+fn column_name(expr: &Expr) -> Option<String> {
+    match uncast(expr) {
         Expr::Identifier(ident) => Some(normalize(ident)),
         Expr::CompoundIdentifier(idents) => idents.last().map(normalize),
         _ => None,

@@ -4,6 +4,7 @@
 //! - [`names`]: what names mean in a statement: tables of the snapshot, functions, graphs.
 //! - [`binding`]: plans that outlive their snapshot: tables are let go after planning and found again before running.
 //! - [`parameters`]: the types of `$1`, `$2`, ...
+//! - [`cooperation`]: joins give way to others, so that a cancel is heard.
 //! - [`fetch`]: `FETCH FIRST` as LIMIT.
 //! - [`refused`]: clauses that would be passed over in silence.
 //! - [`columns`]: the names that Postgres gives the columns of a result.
@@ -11,6 +12,7 @@
 
 pub(crate) mod binding;
 pub(crate) mod columns;
+mod cooperation;
 pub(crate) mod fetch;
 pub(crate) mod names;
 pub(crate) mod parameters;

@@ -134,7 +134,7 @@ fn argument_types(call: &ScalarFunction, schema: &DFSchema, known: &mut BTreeMap
         let Expr::Placeholder(placeholder) = arg else { continue };
         let sql_type = match exact {
             Some(types) => SqlType::of_arrow(&types[index]),
-            None => beside.as_ref().and_then(|field| SqlType::of_field(field)),
+            None => beside.as_ref().and_then(SqlType::of_field),
         };
         if let Some(sql_type) = sql_type {
             known.entry(placeholder.id.clone()).or_insert(sql_type);

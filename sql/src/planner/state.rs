@@ -20,6 +20,7 @@ use datafusion::prelude::SessionConfig;
 use slipstream_catalog::index_then_store::IndexThenStoreRule;
 use slipstream_engine::Result;
 
+use super::cooperation::MultipliersGiveWay;
 use crate::error::from_datafusion;
 use crate::pg_rewrite::{self, ScalarSubqueries};
 use crate::{functions, runtime};
@@ -60,6 +61,7 @@ impl Engine {
         let mut rules = PhysicalOptimizer::new().rules;
         // Before the rules that distribute the plan.
         rules.insert(0, Arc::new(IndexThenStoreRule));
+        rules.push(Arc::new(MultipliersGiveWay));
         let builder = SessionStateBuilder::new()
             .with_config(config())
             .with_runtime_env(runtime::shared()?)

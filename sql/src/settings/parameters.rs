@@ -225,7 +225,7 @@ pub(crate) fn duration(value: &str) -> Result<Duration, ()> {
 fn shown(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    match units.iter().find(|(size, _)| milliseconds != 0 && milliseconds % size == 0) {
+    match units.iter().find(|(size, _)| milliseconds != 0 && milliseconds.is_multiple_of(*size)) {
         Some((size, unit)) => format!("{}{unit}", milliseconds / size),
         None => "0".to_string(),
     }

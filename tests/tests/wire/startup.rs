@@ -38,7 +38,7 @@ async fn bytes_behind_an_encryption_request_are_refused() {
 #[tokio::test]
 async fn unknown_users_databases_and_protocols_are_refused() {
     let (server, _data) = server();
-    assert_eq!(refusal(&server, VERSION_3_0, &[("user", "alice")]).await, "28000");
+    assert_eq!(refusal(&server, VERSION_3_0, &[("user", "alice"), ("database", "other")]).await, "3D000");
     assert_eq!(refusal(&server, VERSION_3_0, &[]).await, "28000");
     assert_eq!(refusal(&server, VERSION_3_0, &[("user", "postgres"), ("database", "other")]).await, "3D000");
     assert_eq!(refusal(&server, 2 << 16, &[("user", "postgres")]).await, "0A000");

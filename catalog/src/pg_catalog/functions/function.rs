@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{
@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 use slipstream_engine::{Error, Result};
 
 use super::super::objects::Objects;
-use super::super::oids::PgType;
+use super::super::oids::{PG_TYPE_KEY, PgType};
 use crate::metadata::{Value, values_to_array};
 
 /// A metadata function, declared once.
@@ -82,6 +82,7 @@ impl Function {
 /// One row of arguments.
 pub(super) struct Call<'a> {
     arguments: &'a [Argument],
+    fields: &'a [FieldRef],
     row: usize,
 }
 
@@ -163,6 +164,12 @@ impl Call<'_> {
         }
     }
 
+    /// The subscript of an array's first item: 1, but 0 in the vectors of the system tables.
+    pub(super) fn first_subscript(&self, index: usize) -> i64 {
+        let type_name = self.fields.get(index).and_then(|field| field.metadata().get(PG_TYPE_KEY));
+        if matches!(type_name.map(String::as_str), Some("int2vector" | "oidvector")) { 0 } else { 1 }
+    }
+
     fn has_null(&self) -> bool {
         self.arguments.iter().any(|argument| argument.is_null(self.row))
     }
@@ -206,8 +213,9 @@ impl ScalarUDFImpl for Bound {
             .iter()
             .map(|argument| Argument::new(&argument.to_array(rows)?))
             .collect::<DataFusionResult<Vec<_>>>()?;
-        let values =
-            (0..rows).map(|row| self.value(&Call { arguments: &arrays, row })).collect::<Result<Vec<_>, Error>>()?;
+        let values = (0..rows)
+            .map(|row| self.value(&Call { arguments: &arrays, fields: &arguments.arg_fields, row }))
+            .collect::<Result<Vec<_>, Error>>()?;
         let array = values_to_array(&arguments.return_field, &values)?;
         Ok(if constant {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)

@@ -3,6 +3,8 @@
 //! A `reg` type is an object id that is read and written as a name. The rewrite of statements turns a cast to one into
 //! `<type>_oid(x)` where its number counts and `<type>_text(x)` where its name does; both take either.
 
+use std::ops::Range;
+
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::super::definitions::display_name;
@@ -62,9 +64,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
     strict("pg_column_is_updatable", &[3], "bool", |objects, call| {
         Ok(relation(objects, call, 0)?.is_some_and(Object::is_users).into())
     }),
-    // Arrays count from 1 and have one dimension.
-    strict("array_lower", &[2], "int4", |_, call| Ok(bound(call).map(|_| 1i32).into())),
-    strict("array_upper", &[2], "int4", |_, call| Ok(bound(call).into())),
+    strict("array_lower", &[2], "int4", |_, call| Ok(subscripts(call).map(|subscripts| subscripts.start).into())),
+    strict("array_upper", &[2], "int4", |_, call| Ok(subscripts(call).map(|subscripts| subscripts.end - 1).into())),
+    // What `generate_subscripts` is rewritten to be the items of.
+    strict("array_subscripts", &[2], "int4[]", |_, call| {
+        Ok(subscripts(call).map_or_else(Vec::new, Iterator::collect::<Vec<i64>>).into())
+    }),
 ];
 
 /// The types that are object ids read and written as names.
@@ -149,7 +154,9 @@ pub(super) fn relation<'a>(objects: &'a Objects, call: &Call<'_>, index: usize) 
     }
 }
 
-fn bound(call: &Call<'_>) -> Option<i32> {
+/// The subscripts of an array that has items; there is one dimension.
+fn subscripts(call: &Call<'_>) -> Option<Range<i64>> {
     let length = call.array_length(0).filter(|length| *length > 0 && call.int(1) == Some(1))?;
-    i32::try_from(length).ok()
+    let first = call.first_subscript(0);
+    Some(first..first + length as i64)
 }

@@ -19,7 +19,7 @@ use super::session_info::SessionInfo;
 use function::Function;
 
 /// All metadata functions over one catalog, for one session.
-pub fn functions(catalog: &Catalog, session: &Arc<SessionInfo>) -> Vec<Arc<ScalarUDF>> {
+pub fn functions(catalog: &Arc<Catalog>, session: &Arc<SessionInfo>) -> Vec<Arc<ScalarUDF>> {
     let objects = Arc::new(Objects::new(catalog, session));
     declared().map(|function| function.over(&objects)).collect()
 }
