@@ -5,7 +5,7 @@
 //! to the canonical one as a whole. Rows are then written straight into the connection's buffer.
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{can_cast_types, cast};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::data::{FieldDescription, MESSAGE_TYPE_BYTE_DATA_ROW, RowDescription};
@@ -198,11 +198,10 @@ fn normalise(sql_type: &SqlType, array: &ArrayRef) -> Result<ArrayRef> {
     if array.data_type().equals_datatype(&target) {
         return Ok(ArrayRef::clone(array));
     }
-    cast(array, &target).map_err(|error| {
-        Error::internal(format!(
-            "cannot bring a column of {} into the layout of {sql_type}: {error}",
-            array.data_type()
-        ))
+    // A value that does not fit is an error: NULL in its place would be a wrong answer.
+    cast_with_options(array, &target, &CastOptions { safe: false, ..CastOptions::default() }).map_err(|error| {
+        Error::new(ErrorKind::NumericOutOfRange, format!("value out of range for type {sql_type}"))
+            .with_detail(error.to_string())
     })
 }
 
@@ -261,11 +260,17 @@ mod tests {
     #[test]
     fn numbers_are_big_endian_in_binary_and_digits_in_text() {
         let small: ArrayRef = Arc::new(Int32Array::from(vec![-2]));
-        let wide: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        let wide: ArrayRef = Arc::new(UInt64Array::from(vec![i64::MAX as u64]));
         let batch = RecordBatch::try_from_iter([("i", small), ("u", wide)]).unwrap();
         assert_eq!(rows(&batch, Format::Binary)[0][0], Some(vec![0xff, 0xff, 0xff, 0xfe]));
         assert_eq!(rows(&batch, Format::Text)[0][0], Some(b"-2".to_vec()));
-        assert_eq!(rows(&batch, Format::Text)[0][1], Some(b"18446744073709551615".to_vec()));
+        assert_eq!(rows(&batch, Format::Text)[0][1], Some(b"9223372036854775807".to_vec()));
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_is_an_error_and_never_null() {
+        let wide: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        assert_eq!(normalise(&SqlType::BigInt, &wide).unwrap_err().kind(), ErrorKind::NumericOutOfRange);
     }
 
     #[test]

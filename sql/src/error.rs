@@ -6,8 +6,8 @@
 //! mismatch. Nothing here shows a file or line of this program.
 
 use arrow::error::ArrowError;
-use datafusion::common::SchemaError;
 use datafusion::common::diagnostic::Diagnostic;
+use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use slipstream_engine::{Error, ErrorKind};
 
@@ -125,22 +125,35 @@ pub(crate) fn from_arrow(error: ArrowError) -> Error {
 
 fn schema(error: &SchemaError, source: Option<&SourceText>) -> Error {
     match error {
-        SchemaError::FieldNotFound { field, .. } => {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            if let Some(relation) = &field.relation
+                && valid_fields
+                    .iter()
+                    .all(|known| known.relation.as_ref().is_none_or(|r| r.table() != relation.table()))
+            {
+                let message = format!("missing FROM-clause entry for table \"{}\"", relation.table());
+                return pointed(Error::new(ErrorKind::UndefinedTable, message), field, source);
+            }
             let name = match &field.relation {
                 Some(relation) => format!("{}.{}", relation.table(), field.name),
                 None => format!("\"{}\"", field.name),
             };
             let error =
                 Error::new(ErrorKind::UndefinedColumn, format!("column {name} does not exist")).on_column(&field.name);
-            match (source, field.spans().first()) {
-                (Some(source), Some(span)) => source.point(error, span.start.line, span.start.column),
-                _ => error,
-            }
+            pointed(error, field, source)
         }
         SchemaError::AmbiguousReference { field } => ambiguous(&field.name),
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
             ambiguous(name)
         }
+    }
+}
+
+/// Points an error at the place where a column is written.
+fn pointed(error: Error, column: &Column, source: Option<&SourceText>) -> Error {
+    match (source, column.spans().first()) {
+        (Some(source), Some(span)) => source.point(error, span.start.line, span.start.column),
+        _ => error,
     }
 }
 

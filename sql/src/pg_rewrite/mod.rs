@@ -7,6 +7,7 @@
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
 //! * `exists`: EXISTS in a select list is a count.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
+//! * `recursive`: the column names of a recursive query are given where its second half sees them.
 //! * `text`: collations that change nothing, the one-byte type `"char"`, escape characters of LIKE.
 //!
 //! [`ScalarSubqueries`] works on the plan, where outer columns are known: it gives subqueries that name outer columns the
@@ -19,6 +20,7 @@ mod arrays;
 mod exists;
 mod first_row;
 mod functions;
+mod recursive;
 mod registered;
 mod scalar_subquery;
 #[cfg(test)]
@@ -56,6 +58,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         absent::drop_partition_ancestors(&mut query.body);
+        recursive::name_columns(query);
         ControlFlow::Continue(())
     }
 

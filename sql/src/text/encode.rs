@@ -8,7 +8,7 @@ use arrow::array::{
     StringArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type,
     Int16Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType, TimeUnit,
@@ -16,7 +16,7 @@ use arrow::datatypes::{
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use slipstream_engine::types::SqlType;
-use slipstream_engine::{Error, Result};
+use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::array::quote_element;
 use super::datetime::MICROS_PER_DAY;
@@ -75,7 +75,13 @@ impl TextEncoder {
             if array.data_type().equals_datatype(data_type) {
                 return Ok(Arc::clone(array));
             }
-            cast(array, data_type).map_err(|error| Error::internal(error.to_string()))
+            // A value that does not fit is an error: NULL in its place would be a wrong answer.
+            cast_with_options(array, data_type, &CastOptions { safe: false, ..CastOptions::default() }).map_err(
+                |error| {
+                    Error::new(ErrorKind::NumericOutOfRange, format!("value out of range for type {sql_type}"))
+                        .with_detail(error.to_string())
+                },
+            )
         };
         Ok(TextEncoder(match sql_type {
             SqlType::Boolean => Values::Boolean(as_type(&DataType::Boolean)?.as_boolean().clone()),
