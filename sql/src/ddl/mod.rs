@@ -19,6 +19,6 @@ use slipstream_engine::change::CatalogEdit;
 pub(crate) struct Definition {
     pub(crate) edits: Vec<CatalogEdit>,
     pub(crate) tag: &'static str,
-    /// What IF [NOT] EXISTS passed over, as notices.
+    /// What `IF [NOT] EXISTS` passed over, as notices.
     pub(crate) notices: Vec<String>,
 }

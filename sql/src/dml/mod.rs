@@ -3,7 +3,7 @@
 //! Each is planned as a query whose rows say what changes, and those rows become a [`Delta`] (or, when there are many of
 //! them and all are new, a staged load) that the engine commits:
 //!
-//! - INSERT ([`insert`]): the source, cast to the table's columns, defaults filled in;
+//! - INSERT ([`insert()`]): the source, cast to the table's columns, defaults filled in;
 //! - UPDATE ([`update`]): the identity of each row that matches, its address, and its new values;
 //! - DELETE ([`delete`]): the identity and the address alone.
 //!

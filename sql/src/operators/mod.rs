@@ -14,7 +14,7 @@
 //! A comparison of a column with a literal stays a plain `column = literal` in the column's own type, so that scans can use
 //! it. Constants are folded by DataFusion's optimizer as usual; what fails to fold fails when it runs.
 //!
-//! [`reassociate`] repairs the precedence of `<=>` in the parser's tree, before any of that.
+//! [`reassociate()`] repairs the precedence of `<=>` in the parser's tree, before any of that.
 
 mod arithmetic;
 mod binary;

@@ -1,8 +1,8 @@
 //! SQL/PGQ: property graphs over tables, by the standard's own DDL.
 //!
 //! 1. [`is_statement`] tells from the first words whether a statement is one of these; sqlparser's grammar has none of them.
-//! 2. [`parse`] reads it from sqlparser's tokens into a [`Statement`], every name with its place.
-//! 3. [`define`] checks a graph against the tables it is over, and gives the definition that goes into the catalog.
+//! 2. [`parse()`] reads it from sqlparser's tokens into a [`Statement`], every name with its place.
+//! 3. [`define()`] checks a graph against the tables it is over, and gives the definition that goes into the catalog.
 //!
 //! What the standard allows and this database does not is `0A000`: composite keys, several labels on an element,
 //! renamed or computed properties, end points without their columns, a table with two roles in one graph.

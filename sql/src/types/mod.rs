@@ -3,7 +3,7 @@
 //! * [`sql_type`] reads a type name as DDL writes it, [`cast_type`] as a cast writes it (which knows some names more).
 //! * [`TypeNames`] plugs that into DataFusion's planner, so that a cast in a query has our types (microseconds, `numeric`)
 //!   and carries the SQL type in its field.
-//! * [`cast`] makes the expression of a cast: a literal, an Arrow cast where Arrow means what Postgres means and loses
+//! * [`cast()`] makes the expression of a cast: a literal, an Arrow cast where Arrow means what Postgres means and loses
 //!   nothing, and otherwise the function [`PostgresCast`], which converts as Postgres does and raises its errors.
 
 mod cast;
