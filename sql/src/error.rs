@@ -207,6 +207,9 @@ fn planning(message: &str) -> Error {
     if message.contains("Aggregate functions are not allowed in the WHERE clause") {
         return Error::new(ErrorKind::Grouping, "aggregate functions are not allowed in WHERE");
     }
+    if message.contains("non-boolean predicate") {
+        return Error::new(ErrorKind::DatatypeMismatch, "argument of WHERE must be type boolean");
+    }
     if message.contains("Cannot coerce")
         || message.contains("Cannot infer common argument type")
         || message.contains("Cannot get result type")
