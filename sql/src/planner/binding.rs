@@ -69,7 +69,28 @@ fn with_values(plan: LogicalPlan, parameters: &[ScalarValue]) -> DataFusionResul
     if parameters.is_empty() {
         return Ok(plan);
     }
-    plan.replace_params_with_values(&ParamValues::from(parameters.to_vec()))
+    let plan = plan.replace_params_with_values(&ParamValues::from(parameters.to_vec()))?;
+    let folded = plan.transform_down_with_subqueries(|node| match node {
+        LogicalPlan::Limit(mut limit) => {
+            let changed = fold_count(&mut limit.skip)? | fold_count(&mut limit.fetch)?;
+            Ok(if changed {
+                Transformed::yes(LogicalPlan::Limit(limit))
+            } else {
+                Transformed::no(LogicalPlan::Limit(limit))
+            })
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(folded.data)
+}
+
+/// A count of rows must be a literal to be executed; a parameter of another integer type comes as the cast of one.
+fn fold_count(count: &mut Option<Box<Expr>>) -> DataFusionResult<bool> {
+    let Some(Expr::Cast(cast)) = count.as_deref() else { return Ok(false) };
+    let Expr::Literal(value, metadata) = cast.expr.as_ref() else { return Ok(false) };
+    let folded = Expr::Literal(value.cast_to(cast.field.data_type())?, metadata.clone());
+    *count = Some(Box::new(folded));
+    Ok(true)
 }
 
 fn bind_graphs(plan: LogicalPlan, view: &ReadView, parameters: &[ScalarValue]) -> DataFusionResult<LogicalPlan> {
