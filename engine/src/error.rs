@@ -26,6 +26,8 @@ pub enum ErrorKind {
     UndefinedParameter,
     /// A table or view of that name exists (`42P07`).
     DuplicateTable,
+    /// A schema of that name exists (`42P06`).
+    DuplicateSchema,
     /// A column is named twice (`42701`).
     DuplicateColumn,
     /// An object (graph, schema, ...) of that name exists (`42710`).
@@ -86,6 +88,18 @@ pub enum ErrorKind {
     ActiveTransaction,
     /// A write where only reads are allowed (`25006`).
     ReadOnly,
+    /// No such savepoint (`3B001`).
+    UndefinedSavepoint,
+    /// A value given to a column that is GENERATED ALWAYS (`428C9`).
+    GeneratedAlways,
+    /// A sequence has no next value (`2200H`).
+    SequenceLimit,
+    /// The object is not in a state for this, such as a sequence that has given no value yet (`55000`).
+    ObjectState,
+    /// A column or constraint that something else refers to in a way that does not fit (`42830`).
+    InvalidForeignKey,
+    /// A cursor of that name exists (`42P03`).
+    DuplicateCursor,
     /// The user may not do this (`42501`).
     InsufficientPrivilege,
     /// The user or its address is refused (`28000`).

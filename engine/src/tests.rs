@@ -18,7 +18,7 @@ use crate::types::SqlType;
 
 fn people() -> TableDefinition {
     let column =
-        |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None };
+        |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None, identity: None };
     let columns = vec![column("id", SqlType::BigInt, true), column("name", SqlType::Text, false)];
     TableDefinition::new("person", columns, vec!["id".into()])
 }
@@ -241,7 +241,7 @@ fn social(database: &Database) -> GraphDefinition {
 async fn create_graph(database: &Database) {
     create(database).await;
     let column =
-        |name: &str| ColumnDefinition { name: name.into(), sql_type: SqlType::BigInt, not_null: true, default: None };
+        |name: &str| ColumnDefinition { name: name.into(), sql_type: SqlType::BigInt, not_null: true, default: None, identity: None };
     let knows = TableDefinition::new("knows", ["id", "src", "dst"].map(column).into(), vec!["id".into()]);
     let mut changes = Changes::new(database.snapshot());
     changes.catalog.push(CatalogEdit::CreateTable(knows));

@@ -51,20 +51,15 @@ fn session() -> Arc<SessionInfo> {
 fn catalog() -> Arc<Catalog> {
     let mut catalog = Catalog::default();
     let column =
-        |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None };
+        |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None, identity: None };
     let id = TableId(Uuid::from_u128(1));
-    let table = TableDefinition {
-        id,
-        oid: catalog.allocate_oid(),
-        name: "Pair".into(),
-        directory: "pair.lance".into(),
-        columns: vec![
-            column("note", SqlType::Varchar(20), false),
-            column("left", SqlType::BigInt, true),
-            column("right", SqlType::Uuid, true),
-        ],
-        primary_key: vec!["right".into(), "left".into()],
-    };
+    let columns = vec![
+        column("note", SqlType::Varchar(20), false),
+        column("left", SqlType::BigInt, true),
+        column("right", SqlType::Uuid, true),
+    ];
+    let table = TableDefinition::new("Pair", columns, vec!["right".into(), "left".into()]);
+    let table = TableDefinition { id, oid: catalog.allocate_oid(), ..table };
     catalog.tables.insert(id, Arc::new(table));
     Arc::new(catalog)
 }

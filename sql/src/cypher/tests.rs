@@ -14,22 +14,19 @@ use uuid::Uuid;
 use super::{CypherParameter, GraphQuery, plan, referenced_parameters};
 
 fn table(number: u128, name: &str, columns: &[(&str, SqlType)]) -> TableDefinition {
-    TableDefinition {
-        id: TableId(Uuid::from_u128(number)),
-        oid: 16384 + u32::try_from(number).unwrap(),
-        name: name.to_string(),
-        directory: format!("{name}.lance"),
-        columns: columns
-            .iter()
-            .map(|(name, sql_type)| ColumnDefinition {
-                name: (*name).to_string(),
-                sql_type: sql_type.clone(),
-                not_null: *name == "id",
-                default: None,
-            })
-            .collect(),
-        primary_key: vec!["id".to_string()],
-    }
+    let columns = columns
+        .iter()
+        .map(|(name, sql_type)| ColumnDefinition {
+            name: (*name).to_string(),
+            sql_type: sql_type.clone(),
+            not_null: *name == "id",
+            default: None,
+            identity: None,
+        })
+        .collect();
+    let oid = 16384 + u32::try_from(number).unwrap();
+    let table = TableDefinition::new(name, columns, vec!["id".to_string()]);
+    TableDefinition { id: TableId(Uuid::from_u128(number)), oid, ..table }
 }
 
 fn names(columns: &[&str]) -> Vec<String> {

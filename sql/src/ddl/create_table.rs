@@ -78,7 +78,7 @@ pub(crate) fn table_from_query(
                     field.data_type()
                 ))
             })?;
-            Ok(ColumnDefinition { name, sql_type, not_null: false, default: None })
+            Ok(ColumnDefinition { name, sql_type, not_null: false, default: None, identity: None })
         })
         .collect::<Result<Vec<_>>>()?;
     let table = TableDefinition::new(name, columns, Vec::new());
@@ -130,7 +130,7 @@ fn check_clauses(statement: &CreateTable) -> Result<()> {
 fn column_definition(planning: &Planning<'_>, column: &ColumnDef) -> Result<(ColumnDefinition, bool)> {
     let name = normalize(&column.name);
     let mut definition =
-        ColumnDefinition { sql_type: serial(&name, &column.data_type)?, name, not_null: false, default: None };
+        ColumnDefinition { sql_type: serial(&name, &column.data_type)?, name, not_null: false, default: None, identity: None };
     let (mut is_key, mut is_null) = (false, false);
     for option in &column.options {
         match &option.option {

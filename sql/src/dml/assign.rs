@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn column(sql_type: SqlType) -> ColumnDefinition {
-        ColumnDefinition { name: "c".into(), sql_type, not_null: false, default: None }
+        ColumnDefinition { name: "c".into(), sql_type, not_null: false, default: None, identity: None }
     }
 
     #[test]

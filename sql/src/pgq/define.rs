@@ -293,15 +293,11 @@ mod tests {
             sql_type: sql_type.clone(),
             not_null: false,
             default: None,
+            identity: None,
         });
-        Arc::new(TableDefinition {
-            id: TableId(Uuid::from_u128(number)),
-            oid: 1,
-            name: name.to_string(),
-            directory: name.to_string(),
-            columns: columns.collect(),
-            primary_key: key.iter().map(|column| (*column).to_string()).collect(),
-        })
+        let key = key.iter().map(|column| (*column).to_string()).collect();
+        let table = TableDefinition::new(name, columns.collect(), key);
+        Arc::new(TableDefinition { id: TableId(Uuid::from_u128(number)), oid: 1, ..table })
     }
 
     fn catalog() -> Catalog {
