@@ -1,131 +1,101 @@
-//! Step 1 of a commit: may these changes be made at the head?
+//! May these rows be changed? Constraints, for a statement in its transaction and for a transaction at the head.
+//!
+//! The same checks run in both places: what they need is the state before (stored rows and what is pending over them) and
+//! the rows that change. They give the state after, cascaded changes included:
+//!
+//! 1. each table's rows: NOT NULL, what a graph index can keep, unique keys;
+//! 2. rows that others refer to and that go: their edges and referencing rows go too or lose the reference, as declared;
+//! 3. what must not be referred to any more is not;
+//! 4. everything that the new rows refer to is there.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::concat;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::{cast, filter};
 
 use super::cover_checks::texts_fit;
-use crate::catalog::{Catalog, EdgeTable, EndPoint, TableDefinition, TableId};
-use crate::change::Delta;
+use super::messages::{duplicate, null_value};
+use super::references::Reference;
+use crate::catalog::{Catalog, ReferentialAction, TableDefinition, TableId};
+use crate::change::RowChanges;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pending::delta::columns;
+use crate::pending::{Pending, TableState};
 use crate::snapshot::Snapshot;
-use crate::store::key_index::{KeyHash, KeySet, hash_keys};
-use crate::store::staging::EndPointCheck;
-use crate::store::table::{row_addresses, without_rows};
-use crate::store::{StagedLoad, TableVersion};
+use crate::store::ScanRequest;
+use crate::store::key_index::{KeySet, hash_unique_keys};
+use crate::stream;
 
-/// The changes of one transaction to rows, checked against one snapshot.
+/// Checks of row changes over one state.
 pub(crate) struct RowChecks<'a> {
-    head: &'a Snapshot,
-    /// The catalog that the transaction leads to.
+    snapshot: &'a Snapshot,
+    /// The catalog that holds when the changes are made.
     catalog: &'a Catalog,
-    deltas: &'a mut Vec<Delta>,
-    loads: &'a [StagedLoad],
+    state: Pending,
+    /// Changes made so far: those asked for, then those that follow from them.
+    made: Vec<RowChanges>,
 }
 
 impl<'a> RowChecks<'a> {
-    pub(crate) fn new(
-        head: &'a Snapshot,
-        catalog: &'a Catalog,
-        deltas: &'a mut Vec<Delta>,
-        loads: &'a [StagedLoad],
-    ) -> Self {
-        RowChecks { head, catalog, deltas, loads }
+    /// Checks over the stored rows of `snapshot` with `before` pending.
+    pub(crate) fn new(snapshot: &'a Snapshot, catalog: &'a Catalog, before: Pending) -> Self {
+        RowChecks { snapshot, catalog, state: before, made: Vec::new() }
     }
 
-    /// Runs every check; may add cascaded deletions to the deltas.
-    pub(crate) async fn run(&mut self, base: &Snapshot) -> Result<()> {
-        self.conflicts(base)?;
-        self.cascade().await?;
-        for delta in self.deltas.iter() {
-            not_null(&delta.table, &delta.added)?;
-            texts_fit(self.catalog, &delta.table, &delta.added)?;
-            self.unique(delta).await?;
-            self.end_points_exist(delta).await?;
+    /// Makes the changes, or says why they cannot be made. Gives the state after them.
+    pub(crate) async fn run(mut self, rows: Vec<RowChanges>) -> Result<Pending> {
+        for changes in rows {
+            self.make(changes).await?;
         }
-        for load in self.loads {
-            self.load_still_holds(load).await?;
+        self.follow_deletions().await?;
+        for changes in &self.made {
+            self.nothing_needs(changes).await?;
         }
+        for changes in &self.made {
+            self.references_exist(changes).await?;
+        }
+        Ok(self.state)
+    }
+
+    async fn table(&self, definition: &Arc<TableDefinition>) -> Result<TableState> {
+        self.snapshot.table_state(definition, &self.state).await
+    }
+
+    /// Checks the rows of one table by themselves and makes them part of the state.
+    async fn make(&mut self, changes: RowChanges) -> Result<()> {
+        not_null(&changes.table, &changes.added)?;
+        texts_fit(self.catalog, &changes.table, &changes.added)?;
+        self.unique(&changes).await?;
+        self.state.absorb_rows(changes.clone())?;
+        self.made.push(changes);
         Ok(())
     }
 
-    /// First committer wins: rows are named by their address at the base, so their table must not have moved since.
-    fn conflicts(&self, base: &Snapshot) -> Result<()> {
-        for delta in self.deltas.iter().filter(|delta| delta.removed_rows() > 0) {
-            if base.versions.get(&delta.table.id) != self.head.versions.get(&delta.table.id) {
-                return Err(conflict(&delta.table));
-            }
-        }
-        Ok(())
-    }
-
-    async fn unique(&self, delta: &Delta) -> Result<()> {
-        if delta.table.primary_key.is_empty() || delta.added_rows() == 0 {
+    async fn unique(&self, changes: &RowChanges) -> Result<()> {
+        if changes.added_rows() == 0 {
             return Ok(());
         }
-        let removed = removed_keys(delta)?;
-        let table = stored(self.head, &delta.table).await?;
-        let mut seen = KeySet::default();
-        for batch in &delta.added {
-            let keys = key_columns(&delta.table, batch)?;
-            let hashes = hash_keys(&keys)?;
-            let present = present(table.as_ref(), &hashes).await?;
-            for (row, (hash, address)) in hashes.iter().zip(present).enumerate() {
-                let taken = address.is_some() && !removed.contains_key(hash);
-                if taken || seen.insert(*hash, ()).is_some() {
-                    return Err(duplicate(&delta.table, &keys, row));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn end_points_exist(&self, delta: &Delta) -> Result<()> {
-        for (edge, end, vertex) in end_points(self.catalog, delta.table.id)? {
-            let present = self.vertices_after(&vertex).await?;
-            for batch in &delta.added {
-                let keys = columns(batch, &end.columns)?;
-                check_ends(edge, end, &delta.table, &vertex, &keys, Vertices::After(&present)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The vertices of a table as this transaction leaves it.
-    async fn vertices_after(&self, vertex: &Arc<TableDefinition>) -> Result<VerticesAfter> {
-        let table = stored(self.head, vertex).await?;
-        let mut after = VerticesAfter { table, removed: KeySet::default(), added: KeySet::default() };
-        for delta in self.deltas.iter().filter(|delta| delta.table.id == vertex.id) {
-            after.removed.extend(removed_keys(delta)?);
-            for batch in &delta.added {
-                after.added.extend(hash_keys(&key_columns(vertex, batch)?)?.into_iter().map(|key| (key, ())));
-            }
-        }
-        for load in self.loads.iter().filter(|load| load.table.id == vertex.id) {
-            after.added.extend(load.keys.iter().map(|key| (*key, ())));
-        }
-        Ok(after)
-    }
-
-    /// Deleting a vertex that has edges: its edges go too where the edge table says so, else `23503`.
-    async fn cascade(&mut self) -> Result<()> {
-        let deletions: Vec<(Arc<TableDefinition>, ArrayRef)> = self
-            .deltas
+        let before = self.table(&changes.table).await?;
+        let removed: std::collections::HashSet<u64> = changes
+            .removed
             .iter()
-            .filter_map(|delta| deleted_vertices(delta).transpose().map(|keys| Ok((Arc::clone(&delta.table), keys?))))
-            .collect::<Result<_>>()?;
-        for (vertex, keys) in deletions {
-            for graph in self.head.catalog.graphs_of(vertex.id) {
-                let labels: Vec<&str> =
-                    graph.vertices.iter().filter(|v| v.table == vertex.id).map(|v| v.label.as_str()).collect();
-                for edge in &graph.edges {
-                    for end in [&edge.source, &edge.destination] {
-                        if labels.contains(&end.vertex.as_str()) {
-                            self.cascade_to(&vertex, &keys, edge, end).await?;
-                        }
+            .flat_map(|batch| crate::store::table::row_addresses(batch).values().iter().copied())
+            .collect();
+        for key in changes.table.unique_keys() {
+            let mut seen = KeySet::default();
+            for batch in &changes.added {
+                let values = columns(batch, &key.columns)?;
+                let hashes = hash_unique_keys(&values)?;
+                let present = match changes.truncated {
+                    true => vec![None; hashes.len()],
+                    false => before.addresses(&key.columns, &hashes).await?,
+                };
+                for (row, (hash, address)) in hashes.iter().zip(present).enumerate() {
+                    let Some(hash) = hash else { continue };
+                    let taken = address.is_some_and(|address| !removed.contains(&address));
+                    if taken || seen.insert(*hash, ()).is_some() {
+                        return Err(duplicate(&changes.table, &key.name, &key.columns, &values, row));
                     }
                 }
             }
@@ -133,306 +103,176 @@ impl<'a> RowChecks<'a> {
         Ok(())
     }
 
-    async fn cascade_to(
-        &mut self,
-        vertex: &TableDefinition,
-        keys: &ArrayRef,
-        edge: &EdgeTable,
-        end: &EndPoint,
-    ) -> Result<()> {
-        let Some(edges) = self.catalog.tables.get(&edge.table).cloned() else { return Ok(()) };
-        let table = self.head.open(&edges).await?;
-        let identity = self.head.catalog.identity_columns(&edges);
-        let touching = table.rows_where_in(&end.columns[0], keys, &identity).await?;
-        let position = self.deltas.iter().position(|delta| delta.table.id == edges.id);
-        let already = position.map(|at| addresses(&self.deltas[at].removed)).unwrap_or_default();
-        let remaining: Vec<RecordBatch> = touching
-            .iter()
-            .map(|batch| without_rows(batch.clone(), &already))
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .filter(|batch| batch.num_rows() > 0)
-            .collect();
-        let Some(first) = remaining.first() else { return Ok(()) };
-        if !edge.on_delete_cascade {
-            let ends = columns(first, &end.columns)?;
-            return Err(still_referenced(vertex, &edges, end, &ends));
-        }
-        match position {
-            Some(at) => self.deltas[at].removed.extend(remaining),
-            None => self.deltas.push(Delta { table: edges, removed: remaining, added: Vec::new() }),
-        }
-        Ok(())
-    }
-
-    /// A load was checked when it was written; what has changed since is checked again.
-    async fn load_still_holds(&self, load: &StagedLoad) -> Result<()> {
-        let Some(head) = self.head.versions.get(&load.table.id).copied() else { return Ok(()) };
-        if head != load.checked_at && !load.keys.is_empty() {
-            let table = self.head.open(&load.table).await?;
-            if table.addresses(&load.keys).await?.iter().any(Option::is_some) {
-                return Err(conflict(&load.table));
-            }
-        }
-        for (vertex, check) in &load.end_points {
-            if self.head.versions.get(vertex) == Some(&check.checked_at) {
-                continue;
-            }
-            let Some(vertex) = self.catalog.tables.get(vertex) else { return Err(conflict(&load.table)) };
-            let hashes: Vec<KeyHash> = check.keys.keys().copied().collect();
-            let present = self.vertices_after(vertex).await?.contains_all(&hashes).await?;
-            if present.contains(&false) {
-                return Err(conflict(&load.table));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where end points are looked for.
-enum Vertices<'a> {
-    /// A stored table.
-    In(&'a Arc<TableVersion>),
-    /// A table as a transaction leaves it.
-    After(&'a VerticesAfter),
-}
-
-impl Vertices<'_> {
-    async fn contains_all(&self, keys: &[KeyHash]) -> Result<Vec<bool>> {
-        match self {
-            Vertices::In(table) => Ok(table.addresses(keys).await?.iter().map(Option::is_some).collect()),
-            Vertices::After(after) => after.contains_all(keys).await,
-        }
-    }
-}
-
-struct VerticesAfter {
-    table: Option<Arc<TableVersion>>,
-    removed: KeySet,
-    added: KeySet,
-}
-
-impl VerticesAfter {
-    async fn contains_all(&self, keys: &[KeyHash]) -> Result<Vec<bool>> {
-        let stored = present(self.table.as_ref(), keys).await?;
-        Ok(keys
-            .iter()
-            .zip(stored)
-            .map(|(key, address)| {
-                self.added.contains_key(key) || (address.is_some() && !self.removed.contains_key(key))
-            })
-            .collect())
-    }
-}
-
-/// Checks the rows of a load as they stream by: keys against the table and each other, end points against their tables.
-pub(crate) struct LoadChecks {
-    table: Arc<TableDefinition>,
-    catalog: Arc<Catalog>,
-    target: Option<Arc<TableVersion>>,
-    ends: Vec<LoadEnd>,
-    pub(crate) keys: Vec<KeyHash>,
-    seen: KeySet,
-}
-
-struct LoadEnd {
-    edge: EdgeTable,
-    end: EndPoint,
-    vertex: Arc<TableDefinition>,
-    present: Arc<TableVersion>,
-    needed: KeySet,
-}
-
-impl LoadChecks {
-    pub(crate) async fn new(table: &Arc<TableDefinition>, base: &Snapshot) -> Result<Self> {
-        let target = stored(base, table).await?;
-        let mut ends = Vec::new();
-        for (edge, end, vertex) in end_points(&base.catalog, table.id)? {
-            let present = base.open(&vertex).await?;
-            ends.push(LoadEnd { edge: edge.clone(), end: end.clone(), vertex, present, needed: KeySet::default() });
-        }
-        let catalog = Arc::clone(&base.catalog);
-        Ok(LoadChecks { table: Arc::clone(table), catalog, target, ends, keys: Vec::new(), seen: KeySet::default() })
-    }
-
-    pub(crate) async fn check(&mut self, batch: &RecordBatch) -> Result<()> {
-        not_null(&self.table, std::slice::from_ref(batch))?;
-        texts_fit(&self.catalog, &self.table, std::slice::from_ref(batch))?;
-        if !self.table.primary_key.is_empty() {
-            let keys = key_columns(&self.table, batch)?;
-            let hashes = hash_keys(&keys)?;
-            let present = present(self.target.as_ref(), &hashes).await?;
-            for (row, (hash, address)) in hashes.iter().zip(present).enumerate() {
-                if address.is_some() || self.seen.insert(*hash, ()).is_some() {
-                    return Err(duplicate(&self.table, &keys, row));
+    /// Does to referencing rows what their constraints say, and to those that refer to these.
+    async fn follow_deletions(&mut self) -> Result<()> {
+        let mut open: VecDeque<usize> = (0..self.made.len()).collect();
+        while let Some(position) = open.pop_front() {
+            let changes = self.made[position].clone();
+            for reference in self.catalog.references_to(changes.table.id)? {
+                let follow = match reference.on_delete {
+                    ReferentialAction::NoAction => continue,
+                    ReferentialAction::Cascade => self.cascaded(&reference, &changes).await?,
+                    ReferentialAction::SetNull => self.set_to_null(&reference, &changes).await?,
+                };
+                if let Some(follow) = follow {
+                    open.push_back(self.made.len());
+                    self.make(follow).await?;
                 }
             }
-            self.keys.extend(hashes);
-        }
-        for end in &mut self.ends {
-            let keys = columns(batch, &end.end.columns)?;
-            let present = Vertices::In(&end.present);
-            let hashes = check_ends(&end.edge, &end.end, &self.table, &end.vertex, &keys, present).await?;
-            end.needed.extend(hashes.into_iter().map(|hash| (hash, ())));
         }
         Ok(())
     }
 
-    pub(crate) fn finish(self, load: &mut StagedLoad) {
-        load.keys = self.keys;
-        for end in self.ends {
-            let check = load
-                .end_points
-                .entry(end.vertex.id)
-                .or_insert_with(|| EndPointCheck { checked_at: end.present.version(), keys: KeySet::default() });
-            check.keys.extend(end.needed);
+    async fn cascaded(&self, reference: &Reference, changes: &RowChanges) -> Result<Option<RowChanges>> {
+        let identity = self.catalog.identity_columns(&reference.from);
+        let removed = self.referencing(reference, changes, &identity).await?;
+        Ok((!removed.is_empty()).then(|| RowChanges { removed, ..RowChanges::new(Arc::clone(&reference.from)) }))
+    }
+
+    async fn set_to_null(&self, reference: &Reference, changes: &RowChanges) -> Result<Option<RowChanges>> {
+        let all: Vec<String> = reference.from.columns.iter().map(|column| column.name.clone()).collect();
+        let rows = self.referencing(reference, changes, &all).await?;
+        if rows.is_empty() {
+            return Ok(None);
         }
-    }
-}
-
-/// The table as a snapshot has it; `None` for one that the same transaction makes.
-async fn stored(snapshot: &Snapshot, table: &Arc<TableDefinition>) -> Result<Option<Arc<TableVersion>>> {
-    match snapshot.versions.contains_key(&table.id) {
-        true => snapshot.open(table).await.map(Some),
-        false => Ok(None),
-    }
-}
-
-/// Addresses of the rows with those keys, as far as there are any.
-async fn present(table: Option<&Arc<TableVersion>>, keys: &[KeyHash]) -> Result<Vec<Option<u64>>> {
-    match table {
-        Some(table) => table.addresses(keys).await,
-        None => Ok(vec![None; keys.len()]),
-    }
-}
-
-/// Checks every edge of an existing table against its vertices, for a graph that is being declared.
-pub(crate) async fn edges_have_end_points(head: &Snapshot, catalog: &Catalog, edge: &EdgeTable) -> Result<()> {
-    let Some(table) = catalog.tables.get(&edge.table) else { return Ok(()) };
-    let Some(graph) = catalog.graphs.values().find(|graph| graph.edges.contains(edge)) else { return Ok(()) };
-    for end in [&edge.source, &edge.destination] {
-        let vertex = graph
-            .get_vertex(&end.vertex)
-            .and_then(|vertex| catalog.tables.get(&vertex.table))
-            .ok_or_else(|| Error::internal(format!("vertex table \"{}\" is missing", end.vertex)))?;
-        let present = head.open(vertex).await?;
-        let request = crate::store::ScanRequest { columns: Some(end.columns.clone()), ..Default::default() };
-        let mut rows = head.open(table).await?.read(&request).await?;
-        while let Some(batch) = crate::stream::next(&mut rows).await? {
-            check_ends(edge, end, table, vertex, batch.columns(), Vertices::In(&present)).await?;
+        let mut identity = self.catalog.identity_columns(&reference.from);
+        identity.push(crate::change::ROW_ADDRESS.to_string());
+        let mut follow = RowChanges::new(Arc::clone(&reference.from));
+        for batch in rows {
+            follow.removed.push(picked(&batch, &identity)?);
+            let values = reference.from.columns.iter().zip(batch.columns()).map(|(column, values)| {
+                match reference.columns.contains(&column.name) {
+                    true => new_null_array(values.data_type(), values.len()),
+                    false => Arc::clone(values),
+                }
+            });
+            let values: Vec<ArrayRef> = values.collect();
+            if let Some(column) = reference.columns.iter().find(|name| is_not_null(&reference.from, name)) {
+                return Err(null_value(&reference.from, column));
+            }
+            let rows = RecordBatch::try_new(reference.from.arrow_schema(), values).map_err(internal)?;
+            follow.added.push(rows);
         }
+        Ok(Some(follow))
     }
-    Ok(())
-}
 
-/// The end points of a table's edges in every graph it is an edge table of, with the vertex table of each.
-fn end_points(catalog: &Catalog, table: TableId) -> Result<Vec<(&EdgeTable, &EndPoint, Arc<TableDefinition>)>> {
-    let mut ends: Vec<(&EdgeTable, &EndPoint, Arc<TableDefinition>)> = Vec::new();
-    for graph in catalog.graphs_of(table) {
-        for edge in graph.edges.iter().filter(|edge| edge.table == table) {
-            for end in [&edge.source, &edge.destination] {
-                let vertex = graph
-                    .get_vertex(&end.vertex)
-                    .and_then(|vertex| catalog.tables.get(&vertex.table))
-                    .ok_or_else(|| Error::internal(format!("vertex table \"{}\" is missing", end.vertex)))?;
-                ends.push((edge, end, Arc::clone(vertex)));
+    /// Rows that refer to rows of `changes` that are gone, with `output` columns and their addresses.
+    async fn referencing(
+        &self,
+        reference: &Reference,
+        changes: &RowChanges,
+        output: &[String],
+    ) -> Result<Vec<RecordBatch>> {
+        let from = self.table(&reference.from).await?;
+        let mut found = Vec::new();
+        for keys in self.gone_keys(reference, changes).await? {
+            let keys = as_types_of(&keys, &reference.from, &reference.columns)?;
+            found.extend(from.rows_where_in(&reference.columns, &keys, output).await?);
+        }
+        Ok(found)
+    }
+
+    /// Referenced keys that were there before `changes` and are not any more, batch by batch.
+    async fn gone_keys(&self, reference: &Reference, changes: &RowChanges) -> Result<Vec<Vec<ArrayRef>>> {
+        if changes.removed_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let after = self.table(&changes.table).await?;
+        let mut gone = Vec::new();
+        for batch in &changes.removed {
+            let keys = columns(batch, &reference.referenced)?;
+            let hashes = hash_unique_keys(&keys)?;
+            let present = after.addresses(&reference.referenced, &hashes).await?;
+            let is_gone = hashes.iter().zip(present).map(|(hash, present)| Some(hash.is_some() && present.is_none()));
+            let is_gone = is_gone.collect();
+            let keys: Vec<ArrayRef> =
+                keys.iter().map(|keys| filter(keys, &is_gone).map_err(internal)).collect::<Result<_>>()?;
+            if keys.first().is_some_and(|keys| !keys.is_empty()) {
+                gone.push(keys);
             }
         }
+        Ok(gone)
     }
-    Ok(ends)
-}
 
-/// Checks that the vertices in `keys` exist; gives their hashes.
-async fn check_ends(
-    edge: &EdgeTable,
-    end: &EndPoint,
-    table: &TableDefinition,
-    vertex: &TableDefinition,
-    keys: &[ArrayRef],
-    vertices: Vertices<'_>,
-) -> Result<Vec<KeyHash>> {
-    for (column, name) in keys.iter().zip(&end.columns) {
-        if column.null_count() > 0 {
-            return Err(null_value(table, name)
-                .with_detail(format!("Every edge of label \"{}\" needs both of its end points.", edge.label)));
+    /// Refuses to remove what is still referred to at the end.
+    async fn nothing_needs(&self, changes: &RowChanges) -> Result<()> {
+        if changes.removed_rows() == 0 && !changes.truncated {
+            return Ok(());
         }
+        for reference in self.catalog.references_to(changes.table.id)? {
+            if changes.truncated {
+                self.refuse_truncation(&reference).await?;
+                continue;
+            }
+            let rows = self.referencing(&reference, changes, &reference.columns).await?;
+            if let Some(first) = rows.first() {
+                return Err(reference.still_needed(&columns(first, &reference.columns)?));
+            }
+        }
+        Ok(())
     }
-    let hashes = hash_keys(keys)?;
-    let present = vertices.contains_all(&hashes).await?;
-    match present.iter().position(|present| !present) {
-        None => Ok(hashes),
-        Some(row) => Err(Error::new(
-            ErrorKind::ForeignKeyViolation,
-            format!(
-                "insert or update on table \"{}\" violates end point constraint \"{}\"",
-                table.name,
-                constraint(table, end)
-            ),
-        )
-        .with_detail(format!(
-            "Key ({})=({}) is not present in table \"{}\".",
-            end.columns.join(", "),
-            values(keys, row),
-            vertex.name
-        ))
-        .on_table(&table.name)
-        .on_constraint(constraint(table, end))),
+
+    /// A truncated table may be referred to by tables that are empty afterwards only.
+    async fn refuse_truncation(&self, reference: &Reference) -> Result<()> {
+        if reference.from.id == reference.to.id {
+            return Ok(());
+        }
+        let request = ScanRequest { columns: Some(reference.columns.clone()), limit: Some(1), ..Default::default() };
+        let mut rows = self.table(&reference.from).await?.read(&request).await?;
+        if stream::next(&mut rows).await?.is_none() {
+            return Ok(());
+        }
+        let detail = format!("Table \"{}\" references \"{}\".", reference.from.name, reference.to.name);
+        Err(Error::not_supported("cannot truncate a table referenced in a foreign key constraint")
+            .with_detail(detail)
+            .with_hint(format!(
+                "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                reference.from.name
+            )))
+    }
+
+    async fn references_exist(&self, changes: &RowChanges) -> Result<()> {
+        if changes.added_rows() == 0 {
+            return Ok(());
+        }
+        for reference in self.catalog.references_from(changes.table.id)? {
+            let to = self.table(&reference.to).await?;
+            for batch in &changes.added {
+                partners_exist(&reference, &to, batch).await?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn still_referenced(vertex: &TableDefinition, edges: &TableDefinition, end: &EndPoint, ends: &[ArrayRef]) -> Error {
-    let name = constraint(edges, end);
-    Error::new(
-        ErrorKind::ForeignKeyViolation,
-        format!(
-            "update or delete on table \"{}\" violates end point constraint \"{name}\" on table \"{}\"",
-            vertex.name, edges.name
-        ),
-    )
-    .with_detail(format!(
-        "Key ({})=({}) is still referenced from table \"{}\".",
-        vertex.primary_key.join(", "),
-        values(ends, 0),
-        edges.name
-    ))
-    .with_hint("Delete the edges first, or declare the edge table with ON DELETE CASCADE.")
-    .on_table(&edges.name)
-    .on_constraint(name)
+/// Refuses rows whose partner is not in `to`.
+pub(crate) async fn partners_exist(reference: &Reference, to: &TableState, rows: &RecordBatch) -> Result<()> {
+    let keys = columns(rows, &reference.columns)?;
+    reference.refuse_null_end(&keys)?;
+    let hashes = hash_unique_keys(&as_types_of(&keys, &reference.to, &reference.referenced)?)?;
+    let present = to.addresses(&reference.referenced, &hashes).await?;
+    match hashes.iter().zip(&present).position(|(hash, present)| hash.is_some() && present.is_none()) {
+        Some(row) => Err(reference.missing(&keys, row)),
+        None => Ok(()),
+    }
 }
 
-fn constraint(table: &TableDefinition, end: &EndPoint) -> String {
-    format!("{}_{}_fkey", table.name, end.columns.join("_"))
+/// Key values in the types of the columns that they are compared with.
+pub(crate) fn as_types_of(keys: &[ArrayRef], table: &TableDefinition, names: &[String]) -> Result<Vec<ArrayRef>> {
+    keys.iter()
+        .zip(names)
+        .map(|(values, name)| {
+            let wanted = table.column(name)?.sql_type.arrow_type();
+            if values.data_type() == &wanted { Ok(Arc::clone(values)) } else { cast(values, &wanted).map_err(internal) }
+        })
+        .collect()
 }
 
-fn conflict(table: &TableDefinition) -> Error {
-    Error::new(ErrorKind::SerializationFailure, "could not serialize access due to concurrent update")
-        .with_detail(format!("Table \"{}\" was changed by another transaction.", table.name))
-        .with_hint("Run the transaction again.")
-        .on_table(&table.name)
-}
-
-fn duplicate(table: &TableDefinition, keys: &[ArrayRef], row: usize) -> Error {
-    let constraint = table.primary_key_name();
-    Error::new(ErrorKind::UniqueViolation, format!("duplicate key value violates unique constraint \"{constraint}\""))
-        .with_detail(format!("Key ({})=({}) already exists.", table.primary_key.join(", "), values(keys, row)))
-        .on_table(&table.name)
-        .on_constraint(constraint)
-}
-
-fn null_value(table: &TableDefinition, column: &str) -> Error {
-    Error::new(
-        ErrorKind::NotNullViolation,
-        format!("null value in column \"{column}\" of relation \"{}\" violates not-null constraint", table.name),
-    )
-    .on_table(&table.name)
-    .on_column(column)
-}
-
-fn not_null(table: &TableDefinition, added: &[RecordBatch]) -> Result<()> {
+/// Refuses NULL where there must be none.
+pub(crate) fn not_null(table: &TableDefinition, added: &[RecordBatch]) -> Result<()> {
     for batch in added {
         for (definition, column) in table.columns.iter().zip(batch.columns()) {
-            let refused = definition.not_null || table.primary_key.contains(&definition.name);
-            if refused && column.logical_null_count() > 0 {
+            if is_not_null(table, &definition.name) && column.logical_null_count() > 0 {
                 return Err(null_value(table, &definition.name));
             }
         }
@@ -440,63 +280,104 @@ fn not_null(table: &TableDefinition, added: &[RecordBatch]) -> Result<()> {
     Ok(())
 }
 
-/// Text of a row of columns, for messages.
-fn values(columns: &[ArrayRef], row: usize) -> String {
-    let options = FormatOptions::default().with_null("null");
-    let texts: Vec<String> = columns
-        .iter()
-        .map(|column| match column.as_any().downcast_ref::<arrow::array::FixedSizeBinaryArray>() {
-            Some(uuids) => uuid::Uuid::from_slice(uuids.value(row)).map(|uuid| uuid.to_string()).unwrap_or_default(),
-            None => ArrayFormatter::try_new(column, &options)
-                .map(|formatter| formatter.value(row).to_string())
-                .unwrap_or_default(),
-        })
-        .collect();
-    texts.join(", ")
+fn is_not_null(table: &TableDefinition, column: &str) -> bool {
+    table.get_column(column).is_some_and(|column| column.not_null) || table.primary_key.iter().any(|key| key == column)
 }
 
-fn columns(batch: &RecordBatch, names: &[String]) -> Result<Vec<ArrayRef>> {
-    names
-        .iter()
-        .map(|name| {
-            batch.column_by_name(name).cloned().ok_or_else(|| Error::internal(format!("rows lack column \"{name}\"")))
-        })
-        .collect()
+/// Checks over the rows that a table has already, for constraints that a transaction declares.
+pub(crate) struct DeclarationChecks<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) before: &'a Catalog,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) state: &'a Pending,
 }
 
-pub(crate) fn key_columns(table: &TableDefinition, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-    columns(batch, &table.primary_key)
-}
-
-/// Hashes of the keys that a delta removes.
-pub(crate) fn removed_keys(delta: &Delta) -> Result<KeySet> {
-    let mut removed = KeySet::default();
-    for batch in &delta.removed {
-        removed.extend(hash_keys(&key_columns(&delta.table, batch)?)?.into_iter().map(|key| (key, ())));
+impl DeclarationChecks<'_> {
+    /// Checks every table and graph whose definition differs from that before.
+    pub(crate) async fn run(&self) -> Result<()> {
+        for table in self.catalog.tables.values() {
+            if let Some(before) = self.before.tables.get(&table.id)
+                && before != table
+            {
+                self.table(before, table).await?;
+            }
+        }
+        for graph in self.catalog.graphs.values() {
+            if self.before.graphs.get(&graph.name) == Some(graph) {
+                continue;
+            }
+            for table in graph.edges.iter().map(|edge| edge.table).collect::<std::collections::BTreeSet<TableId>>() {
+                for reference in self.catalog.references_from(table)?.iter().filter(|reference| reference.edge.is_some()) {
+                    self.all_partners_exist(reference).await?;
+                }
+            }
+            super::cover_checks::stored_texts_fit(self.snapshot, self.state, self.catalog, graph).await?;
+        }
+        Ok(())
     }
-    Ok(removed)
+
+    async fn table(&self, before: &TableDefinition, table: &Arc<TableDefinition>) -> Result<()> {
+        let state = self.snapshot.table_state(table, self.state).await?;
+        for column in &table.columns {
+            let was = before.get_column(&column.name).is_some_and(|column| column.not_null);
+            if is_not_null(table, &column.name) && !was {
+                let mut rows =
+                    state.read(&ScanRequest { columns: Some(vec![column.name.clone()]), ..Default::default() }).await?;
+                while let Some(batch) = stream::next(&mut rows).await? {
+                    if batch.column(0).logical_null_count() > 0 {
+                        let message =
+                            format!("column \"{}\" of relation \"{}\" contains null values", column.name, table.name);
+                        return Err(Error::new(ErrorKind::NotNullViolation, message)
+                            .on_table(&table.name)
+                            .on_column(&column.name));
+                    }
+                }
+            }
+        }
+        let known = before.unique_keys();
+        for key in table.unique_keys().iter().filter(|key| known.iter().all(|known| known.columns != key.columns)) {
+            if let Some(row) = state.first_duplicate(&key.columns).await? {
+                let message = format!("could not create unique index \"{}\"", key.name);
+                let detail =
+                    format!("Key ({})=({}) is duplicated.", key.columns.join(", "), super::messages::key_text(row.columns(), 0));
+                return Err(Error::new(ErrorKind::UniqueViolation, message)
+                    .with_detail(detail)
+                    .on_table(&table.name)
+                    .on_constraint(&key.name));
+            }
+        }
+        for reference in self.catalog.references_from(table.id)? {
+            let is_known = before.foreign_keys.iter().any(|key| key.name == reference.name && key.columns == reference.columns);
+            if reference.edge.is_none() && !is_known {
+                self.all_partners_exist(&reference).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_partners_exist(&self, reference: &Reference) -> Result<()> {
+        let to = self.snapshot.table_state(&reference.to, self.state).await?;
+        let from = self.snapshot.table_state(&reference.from, self.state).await?;
+        let mut rows = from.read(&ScanRequest { columns: Some(distinct(&reference.columns)), ..Default::default() }).await?;
+        while let Some(batch) = stream::next(&mut rows).await? {
+            partners_exist(reference, &to, &batch).await?;
+        }
+        Ok(())
+    }
 }
 
-/// Keys of vertices that are there before and not after; `None` where there are none or the table has no one-column key.
-fn deleted_vertices(delta: &Delta) -> Result<Option<ArrayRef>> {
-    if delta.table.primary_key.len() != 1 || delta.removed_rows() == 0 {
-        return Ok(None);
-    }
-    let mut kept = KeySet::default();
-    for batch in &delta.added {
-        kept.extend(hash_keys(&key_columns(&delta.table, batch)?)?.into_iter().map(|key| (key, ())));
-    }
-    let mut deleted = Vec::new();
-    for batch in &delta.removed {
-        let keys = key_columns(&delta.table, batch)?;
-        let gone = hash_keys(&keys)?.iter().map(|key| Some(!kept.contains_key(key))).collect();
-        deleted.push(arrow::compute::filter(&keys[0], &gone).map_err(|error| Error::internal(error.to_string()))?);
-    }
-    let parts: Vec<&dyn Array> = deleted.iter().map(AsRef::as_ref).collect();
-    let keys = concat(&parts).map_err(|error| Error::internal(error.to_string()))?;
-    Ok((!keys.is_empty()).then_some(keys))
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::new();
+    distinct.extend(names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name)).map(|(_, name)| name.clone()));
+    distinct
 }
 
-fn addresses(batches: &[RecordBatch]) -> HashSet<u64> {
-    batches.iter().flat_map(|batch| row_addresses(batch).values().to_vec()).collect()
+fn picked(batch: &RecordBatch, names: &[String]) -> Result<RecordBatch> {
+    let positions: Vec<usize> =
+        names.iter().map(|name| batch.schema_ref().index_of(name).map_err(internal)).collect::<Result<_>>()?;
+    batch.project(&positions).map_err(internal)
+}
+
+fn internal(error: arrow::error::ArrowError) -> Error {
+    Error::internal(error.to_string())
 }

@@ -8,6 +8,7 @@ use arrow::datatypes::DataType;
 use crate::catalog::{Catalog, GraphDefinition, TableDefinition, TableId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::cover::MAX_TEXT_BYTES;
+use crate::pending::Pending;
 use crate::snapshot::Snapshot;
 use crate::store::ScanRequest;
 use crate::stream;
@@ -25,7 +26,12 @@ pub(crate) fn texts_fit(catalog: &Catalog, table: &TableDefinition, added: &[Rec
 }
 
 /// Checks the rows that the tables of a graph have already, for a graph that is being declared.
-pub(crate) async fn stored_texts_fit(head: &Snapshot, catalog: &Catalog, graph: &GraphDefinition) -> Result<()> {
+pub(crate) async fn stored_texts_fit(
+    head: &Snapshot,
+    state: &Pending,
+    catalog: &Catalog,
+    graph: &GraphDefinition,
+) -> Result<()> {
     for id in graph.tables() {
         let Some(table) = catalog.tables.get(&id) else { continue };
         for properties in covered(graph, id) {
@@ -34,11 +40,11 @@ pub(crate) async fn stored_texts_fit(head: &Snapshot, catalog: &Catalog, graph: 
                 .filter(|name| table.get_column(name).is_some_and(|c| c.sql_type.arrow_type() == DataType::Utf8))
                 .cloned()
                 .collect();
-            if texts.is_empty() || !head.versions.contains_key(&id) {
+            if texts.is_empty() {
                 continue;
             }
             let request = ScanRequest { columns: Some(texts.clone()), ..ScanRequest::default() };
-            let mut rows = head.open(table).await?.read(&request).await?;
+            let mut rows = head.table_state(table, state).await?.read(&request).await?;
             while let Some(batch) = stream::next(&mut rows).await? {
                 check(graph, table, &texts, &batch)?;
             }

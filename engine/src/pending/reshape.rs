@@ -1,0 +1,103 @@
+//! What ALTER TABLE makes of rows that are stored in the shape they had before.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+
+use crate::catalog::{ColumnSource, TableDefinition};
+use crate::error::{Error, Result};
+
+/// How rows of a new definition come from rows as they are stored.
+#[derive(Debug, Clone)]
+pub struct Reshape {
+    /// The definition that the stored rows have.
+    stored: Arc<TableDefinition>,
+    /// For every column of the new definition.
+    sources: Vec<ColumnSource>,
+}
+
+impl Reshape {
+    /// A change from `stored` by `sources`, one per column of the new definition.
+    pub fn new(stored: Arc<TableDefinition>, sources: Vec<ColumnSource>) -> Result<Self> {
+        for source in &sources {
+            if let ColumnSource::Column(name) = source {
+                stored.column(name)?;
+            }
+        }
+        Ok(Reshape { stored, sources })
+    }
+
+    /// A change that leaves every column as it is.
+    pub(crate) fn unchanged(table: &Arc<TableDefinition>) -> Vec<ColumnSource> {
+        table.columns.iter().map(|column| ColumnSource::Column(column.name.clone())).collect()
+    }
+
+    /// This change and then another, whose sources are columns of `between`, the definition that this one leads to.
+    pub(crate) fn then(&self, between: &TableDefinition, sources: &[ColumnSource]) -> Result<Self> {
+        let sources = sources
+            .iter()
+            .map(|source| match source {
+                ColumnSource::Value(_) => Ok(source.clone()),
+                ColumnSource::Column(name) => {
+                    between.column(name)?;
+                    let position = between.columns.iter().position(|column| &column.name == name);
+                    let source = position.and_then(|position| self.sources.get(position));
+                    source.cloned().ok_or_else(|| Error::internal(format!("column \"{name}\" has no source")))
+                }
+            })
+            .collect::<Result<_>>()?;
+        Ok(Reshape { stored: Arc::clone(&self.stored), sources })
+    }
+
+    /// The definition that the stored rows have.
+    pub fn stored(&self) -> &Arc<TableDefinition> {
+        &self.stored
+    }
+
+    /// Where the column at a position of the new definition comes from.
+    pub fn source(&self, position: usize) -> &ColumnSource {
+        &self.sources[position]
+    }
+
+    /// The stored columns that columns of the new definition come from, by name.
+    pub fn stored_columns(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for source in &self.sources {
+            if let ColumnSource::Column(name) = source
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// Rows of `table`, the new definition, out of rows that have the columns they come from.
+    pub fn rows(&self, table: &TableDefinition, rows: &RecordBatch) -> Result<RecordBatch> {
+        reshaped(table, &self.sources, rows)
+    }
+}
+
+/// Rows of `table` by `sources` out of rows that have the columns they come from.
+pub(crate) fn reshaped(table: &TableDefinition, sources: &[ColumnSource], rows: &RecordBatch) -> Result<RecordBatch> {
+    let columns = sources
+        .iter()
+        .map(|source| match source {
+            ColumnSource::Column(name) => rows
+                .column_by_name(name)
+                .cloned()
+                .ok_or_else(|| Error::internal(format!("rows lack column \"{name}\""))),
+            ColumnSource::Value(value) => {
+                value.to_array_of_size(rows.num_rows()).map_err(|error| Error::internal(error.to_string()))
+            }
+        })
+        .collect::<Result<Vec<ArrayRef>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(table.arrow_schema(), columns, &options).map_err(|error| {
+        // Every type was checked by whoever made the sources; what is left is NULL where none may be.
+        let message = format!("column of relation \"{}\" contains null values", table.name);
+        Error::new(crate::error::ErrorKind::NotNullViolation, message)
+            .with_detail(error.to_string())
+            .on_table(&table.name)
+    })
+}

@@ -1,0 +1,203 @@
+//! First committer wins: which keys recent commits have written, so that a transaction that read an older snapshot notices.
+//!
+//! A row of a table with a primary key is known by its key, whatever address it has; of a table without one, by its address,
+//! and by the fragment that folding has moved it out of. What is remembered is bounded: when it grows too large, or nobody is
+//! left who could ask, it is forgotten, and a transaction that is older than that counts as in conflict. So what is
+//! remembered decides how often a transaction is refused without need, never whether it is right.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::catalog::{TableDefinition, TableId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::key_index::{KeyHash, KeyMap};
+
+/// Keys that are remembered at the most, over all tables: about 100 MB.
+const MOST_KEYS: usize = 4_000_000;
+
+/// What one commit has written of a table.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// Primary keys of rows that went or came.
+    pub(crate) keys: Vec<KeyHash>,
+    /// Addresses of rows that went, for a table without a primary key.
+    pub(crate) addresses: Vec<u64>,
+    /// Fragments whose rows have moved.
+    pub(crate) fragments: Vec<u64>,
+    /// Whether all of it has been replaced, or its definition.
+    pub(crate) everything: bool,
+}
+
+/// What commits have written since some moment.
+#[derive(Debug, Default)]
+pub(crate) struct RecentWrites {
+    tables: HashMap<TableId, TableWrites>,
+    remembered: usize,
+    /// Of commits up to this one nothing is known.
+    horizon: u64,
+}
+
+#[derive(Debug, Default)]
+struct TableWrites {
+    keys: KeyMap<u64>,
+    addresses: HashMap<u64, u64>,
+    fragments: HashMap<u64, u64>,
+    everything: u64,
+}
+
+impl RecentWrites {
+    /// Nothing is known of commits up to `seq`.
+    pub(crate) fn since(seq: u64) -> Self {
+        RecentWrites { horizon: seq, ..RecentWrites::default() }
+    }
+
+    /// Notes what commit `seq` has written.
+    pub(crate) fn note(&mut self, seq: u64, table: TableId, written: Written) {
+        let writes = self.tables.entry(table).or_default();
+        let before = writes.remembered();
+        writes.keys.extend(written.keys.into_iter().map(|key| (key, seq)));
+        writes.addresses.extend(written.addresses.into_iter().map(|address| (address, seq)));
+        writes.fragments.extend(written.fragments.into_iter().map(|fragment| (fragment, seq)));
+        if written.everything {
+            writes.everything = seq;
+        }
+        self.remembered += writes.remembered() - before;
+        if self.remembered > MOST_KEYS {
+            self.forget(seq);
+        }
+    }
+
+    /// Forgets everything up to `seq` when nobody reads an older snapshot.
+    pub(crate) fn forget_unless_read(&mut self, seq: u64, pins: &Pins) {
+        if pins.oldest().is_none_or(|oldest| oldest >= seq) {
+            self.forget(seq);
+        }
+    }
+
+    fn forget(&mut self, seq: u64) {
+        self.tables.clear();
+        self.remembered = 0;
+        self.horizon = seq;
+    }
+
+    /// Refuses a transaction over snapshot `base` that writes rows, or wants to find them unchanged, which somebody else has
+    /// written since.
+    pub(crate) fn check(&self, table: &TableDefinition, base: u64, keys: &[KeyHash], addresses: &[u64]) -> Result<()> {
+        let writes = self.tables.get(&table.id);
+        let whole = base < self.horizon || writes.is_some_and(|writes| writes.everything > base);
+        let lost = whole
+            || writes.is_some_and(|writes| {
+                let newer = |seq: Option<&u64>| seq.is_some_and(|seq| *seq > base);
+                keys.iter().any(|key| newer(writes.keys.get(key)))
+                    || addresses.iter().any(|address| {
+                        newer(writes.addresses.get(address)) || newer(writes.fragments.get(&(address >> 32)))
+                    })
+            });
+        if lost { Err(conflict(table)) } else { Ok(()) }
+    }
+
+    /// Whether the whole of a table may have changed since `base`.
+    pub(crate) fn replaced_since(&self, table: TableId, base: u64) -> bool {
+        base < self.horizon || self.tables.get(&table).is_some_and(|writes| writes.everything > base)
+    }
+}
+
+impl TableWrites {
+    fn remembered(&self) -> usize {
+        self.keys.len() + self.addresses.len() + self.fragments.len()
+    }
+}
+
+/// `40001`.
+pub(crate) fn conflict(table: &TableDefinition) -> Error {
+    Error::new(ErrorKind::SerializationFailure, "could not serialize access due to concurrent update")
+        .with_detail(format!("Rows of table \"{}\" were changed by another transaction.", table.name))
+        .with_hint("Run the transaction again.")
+        .on_table(&table.name)
+}
+
+/// The snapshots that are being read.
+#[derive(Debug, Default)]
+pub(crate) struct Pins(Mutex<BTreeMap<u64, usize>>);
+
+impl Pins {
+    /// Notes a reader of snapshot `seq`, until the pin is dropped.
+    pub(crate) fn pin(self: &Arc<Self>, seq: u64) -> Arc<Pin> {
+        *self.0.lock().entry(seq).or_default() += 1;
+        Arc::new(Pin { seq, pins: Arc::clone(self) })
+    }
+
+    /// The oldest snapshot that is being read.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.0.lock().keys().next().copied()
+    }
+}
+
+/// Somebody reads a snapshot.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    seq: u64,
+    pins: Arc<Pins>,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.pins.0.lock();
+        if let Some(readers) = pins.get_mut(&self.seq) {
+            *readers -= 1;
+            if *readers == 0 {
+                pins.remove(&self.seq);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::key_index::hash_keys;
+    use arrow::array::Int64Array;
+
+    fn key(id: i64) -> KeyHash {
+        hash_keys(&[Arc::new(Int64Array::from(vec![id]))]).unwrap()[0]
+    }
+
+    fn lost(writes: &RecentWrites, table: &TableDefinition, base: u64, id: i64) -> bool {
+        writes.check(table, base, &[key(id)], &[]).is_err()
+    }
+
+    #[test]
+    fn only_the_same_key_and_only_later_is_a_conflict() {
+        let table = TableDefinition::new("t", Vec::new(), Vec::new());
+        let mut writes = RecentWrites::since(3);
+        writes.note(5, table.id, Written { keys: vec![key(1)], ..Written::default() });
+        assert!(lost(&writes, &table, 4, 1));
+        assert!(!lost(&writes, &table, 4, 2));
+        assert!(!lost(&writes, &table, 5, 1));
+    }
+
+    #[test]
+    fn what_was_forgotten_counts_as_a_conflict() {
+        let table = TableDefinition::new("t", Vec::new(), Vec::new());
+        let pins = Arc::new(Pins::default());
+        let mut writes = RecentWrites::since(3);
+        assert!(lost(&writes, &table, 2, 7));
+        let reader = pins.pin(4);
+        writes.forget_unless_read(6, &pins);
+        assert!(!lost(&writes, &table, 4, 7));
+        drop(reader);
+        writes.forget_unless_read(6, &pins);
+        assert!(lost(&writes, &table, 4, 7));
+    }
+
+    #[test]
+    fn rows_without_a_key_conflict_by_address_and_by_the_fragment_they_left() {
+        let table = TableDefinition::new("t", Vec::new(), Vec::new());
+        let mut writes = RecentWrites::since(0);
+        writes.note(5, table.id, Written { addresses: vec![7], fragments: vec![2], ..Written::default() });
+        let check = |address: u64| writes.check(&table, 4, &[], &[address]).is_err();
+        assert_eq!((check(7), check(8), check(2 << 32 | 1), check(3 << 32)), (true, false, true, false));
+    }
+}
