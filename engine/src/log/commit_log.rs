@@ -103,6 +103,8 @@ mod tests {
             tables: vec![],
             catalog: "c".into(),
             notes: None,
+            members: vec![],
+            sequences: vec![],
             redo: vec![],
         }
     }

@@ -9,4 +9,4 @@ pub mod commit_log;
 pub mod record;
 
 pub use commit_log::CommitLog;
-pub use record::{CommitRecord, TableEntry, TableRedo};
+pub use record::{CommitRecord, SequenceEntry, TableEntry, TableRedo};

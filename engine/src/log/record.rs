@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::catalog::TableId;
+use crate::catalog::{SequenceId, TableId};
 use crate::error::{Error, Result};
 
 /// The format version of records that this code writes and the newest that it reads.
@@ -30,6 +30,12 @@ pub struct CommitRecord {
     /// What made it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// The transactions that it commits together, in order, where they are more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Uuid>,
+    /// How far every sequence has counted that has given a value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<SequenceEntry>,
     /// The staged Lance transactions of this commit: what recovery repeats where a table is still below its version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redo: Vec<TableRedo>,
@@ -44,6 +50,17 @@ pub struct TableEntry {
     pub id: TableId,
     /// Lance version.
     pub version: u64,
+}
+
+/// How far a sequence has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceEntry {
+    /// Identity.
+    pub id: SequenceId,
+    /// No value up to this one (down to it, where the sequence counts down) is given again.
+    pub last: i64,
+    /// Whether `last` itself counts as given.
+    pub called: bool,
 }
 
 /// A staged Lance transaction.
@@ -112,6 +129,8 @@ mod tests {
             tables: vec![TableEntry { table: "t".into(), id: TableId(Uuid::from_u128(2)), version: 3 }],
             catalog: "00000000000000000002-x.json".into(),
             notes: None,
+            members: vec![],
+            sequences: vec![],
             redo: vec![TableRedo {
                 id: TableId(Uuid::from_u128(2)),
                 directory: "t-2.lance".into(),
@@ -132,6 +151,24 @@ mod tests {
         );
         assert_eq!(String::from_utf8(sample().encode().unwrap()).unwrap(), expected);
         assert_eq!(CommitRecord::decode("x", expected.as_bytes()).unwrap(), sample());
+    }
+
+    #[test]
+    fn the_bytes_of_members_and_sequences_are_fixed() {
+        let mut record = sample();
+        record.members = vec![Uuid::from_u128(1), Uuid::from_u128(4)];
+        record.sequences = vec![SequenceEntry { id: SequenceId(Uuid::from_u128(5)), last: -33, called: true }];
+        record.redo.clear();
+        let expected = concat!(
+            r#"{"format":1,"seq":7,"tx_id":"00000000-0000-0000-0000-000000000001","#,
+            r#""timestamp":"2023-11-14T22:13:20.000005Z","epoch":2,"#,
+            r#""tables":[{"table":"t","id":"00000000-0000-0000-0000-000000000002","version":3}],"#,
+            r#""catalog":"00000000000000000002-x.json","#,
+            r#""members":["00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000004"],"#,
+            r#""sequences":[{"id":"00000000-0000-0000-0000-000000000005","last":-33,"called":true}]}"#
+        );
+        assert_eq!(String::from_utf8(record.encode().unwrap()).unwrap(), expected);
+        assert_eq!(CommitRecord::decode("x", expected.as_bytes()).unwrap(), record);
     }
 
     #[test]

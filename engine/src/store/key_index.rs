@@ -1,14 +1,16 @@
-//! Primary keys in memory: where each key's row is, for the version at the head.
+//! Unique keys in memory: where each key's row is, for the version at the head and the versions shortly before it.
 //!
-//! A key is known by a 128-bit hash under a secret that is made anew in every process, so that nobody can choose colliding
-//! keys. The index answers only for the version it stands at; a reader at another version looks keys up by a scan. It is
-//! derived: it is built by a scan of the key columns when first needed, and kept by every commit after that.
+//! A table has one index for its primary key and one for every UNIQUE constraint. A key is known by a 128-bit hash under a
+//! secret that is made anew in every process, so that nobody can choose colliding keys; a key with a NULL in it is in no
+//! index. An index is derived: it is built by a scan of the key columns when first needed, and kept by every commit after
+//! that. What a commit overwrites is remembered for a while, so that a transaction whose snapshot is some commits old finds
+//! its keys as quickly as one at the head; a reader at any other version builds an index of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::row::{RowConverter, SortField};
 use parking_lot::{Mutex, RwLock};
 
@@ -37,6 +39,14 @@ pub fn hash_keys(columns: &[ArrayRef]) -> Result<Vec<KeyHash>> {
     Ok(rows.iter().map(|row| KeyHash::of(row.as_ref())).collect())
 }
 
+/// Hashes every row of the columns of a unique key; `None` where one of them is NULL, since no two such rows are equal.
+pub(crate) fn hash_unique_keys(columns: &[ArrayRef]) -> Result<Vec<Option<KeyHash>>> {
+    let hashes = hash_keys(columns)?;
+    let nulls: Vec<_> = columns.iter().filter_map(|column| column.logical_nulls()).collect();
+    let is_null = |row: usize| nulls.iter().any(|nulls| nulls.is_null(row));
+    Ok(hashes.into_iter().enumerate().map(|(row, hash)| (!is_null(row)).then_some(hash)).collect())
+}
+
 /// The hash is the hash: no second hashing in the map.
 #[derive(Default)]
 pub(crate) struct Passthrough(u64);
@@ -58,7 +68,13 @@ pub(crate) type Map<V> = HashMap<KeyHash, V, BuildHasherDefault<Passthrough>>;
 /// A set of keys, for checks inside one transaction.
 pub(crate) type KeySet = Map<()>;
 
-/// Row addresses by key at one table version.
+/// Versions before its own that an index answers for, at the most.
+const RECENT_VERSIONS: usize = 256;
+
+/// Overwritten addresses that an index remembers, over all commits.
+const REMEMBERED_ADDRESSES: usize = 200_000;
+
+/// Row addresses by key: at one table version, and at those before it that are still remembered.
 #[derive(Debug, Default)]
 pub struct KeyIndex {
     state: RwLock<State>,
@@ -68,18 +84,42 @@ pub struct KeyIndex {
 struct State {
     version: u64,
     addresses: Map<u64>,
+    /// What commits overwrote, the newest last; each leads from its version to the next entry's, the last to `version`.
+    past: VecDeque<Overwritten>,
+    remembered: usize,
+}
+
+/// What the keys that a commit touched were before it.
+#[derive(Debug)]
+struct Overwritten {
+    version: u64,
+    addresses: Map<Option<u64>>,
 }
 
 impl KeyIndex {
     /// An index of `(key, row address)` pairs at `version`.
     pub fn new(version: u64, pairs: impl IntoIterator<Item = (KeyHash, u64)>) -> Self {
-        KeyIndex { state: RwLock::new(State { version, addresses: pairs.into_iter().collect() }) }
+        let addresses = pairs.into_iter().collect();
+        KeyIndex { state: RwLock::new(State { version, addresses, ..State::default() }) }
     }
 
-    /// Addresses of `keys` (`None`: no such row), or `None` where the index stands at another version.
+    /// Addresses of `keys` (`None`: no such row), or `None` where the index does not know that version.
     pub fn addresses(&self, version: u64, keys: &[KeyHash]) -> Option<Vec<Option<u64>>> {
         let state = self.state.read();
-        (state.version == version).then(|| keys.iter().map(|key| state.addresses.get(key).copied()).collect())
+        if state.version == version {
+            return Some(keys.iter().map(|key| state.addresses.get(key).copied()).collect());
+        }
+        let from = state.past.iter().position(|past| past.version == version)?;
+        // The first commit after that version that touched a key knows what it was.
+        let at_version = |key: &KeyHash| match state.past.range(from..).find_map(|past| past.addresses.get(key)) {
+            Some(before) => *before,
+            None => state.addresses.get(key).copied(),
+        };
+        Some(keys.iter().map(at_version).collect())
+    }
+
+    fn version(&self) -> u64 {
+        self.state.read().version
     }
 
     /// Moves the index on by one commit.
@@ -94,58 +134,84 @@ impl KeyIndex {
         if state.version != from {
             return false;
         }
+        let mut before = Overwritten { version: from, addresses: Map::default() };
         for key in removed {
-            state.addresses.remove(key);
+            let known = state.addresses.remove(key);
+            before.note(*key, known);
         }
-        state.addresses.extend(added);
+        for (key, address) in added {
+            let known = state.addresses.insert(key, address);
+            before.note(key, known);
+        }
         state.version = to;
+        state.remember(before);
         true
     }
 }
 
+impl Overwritten {
+    /// Notes what a key was before the commit. A commit too large to be remembered is noted in part only, and then dropped.
+    fn note(&mut self, key: KeyHash, address: Option<u64>) {
+        if self.addresses.len() <= REMEMBERED_ADDRESSES {
+            self.addresses.entry(key).or_insert(address);
+        }
+    }
+}
+
+impl State {
+    fn remember(&mut self, overwritten: Overwritten) {
+        self.remembered += overwritten.addresses.len();
+        self.past.push_back(overwritten);
+        while self.remembered > REMEMBERED_ADDRESSES || self.past.len() > RECENT_VERSIONS {
+            let Some(oldest) = self.past.pop_front() else { break };
+            self.remembered -= oldest.addresses.len();
+        }
+    }
+}
+
+/// Which key of which table.
+type KeyName = (TableId, Vec<String>);
+
 /// The key indexes of all tables, each built when first needed.
 #[derive(Debug, Default)]
 pub struct KeyIndexes {
-    indexes: Mutex<HashMap<TableId, Arc<KeyIndex>>>,
+    indexes: Mutex<HashMap<KeyName, Arc<KeyIndex>>>,
 }
 
 impl KeyIndexes {
-    /// The index of a table, where it has been built.
-    pub fn get(&self, table: TableId) -> Option<Arc<KeyIndex>> {
-        self.indexes.lock().get(&table).cloned()
+    /// The index of a table's key, where it has been built.
+    pub fn get(&self, table: TableId, columns: &[String]) -> Option<Arc<KeyIndex>> {
+        self.indexes.lock().get(&(table, columns.to_vec())).cloned()
     }
 
-    /// Keeps an index; where another was built meanwhile and stands at a newer version, that one stays.
-    pub fn put(&self, table: TableId, index: KeyIndex) -> Arc<KeyIndex> {
+    /// Keeps an index, unless there is one at the same or a newer version.
+    pub fn put(&self, table: TableId, columns: &[String], index: &Arc<KeyIndex>) {
         let mut indexes = self.indexes.lock();
-        if let Some(present) = indexes.get(&table)
-            && present.state.read().version >= index.state.read().version
-        {
-            return Arc::clone(present);
+        let key = (table, columns.to_vec());
+        if indexes.get(&key).is_none_or(|present| present.version() < index.version()) {
+            indexes.insert(key, Arc::clone(index));
         }
-        let index = Arc::new(index);
-        indexes.insert(table, Arc::clone(&index));
-        index
     }
 
-    /// Moves a table's index on by one commit; an index that does not stand at `from` is forgotten.
+    /// Moves the index of a table's key on by one commit; one that does not stand at `from` is forgotten.
     pub fn advance(
         &self,
         table: TableId,
+        columns: &[String],
         from: u64,
         to: u64,
         removed: &[KeyHash],
         added: impl IntoIterator<Item = (KeyHash, u64)>,
     ) {
-        let Some(index) = self.get(table) else { return };
+        let Some(index) = self.get(table, columns) else { return };
         if !index.advance(from, to, removed, added) {
-            self.forget(table);
+            self.indexes.lock().remove(&(table, columns.to_vec()));
         }
     }
 
-    /// Drops a table's index; it is built again when needed.
+    /// Drops all indexes of a table; they are built again when needed.
     pub fn forget(&self, table: TableId) {
-        self.indexes.lock().remove(&table);
+        self.indexes.lock().retain(|(known, _), _| *known != table);
     }
 }
 
@@ -158,11 +224,16 @@ mod tests {
         hash_keys(&[Arc::new(Int64Array::from(values.to_vec()))]).unwrap()
     }
 
+    fn id() -> Vec<String> {
+        vec!["id".into()]
+    }
+
     #[test]
-    fn an_index_answers_for_its_version_only() {
+    fn an_index_answers_for_versions_it_knows_only() {
         let keys = hashes(&[1, 2]);
         let index = KeyIndex::new(4, [(keys[0], 10)]);
         assert_eq!(index.addresses(4, &keys), Some(vec![Some(10), None]));
+        assert_eq!(index.addresses(3, &keys), None);
         assert_eq!(index.addresses(5, &keys), None);
     }
 
@@ -171,11 +242,50 @@ mod tests {
         let keys = hashes(&[1, 2, 3]);
         let indexes = KeyIndexes::default();
         let table = TableId(uuid::Uuid::nil());
-        indexes.put(table, KeyIndex::new(1, [(keys[0], 10), (keys[1], 11)]));
-        indexes.advance(table, 1, 2, &keys[..1], [(keys[2], 12)]);
-        assert_eq!(indexes.get(table).unwrap().addresses(2, &keys), Some(vec![None, Some(11), Some(12)]));
-        indexes.advance(table, 7, 8, &[], []);
-        assert!(indexes.get(table).is_none());
+        indexes.put(table, &id(), &Arc::new(KeyIndex::new(1, [(keys[0], 10), (keys[1], 11)])));
+        indexes.advance(table, &id(), 1, 2, &keys[..1], [(keys[2], 12)]);
+        assert_eq!(indexes.get(table, &id()).unwrap().addresses(2, &keys), Some(vec![None, Some(11), Some(12)]));
+        indexes.advance(table, &id(), 7, 8, &[], []);
+        assert!(indexes.get(table, &id()).is_none());
+    }
+
+    #[test]
+    fn versions_shortly_before_the_head_are_remembered() {
+        let keys = hashes(&[1, 2, 3]);
+        let index = KeyIndex::new(1, [(keys[0], 10), (keys[1], 11)]);
+        assert!(index.advance(1, 2, &keys[..1], [(keys[2], 12)]));
+        assert!(index.advance(2, 3, &keys[1..2], [(keys[1], 20), (keys[0], 21)]));
+        assert_eq!(index.addresses(1, &keys), Some(vec![Some(10), Some(11), None]));
+        assert_eq!(index.addresses(2, &keys), Some(vec![None, Some(11), Some(12)]));
+        assert_eq!(index.addresses(3, &keys), Some(vec![Some(21), Some(20), Some(12)]));
+        for version in 3..3 + RECENT_VERSIONS as u64 {
+            assert!(index.advance(version, version + 1, &[], []));
+        }
+        assert_eq!(index.addresses(2, &keys), None);
+        assert_eq!(index.addresses(3, &keys), Some(vec![Some(21), Some(20), Some(12)]));
+    }
+
+    #[test]
+    fn each_key_of_a_table_has_its_own_index() {
+        let keys = hashes(&[1]);
+        let (indexes, table, other) = (KeyIndexes::default(), TableId(uuid::Uuid::nil()), vec!["mail".to_string()]);
+        indexes.put(table, &id(), &Arc::new(KeyIndex::new(1, [(keys[0], 10)])));
+        assert!(indexes.get(table, &other).is_none());
+        indexes.put(table, &other, &Arc::new(KeyIndex::new(1, [])));
+        assert_eq!(indexes.get(table, &other).unwrap().addresses(1, &keys), Some(vec![None]));
+        indexes.forget(table);
+        assert!(indexes.get(table, &id()).is_none() && indexes.get(table, &other).is_none());
+    }
+
+    #[test]
+    fn a_key_with_a_null_has_no_hash() {
+        let columns: [ArrayRef; 2] = [
+            Arc::new(Int64Array::from(vec![Some(1), None, Some(1)])),
+            Arc::new(StringArray::from(vec![Some("a"), Some("a"), None])),
+        ];
+        let hashes = hash_unique_keys(&columns).unwrap();
+        assert!(hashes[0].is_some());
+        assert_eq!(hashes[1..], [None, None]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! How SQL types that Lance lacks are kept in its files.
 //!
 //! Only `interval` is different on disk: 16 bytes, little endian: months (i32), days (i32), nanoseconds (i64).
+//!
+//! Every column may hold NULLs as far as the files are concerned. NOT NULL is the catalog's, so that taking it away, or
+//! declaring it for rows that comply, rewrites nothing.
 
 use std::sync::Arc;
 
@@ -17,29 +20,17 @@ use crate::error::{Error, Result};
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const STORED_INTERVAL: DataType = DataType::FixedSizeBinary(16);
 
-/// Whether rows of this schema differ on disk.
-pub(super) fn differs(schema: &Schema) -> bool {
-    schema.fields().iter().any(|field| field.data_type() == &INTERVAL)
-}
-
 /// The schema on disk.
 pub(super) fn stored_schema(schema: &Schema) -> SchemaRef {
-    let fields: Vec<Field> = schema
-        .fields()
-        .iter()
-        .map(|field| match field.data_type() {
-            &INTERVAL => field.as_ref().clone().with_data_type(STORED_INTERVAL),
-            _ => field.as_ref().clone(),
-        })
-        .collect();
-    Arc::new(Schema::new(fields))
+    let stored = |field: &Field| match field.data_type() {
+        &INTERVAL => field.clone().with_data_type(STORED_INTERVAL).with_nullable(true),
+        _ => field.clone().with_nullable(true),
+    };
+    Arc::new(Schema::new(schema.fields().iter().map(|field| stored(field)).collect::<Vec<_>>()))
 }
 
-/// Rows as they are on disk.
-pub(super) fn to_stored(batch: &RecordBatch) -> Result<RecordBatch> {
-    if !differs(batch.schema_ref()) {
-        return Ok(batch.clone());
-    }
+/// Rows as they are on disk; `schema` is the [`stored_schema`] of their table.
+pub(super) fn to_stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = batch
         .columns()
         .iter()
@@ -48,7 +39,7 @@ pub(super) fn to_stored(batch: &RecordBatch) -> Result<RecordBatch> {
             _ => Ok(Arc::clone(column)),
         })
         .collect::<Result<Vec<_>>>()?;
-    rebuild(stored_schema(batch.schema_ref()), columns, batch.num_rows())
+    rebuild(Arc::clone(schema), columns, batch.num_rows())
 }
 
 /// Rows from disk, as `schema` says.
@@ -124,7 +115,7 @@ mod tests {
             Some(IntervalMonthDayNano::new(i32::MAX, i32::MIN, i64::MIN)),
         ]);
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(intervals)]).unwrap();
-        let stored = to_stored(&batch).unwrap();
+        let stored = to_stored(&batch, &stored_schema(&schema)).unwrap();
         assert_eq!(stored.column(0).data_type(), &STORED_INTERVAL);
         assert_eq!(from_stored(&stored, &schema).unwrap(), batch);
     }

@@ -3,7 +3,7 @@
 //! * [`table`] is a table at one version: scans, counts, look-ups by key, and what changed since an older version.
 //! * [`staging`] writes rows that nobody sees yet ([`StagedWrite`], [`StagedLoad`]).
 //! * [`publishing`] turns a staged write into exactly the version its commit record names.
-//! * [`key_index`] finds rows by primary key in memory.
+//! * [`key_index`] finds rows by unique key in memory.
 //! * [`folding`] keeps the number of small fragments down.
 //! * [`layout`] is how SQL types that Lance lacks are kept.
 //!
@@ -69,8 +69,10 @@ impl Store {
 
     /// Opens a table at a version. [`ErrorKind::Storage`] where that version is not there.
     pub async fn open(self: &Arc<Self>, definition: &Arc<TableDefinition>, version: u64) -> Result<Arc<TableVersion>> {
-        if let Some(table) = self.open.lock().get(&(definition.id, version)) {
-            return Ok(Arc::clone(table));
+        let known = self.open.lock().get(&(definition.id, version)).cloned();
+        if let Some(table) = known {
+            let same = Arc::ptr_eq(table.definition(), definition) || table.definition() == definition;
+            return Ok(if same { table } else { self.remember(table.defined_as(definition)) });
         }
         let dataset = DatasetBuilder::from_uri(self.storage.table_uri(&definition.directory))
             .with_session(Arc::clone(&self.session))
@@ -105,7 +107,7 @@ impl Store {
         table
     }
 
-    /// The primary key indexes of the tables.
+    /// The key indexes of the tables.
     pub fn keys(&self) -> &KeyIndexes {
         &self.keys
     }

@@ -15,8 +15,8 @@ use lance_table::format::{Fragment, pb};
 use lance_table::io::deletion::relative_deletion_file_path;
 use prost::Message;
 
-use super::key_index::hash_keys;
-use super::table::{TableVersion, row_addresses};
+use super::key_index::{KeySet, hash_unique_keys};
+use super::table::TableVersion;
 use super::{KeyHash, Store, failed, folding, layout};
 use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, Result};
@@ -34,8 +34,10 @@ pub struct StagedWrite {
     pub table: Arc<TableDefinition>,
     /// The version it starts from; 0 for a table being made.
     pub base: u64,
-    /// Keys of the rows of older fragments that it writes again, in the order in which they come before its own rows.
-    pub(crate) folded_keys: Vec<KeyHash>,
+    /// Fragments of the base whose rows it writes again, before its own rows.
+    pub(crate) folded_fragments: Vec<u64>,
+    /// Keys of those rows, in the order in which they are written: one entry per unique key of the table.
+    pub(crate) folded_keys: Vec<(Vec<String>, Vec<Option<KeyHash>>)>,
     transaction: Transaction,
 }
 
@@ -46,19 +48,25 @@ pub struct StagedLoad {
     pub table: Arc<TableDefinition>,
     /// The version of the table that the checks were made at; 0 for a table being made.
     pub checked_at: u64,
-    /// Hashes of the new rows' primary keys, in row order; empty where the table has no primary key.
-    pub(crate) keys: Vec<KeyHash>,
-    /// Hashes of the vertex keys that new edges point to, by vertex table, and the version they were found at.
-    pub(crate) end_points: BTreeMap<TableId, EndPointCheck>,
+    /// Hashes of the new rows' keys, in row order: one entry per unique key of the table.
+    pub(crate) keys: Vec<(Vec<String>, Vec<Option<KeyHash>>)>,
+    /// Keys of other rows that the new rows refer to.
+    pub(crate) references: Vec<ReferenceCheck>,
     pub(crate) rows: u64,
     operation: Operation,
 }
 
-/// Vertex keys that a load's edges need.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct EndPointCheck {
+/// Keys of one table that a load's rows refer to, and where they were found.
+#[derive(Debug, Clone)]
+pub(crate) struct ReferenceCheck {
+    /// The table referred to.
+    pub(crate) table: TableId,
+    /// Its unique key that is referred to.
+    pub(crate) columns: Vec<String>,
+    /// The version of that table that has all of the keys.
     pub(crate) checked_at: u64,
-    pub(crate) keys: super::key_index::KeySet,
+    /// Hashes of the keys.
+    pub(crate) keys: KeySet,
 }
 
 impl StagedLoad {
@@ -102,7 +110,7 @@ impl StagedWrite {
         })?;
         let transaction = Transaction::try_from(message).map_err(|error| failed("decode a transaction", &error))?;
         let base = transaction.read_version;
-        Ok(StagedWrite { table, base, folded_keys: Vec::new(), transaction })
+        Ok(StagedWrite { table, base, folded_fragments: Vec::new(), folded_keys: Vec::new(), transaction })
     }
 
     /// Rows of each new fragment, in order.
@@ -117,29 +125,33 @@ impl Store {
     pub async fn stage(
         self: &Arc<Self>,
         base: &Arc<TableVersion>,
-        removed: &[RecordBatch],
+        removed: &HashSet<u64>,
         added: &[RecordBatch],
     ) -> Result<StagedWrite> {
         let table = base.definition();
-        let removed: HashSet<u64> =
-            removed.iter().flat_map(|batch| row_addresses(batch).values().iter().copied()).collect();
         let folded = match added.iter().any(|batch| batch.num_rows() > 0) {
             true => folding::choose(&base.dataset.manifest().fragments),
             false => Vec::new(),
         };
-        let mut rows = base.rows_of_fragments(&folded, &removed).await?;
-        let mut folded_keys = Vec::new();
-        if !table.primary_key.is_empty() {
-            for batch in &rows {
-                let keys: Vec<_> =
-                    table.key_positions().into_iter().map(|position| Arc::clone(batch.column(position))).collect();
-                folded_keys.extend(hash_keys(&keys)?);
-            }
-        }
+        let mut rows = base.rows_of_fragments(&folded, removed).await?;
+        let folded_keys = unique_keys(table, &rows)?;
         rows.extend(added.iter().filter(|batch| batch.num_rows() > 0).cloned());
         let new_fragments = self.append(base, &rows).await?;
-        let operation = self.replace_rows(base, removed, folded, new_fragments).await?;
-        Ok(StagedWrite { folded_keys, ..staged(table, base.version(), operation) })
+        let operation = self.replace_rows(base, removed, folded.clone(), new_fragments).await?;
+        Ok(StagedWrite { folded_fragments: folded, folded_keys, ..staged(table, base.version(), operation) })
+    }
+
+    /// Stages a version of `base`'s dataset that holds exactly `rows`, under the definition `table`: its columns may be
+    /// others than before. Older versions keep their rows and columns.
+    pub async fn stage_replacement(
+        self: &Arc<Self>,
+        base: &Arc<TableVersion>,
+        table: &Arc<TableDefinition>,
+        rows: SendableRecordBatchStream,
+    ) -> Result<StagedWrite> {
+        let destination = WriteDestination::Dataset(Arc::clone(&base.dataset));
+        let operation = self.write(destination, table, WriteMode::Overwrite, to_stored_stream(table, rows)).await?;
+        Ok(staged(table, base.version(), operation))
     }
 
     async fn append(&self, base: &TableVersion, rows: &[RecordBatch]) -> Result<Vec<Fragment>> {
@@ -148,7 +160,8 @@ impl Store {
         }
         let table = base.definition();
         let schema = layout::stored_schema(&table.arrow_schema());
-        let stored: Vec<RecordBatch> = rows.iter().map(layout::to_stored).collect::<Result<_>>()?;
+        let stored: Vec<RecordBatch> =
+            rows.iter().map(|rows| layout::to_stored(rows, &schema)).collect::<Result<_>>()?;
         let stored = Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(stored.into_iter().map(Ok))));
         let destination = WriteDestination::Dataset(Arc::clone(&base.dataset));
         append_fragments(self.write(destination, table, WriteMode::Append, stored).await?)
@@ -180,7 +193,7 @@ impl Store {
             None => self.write_new(table, Some(rows)).await?,
             Some(base) => {
                 let write = WriteDestination::Dataset(Arc::clone(&base.dataset));
-                self.write(write, table, WriteMode::Append, to_stored_stream(rows)).await?
+                self.write(write, table, WriteMode::Append, to_stored_stream(table, rows)).await?
             }
         };
         let written = new_fragments(&operation).iter().filter_map(|fragment| fragment.physical_rows).sum::<usize>();
@@ -188,7 +201,7 @@ impl Store {
             table: Arc::clone(table),
             checked_at: base.map_or(0, TableVersion::version),
             keys: Vec::new(),
-            end_points: BTreeMap::new(),
+            references: Vec::new(),
             rows: written as u64,
             operation,
         })
@@ -199,11 +212,10 @@ impl Store {
         table: &Arc<TableDefinition>,
         rows: Option<SendableRecordBatchStream>,
     ) -> Result<Operation> {
-        let schema = layout::stored_schema(&table.arrow_schema());
-        let rows = match rows {
-            Some(rows) => to_stored_stream(rows),
-            None => Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::empty())),
-        };
+        let rows = rows.unwrap_or_else(|| {
+            Box::pin(RecordBatchStreamAdapter::new(table.arrow_schema(), futures::stream::empty()))
+        });
+        let rows = to_stored_stream(table, rows);
         let uri = self.storage.table_uri(&table.directory);
         self.write(WriteDestination::Uri(&uri), table, WriteMode::Create, rows).await
     }
@@ -234,13 +246,13 @@ impl Store {
     async fn replace_rows(
         &self,
         base: &TableVersion,
-        removed: HashSet<u64>,
+        removed: &HashSet<u64>,
         folded: Vec<u64>,
         new_fragments: Vec<Fragment>,
     ) -> Result<Operation> {
         let mut offsets: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-        for address in removed.into_iter().filter(|address| !folded.contains(&(address >> 32))) {
-            offsets.entry(address >> 32).or_default().push(address as u32);
+        for address in removed.iter().filter(|address| !folded.contains(&(**address >> 32))) {
+            offsets.entry(address >> 32).or_default().push(*address as u32);
         }
         if offsets.is_empty() && folded.is_empty() {
             return Ok(Operation::Append { fragments: new_fragments });
@@ -281,7 +293,28 @@ impl Store {
 
 fn staged(table: &Arc<TableDefinition>, base: u64, operation: Operation) -> StagedWrite {
     let transaction = TransactionBuilder::new(base, operation).build();
-    StagedWrite { table: Arc::clone(table), base, folded_keys: Vec::new(), transaction }
+    StagedWrite {
+        table: Arc::clone(table),
+        base,
+        folded_fragments: Vec::new(),
+        folded_keys: Vec::new(),
+        transaction,
+    }
+}
+
+/// Hashes of rows for every unique key of their table.
+fn unique_keys(table: &TableDefinition, rows: &[RecordBatch]) -> Result<Vec<(Vec<String>, Vec<Option<KeyHash>>)>> {
+    let hashes_of = |columns: &[String]| -> Result<Vec<Option<KeyHash>>> {
+        let mut hashes = Vec::new();
+        for batch in rows {
+            let missing = |name: &String| Error::internal(format!("rows lack column \"{name}\""));
+            let values = columns.iter().map(|name| batch.column_by_name(name).cloned().ok_or_else(|| missing(name)));
+            hashes.extend(hash_unique_keys(&values.collect::<Result<Vec<_>>>()?)?);
+        }
+        Ok(hashes)
+    };
+    let keys = table.unique_keys().into_iter();
+    keys.map(|key| hashes_of(&key.columns).map(|hashes| (key.columns, hashes))).collect()
 }
 
 fn append_fragments(operation: Operation) -> Result<Vec<Fragment>> {
@@ -314,8 +347,12 @@ pub(super) fn fragment_files(fragment: &Fragment) -> Vec<String> {
     data.chain(deletions).collect()
 }
 
-fn to_stored_stream(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
-    let schema = layout::stored_schema(&rows.schema());
-    let stored = rows.map(|batch| layout::to_stored(&batch?).map_err(Into::into));
+/// Rows as they are on disk, under the schema that the table has there.
+fn to_stored_stream(table: &TableDefinition, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = layout::stored_schema(&table.arrow_schema());
+    let stored = rows.map({
+        let schema = Arc::clone(&schema);
+        move |batch| layout::to_stored(&batch?, &schema).map_err(Into::into)
+    });
     Box::pin(RecordBatchStreamAdapter::new(schema, stored.into_stream()))
 }

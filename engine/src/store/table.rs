@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt};
 use lance::Dataset;
 use lance::dataset::ProjectionRequest;
 
-use super::key_index::{KeyHash, KeyIndex, hash_keys};
+use super::key_index::{KeyHash, KeyIndex, KeySet, hash_keys, hash_unique_keys};
 use super::layout;
 use super::scan::LanceScan;
 use super::staging::{BATCH_ROWS, fragment_files};
@@ -60,6 +60,12 @@ pub struct Difference {
 impl TableVersion {
     pub(super) fn new(store: Arc<Store>, definition: Arc<TableDefinition>, dataset: Dataset) -> Self {
         TableVersion { store, definition, dataset: Arc::new(dataset) }
+    }
+
+    /// The same version under another definition of the table, as ALTER TABLE makes one without writing a version.
+    pub(super) fn defined_as(&self, definition: &Arc<TableDefinition>) -> Self {
+        let (store, dataset) = (Arc::clone(&self.store), Arc::clone(&self.dataset));
+        TableVersion { store, definition: Arc::clone(definition), dataset }
     }
 
     /// The table.
@@ -147,7 +153,7 @@ impl TableVersion {
             })
             .collect::<Result<Vec<_>>>()?;
         if row_address {
-            fields.push(Field::new(ROW_ADDRESS, DataType::UInt64, false));
+            fields.push(row_address_field());
         }
         Ok(Arc::new(Schema::new(fields)))
     }
@@ -157,64 +163,94 @@ impl TableVersion {
         stream::execute(self.scan(request).await?)
     }
 
-    /// The index of this version's primary key; built where it is missing. Must have a primary key.
-    pub(crate) async fn key_index(self: &Arc<Self>) -> Result<Arc<KeyIndex>> {
-        if let Some(index) = self.store.keys.get(self.definition.id)
-            && index.addresses(self.version(), &[]).is_some()
-        {
-            return Ok(index);
-        }
-        let request = ScanRequest {
-            columns: Some(self.definition.primary_key.clone()),
-            row_address: true,
-            ..ScanRequest::default()
-        };
+    /// The index of one of this version's unique keys; built where it is missing.
+    async fn key_index(self: &Arc<Self>, columns: &[String]) -> Result<Arc<KeyIndex>> {
+        let request = ScanRequest { columns: Some(columns.to_vec()), row_address: true, ..ScanRequest::default() };
         let mut rows = self.read(&request).await?;
         let mut pairs = Vec::new();
         while let Some(batch) = stream::next(&mut rows).await? {
             let (addresses, keys) = batch.columns().split_last().ok_or_else(|| Error::internal("no row address"))?;
-            pairs.extend(
-                hash_keys(keys)?.into_iter().zip(addresses.as_primitive::<UInt64Type>().values().iter().copied()),
-            );
+            let addresses = addresses.as_primitive::<UInt64Type>().values().iter().copied();
+            let keys = hash_unique_keys(keys)?;
+            pairs.extend(keys.into_iter().zip(addresses).filter_map(|(key, address)| Some((key?, address))));
         }
-        let index = KeyIndex::new(self.version(), pairs);
-        if self.store.keys.get(self.definition.id).is_some() {
-            // The one in place stands at another version, most likely the newer head: this one is for this reader only.
-            return Ok(Arc::new(index));
-        }
-        Ok(self.store.keys.put(self.definition.id, index))
+        let index = Arc::new(KeyIndex::new(self.version(), pairs));
+        self.store.keys.put(self.definition.id, columns, &index);
+        Ok(index)
     }
 
-    /// Row addresses by key hash, `None` where a key has no row.
-    pub(crate) async fn addresses(self: &Arc<Self>, keys: &[KeyHash]) -> Result<Vec<Option<u64>>> {
-        let index = self.key_index().await?;
-        if let Some(addresses) = index.addresses(self.version(), keys) {
+    /// Row addresses by hash of the unique key over `columns`, `None` where a key has no row.
+    pub(crate) async fn addresses(
+        self: &Arc<Self>,
+        columns: &[String],
+        keys: &[KeyHash],
+    ) -> Result<Vec<Option<u64>>> {
+        let known = self.store.keys.get(self.definition.id, columns);
+        if let Some(addresses) = known.and_then(|index| index.addresses(self.version(), keys)) {
             return Ok(addresses);
         }
-        // A commit moved the shared index on between the two look-ups; an index of this reader's own cannot move.
-        self.store.keys.forget(self.definition.id);
-        let index = Box::pin(self.key_index()).await?;
+        let index = self.key_index(columns).await?;
+        // A commit may have moved it on already; it remembers this version.
         index.addresses(self.version(), keys).ok_or_else(|| {
             Error::new(ErrorKind::SerializationFailure, format!("table \"{}\" keeps changing", self.definition.name))
         })
     }
 
+    /// The first row whose values in `columns` stand in an earlier row too, as one row with those columns. Rows with a NULL
+    /// are equal to none.
+    pub(crate) async fn first_duplicate(self: &Arc<Self>, columns: &[String]) -> Result<Option<RecordBatch>> {
+        let request = ScanRequest { columns: Some(columns.to_vec()), ..ScanRequest::default() };
+        let mut rows = self.read(&request).await?;
+        let mut seen = KeySet::default();
+        while let Some(batch) = stream::next(&mut rows).await? {
+            for (row, key) in hash_unique_keys(batch.columns())?.into_iter().enumerate() {
+                if key.is_some_and(|key| seen.insert(key, ()).is_some()) {
+                    return Ok(Some(batch.slice(row, 1)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Rows by primary key, in the order of `keys`; keys without a row are left out.
     ///
-    /// `keys` are the key columns in key order. Gives, for every row found, its position in `keys`, and the rows.
+    /// `keys` are the key columns in key order, `columns` as for [`TableVersion::take`]. Gives, for every row found, its
+    /// position in `keys`, and the rows.
     pub async fn take_by_key(
         self: &Arc<Self>,
         keys: &[ArrayRef],
         columns: &[String],
     ) -> Result<(UInt32Array, RecordBatch)> {
-        let found = self.addresses(&hash_keys(keys)?).await?;
+        let found = self.addresses(&self.definition.primary_key, &hash_keys(keys)?).await?;
         let (positions, addresses): (Vec<u32>, Vec<u64>) =
             found.iter().enumerate().filter_map(|(position, address)| Some((position as u32, (*address)?))).unzip();
         Ok((UInt32Array::from(positions), self.take(&addresses, columns).await?))
     }
 
-    /// Rows by address, in the order of `addresses`, which may repeat.
+    /// Rows by address, in the order of `addresses`, which may repeat. [`ROW_ADDRESS`] may be among `columns`, anywhere.
     pub async fn take(&self, addresses: &[u64], columns: &[String]) -> Result<RecordBatch> {
+        let stored: Vec<String> = columns.iter().filter(|column| *column != ROW_ADDRESS).cloned().collect();
+        let rows = self.take_stored(addresses, &stored).await?;
+        if stored.len() == columns.len() {
+            return Ok(rows);
+        }
+        let mut values = rows.columns().iter().cloned();
+        let mut fields = rows.schema_ref().fields().iter().cloned();
+        let (mut all_fields, mut all_values) = (Vec::new(), Vec::<ArrayRef>::new());
+        for column in columns {
+            if column == ROW_ADDRESS {
+                all_fields.push(Arc::new(row_address_field()));
+                all_values.push(Arc::new(UInt64Array::from(addresses.to_vec())));
+            } else {
+                all_fields.extend(fields.next());
+                all_values.extend(values.next());
+            }
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(all_fields)), all_values)
+            .map_err(|error| Error::internal(error.to_string()))
+    }
+
+    async fn take_stored(&self, addresses: &[u64], columns: &[String]) -> Result<RecordBatch> {
         let schema = self.output_schema(columns, false)?;
         if addresses.is_empty() {
             return Ok(RecordBatch::new_empty(schema));
@@ -328,29 +364,40 @@ impl TableVersion {
             .collect()
     }
 
-    /// Rows whose `column` is one of `keys`: identity columns and row address.
+    /// Rows whose `columns` are one of the tuples in `keys` (no NULLs): `output` columns, and [`ROW_ADDRESS`] last.
     pub(crate) async fn rows_where_in(
         self: &Arc<Self>,
-        column: &str,
-        keys: &ArrayRef,
-        identity: &[String],
+        columns: &[String],
+        keys: &[ArrayRef],
+        output: &[String],
     ) -> Result<Vec<RecordBatch>> {
+        let (Some(first), Some(values)) = (columns.first(), keys.first()) else { return Ok(Vec::new()) };
+        let values = distinct(values)?;
+        let wanted: KeySet = hash_keys(keys)?.into_iter().map(|key| (key, ())).collect();
+        let mut read = output.to_vec();
+        if columns.len() > 1 {
+            read.extend(columns.iter().filter(|column| !output.contains(column)).cloned());
+        }
         let mut found = Vec::new();
-        for start in (0..keys.len()).step_by(IN_LIST) {
-            let slice = keys.slice(start, IN_LIST.min(keys.len() - start));
+        for start in (0..values.len()).step_by(IN_LIST) {
+            let slice = values.slice(start, IN_LIST.min(values.len() - start));
             let list = (0..slice.len())
                 .map(|row| datafusion::scalar::ScalarValue::try_from_array(&slice, row).map(lit))
                 .collect::<Result<Vec<Expr>, _>>()
                 .map_err(stream::error)?;
             let request = ScanRequest {
-                columns: Some(identity.to_vec()),
-                filter: Some(col(datafusion::common::Column::from_name(column)).in_list(list, false)),
+                columns: Some(read.clone()),
+                filter: Some(col(datafusion::common::Column::from_name(first)).in_list(list, false)),
                 row_address: true,
                 ..ScanRequest::default()
             };
             let mut rows = self.read(&request).await?;
             while let Some(batch) = stream::next(&mut rows).await? {
-                found.push(batch);
+                // Lance has compared the first column only.
+                let batch = if columns.len() > 1 { with_keys(&batch, columns, &wanted, output.len())? } else { batch };
+                if batch.num_rows() > 0 {
+                    found.push(batch);
+                }
             }
         }
         Ok(found)
@@ -363,6 +410,30 @@ impl TableVersion {
 
 /// Keys in one IN filter.
 const IN_LIST: usize = 1000;
+
+fn row_address_field() -> Field {
+    Field::new(ROW_ADDRESS, DataType::UInt64, false)
+}
+
+/// Each value once.
+fn distinct(values: &ArrayRef) -> Result<ArrayRef> {
+    let mut seen = KeySet::default();
+    let firsts = hash_keys(std::slice::from_ref(values))?.into_iter().map(|key| Some(seen.insert(key, ()).is_none()));
+    arrow::compute::filter(values, &firsts.collect()).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// Rows whose `columns` are a wanted key: the first `output` columns, and the row address.
+fn with_keys(batch: &RecordBatch, columns: &[String], wanted: &KeySet, output: usize) -> Result<RecordBatch> {
+    let missing = |name: &String| Error::internal(format!("rows lack column \"{name}\""));
+    let keys = columns.iter().map(|name| batch.column_by_name(name).cloned().ok_or_else(|| missing(name)));
+    let keep = hash_unique_keys(&keys.collect::<Result<Vec<_>>>()?)?
+        .into_iter()
+        .map(|key| Some(key.is_some_and(|key| wanted.contains_key(&key))))
+        .collect();
+    let positions: Vec<usize> = (0..output).chain([batch.num_columns() - 1]).collect();
+    let rows = filter_record_batch(batch, &keep).and_then(|rows| rows.project(&positions));
+    rows.map_err(|error| Error::internal(error.to_string()))
+}
 
 /// The files that make a fragment; two versions with the same ones have the same rows in it.
 #[derive(Debug, PartialEq, Eq)]
