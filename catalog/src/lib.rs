@@ -35,7 +35,7 @@ impl SnapshotCatalog {
         let snapshot = &view.snapshot;
         Arc::new(SnapshotCatalog {
             schemas: vec![
-                (DEFAULT_SCHEMA, Arc::new(tables::Tables::new(Arc::clone(snapshot)))),
+                (DEFAULT_SCHEMA, Arc::new(tables::Tables::new(view))),
                 (pg_catalog::NAME, pg_catalog::schema(&snapshot.catalog, session)),
                 (information_schema::NAME, information_schema::schema(&snapshot.catalog, session)),
                 (system::NAME, system::schema(database, snapshot)),

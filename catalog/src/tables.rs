@@ -12,66 +12,60 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
+use slipstream_engine::ReadView;
 use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::change::ROW_ADDRESS;
-use slipstream_engine::snapshot::Snapshot;
-use slipstream_engine::store::{ScanRequest, TableVersion};
+use slipstream_engine::pending::TableState;
+use slipstream_engine::store::ScanRequest;
 
 use crate::index_then_store::{IndexThenStore, Lookup, OutputColumn};
 
-/// The schema `public` of one snapshot.
+/// The schema `public` of one view.
 #[derive(Debug)]
 pub struct Tables {
-    snapshot: Arc<Snapshot>,
+    view: ReadView,
 }
 
 impl Tables {
-    /// All tables of a snapshot.
-    pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Tables { snapshot }
+    /// All tables of a view.
+    pub fn new(view: &ReadView) -> Self {
+        Tables { view: view.clone() }
     }
 }
 
 #[async_trait]
 impl SchemaProvider for Tables {
     fn table_names(&self) -> Vec<String> {
-        self.snapshot.catalog.tables.values().map(|table| table.name.clone()).collect()
+        self.view.snapshot.catalog.tables.values().map(|table| table.name.clone()).collect()
     }
 
     async fn table(&self, name: &str) -> PlanResult<Option<Arc<dyn TableProvider>>> {
-        Ok(self
-            .snapshot
-            .catalog
-            .get_table(name)
-            .map(|definition| Arc::new(LanceTable::new(&self.snapshot, definition)) as _))
+        let table = self.view.snapshot.catalog.get_table(name);
+        Ok(table.map(|definition| Arc::new(LanceTable::new(&self.view, definition)) as _))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.snapshot.catalog.get_table(name).is_some()
+        self.view.snapshot.catalog.get_table(name).is_some()
     }
 }
 
-/// A table at its version in a snapshot. Opened when scanned.
+/// A table as a view has it: at its version in the snapshot, with the transaction's own changes. Opened when scanned.
 #[derive(Debug)]
 pub struct LanceTable {
-    snapshot: Arc<Snapshot>,
+    view: ReadView,
     definition: Arc<TableDefinition>,
     schema: SchemaRef,
 }
 
 impl LanceTable {
     /// The table, with its columns.
-    pub fn new(snapshot: &Arc<Snapshot>, definition: &Arc<TableDefinition>) -> Self {
-        LanceTable {
-            snapshot: Arc::clone(snapshot),
-            definition: Arc::clone(definition),
-            schema: definition.arrow_schema(),
-        }
+    pub fn new(view: &ReadView, definition: &Arc<TableDefinition>) -> Self {
+        LanceTable { view: view.clone(), definition: Arc::clone(definition), schema: definition.arrow_schema() }
     }
 
     /// The table with [`ROW_ADDRESS`] as its last column, for statements that change rows.
-    pub fn with_row_address(snapshot: &Arc<Snapshot>, definition: &Arc<TableDefinition>) -> Self {
-        LanceTable { schema: schema_with_row_address(definition), ..LanceTable::new(snapshot, definition) }
+    pub fn with_row_address(view: &ReadView, definition: &Arc<TableDefinition>) -> Self {
+        LanceTable { schema: schema_with_row_address(definition), ..LanceTable::new(view, definition) }
     }
 
     /// The table's definition.
@@ -119,7 +113,7 @@ impl TableProvider for LanceTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let table = self.snapshot.open(&self.definition).await?;
+        let table = self.view.table(&self.definition).await?;
         let schema = match projection {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => Arc::clone(&self.schema),
@@ -127,7 +121,7 @@ impl TableProvider for LanceTable {
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         // The row address, where it is asked for, is the last column: the planner keeps projections in schema order.
         let row_address = names.last().is_some_and(|name| name == ROW_ADDRESS);
-        if !row_address && let Some(keys) = key_lookup(&self.definition, filters) {
+        if let Some(keys) = key_lookup(&self.definition, filters) {
             return key_scan(table, keys, names);
         }
         let columns = names.into_iter().filter(|name| name != ROW_ADDRESS).collect();
@@ -137,7 +131,7 @@ impl TableProvider for LanceTable {
 }
 
 /// Rows of known keys: no scan, the keys lead to the rows.
-fn key_scan(table: Arc<TableVersion>, keys: ArrayRef, columns: Vec<String>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+fn key_scan(table: Arc<TableState>, keys: ArrayRef, columns: Vec<String>) -> PlanResult<Arc<dyn ExecutionPlan>> {
     let field = Field::new(&table.definition().primary_key[0], keys.data_type().clone(), true);
     let schema = Arc::new(Schema::new(vec![field]));
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![keys])?;

@@ -9,20 +9,25 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
-use crate::catalog::TableDefinition;
+use crate::catalog::{SequenceDefinition, TableDefinition};
 use crate::change::Changes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::index::{IndexReader, Standing};
 use crate::graph_set::{GraphSet, IndexFactory, OpenGraph, READ_PATIENCE};
 use crate::lock::Lock;
 use crate::log::{CommitLog, CommitRecord};
+use crate::pending::Pending;
+use crate::sequences::{Next, Sequences};
 use crate::snapshot::Snapshot;
 use crate::storage::{Durability, FormatFile, Storage};
 use crate::store::{StagedLoad, Store};
 use crate::transaction::CommitObserver;
-use crate::transaction::checks::LoadChecks;
+use crate::transaction::block::{Transaction, edited};
 use crate::transaction::committer::Committer;
-use crate::transaction::recovery::{RecoveryReport, recover};
+use crate::transaction::conflicts::Pin;
+use crate::transaction::load_checks::LoadChecks;
+use crate::transaction::recovery::{Recovered, RecoveryReport, recover};
+use crate::view::ReadView;
 
 pub use crate::transaction::committer::CommitReceipt;
 
@@ -66,15 +71,6 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// What one statement reads: a snapshot, and readers of graph indexes that stand at it.
-#[derive(Debug, Clone)]
-pub struct ReadView {
-    /// The snapshot.
-    pub snapshot: Arc<Snapshot>,
-    /// Index readers by graph name, for the graphs that were asked for.
-    pub readers: BTreeMap<String, Arc<dyn IndexReader>>,
-}
-
 impl Database {
     /// Opens a database for writing: takes the lock, recovers, opens the graph indexes.
     pub async fn open(options: OpenOptions) -> Result<Arc<Database>> {
@@ -85,7 +81,7 @@ impl Database {
         let format = storage.identify().await?;
         let store = Store::new(storage.clone(), options.durability);
         let log = CommitLog::new(Arc::clone(storage.object_store()));
-        let (head, epoch, recovery) = recover(&storage, &store, &log).await?;
+        let Recovered { snapshot: head, epoch, sequences, report: recovery } = recover(&storage, &store, &log).await?;
         let graphs = GraphSet::new(&local, options.index);
         graphs.remove_strays(&head.catalog);
         for graph in graphs.follow(&head.catalog).await? {
@@ -101,7 +97,16 @@ impl Database {
             took = ?started.elapsed(),
             "database open"
         );
-        let committer = Committer::new(storage, store, log, graphs, options.observer, head, epoch);
+        let committer = Committer::new(
+            storage,
+            store,
+            log,
+            graphs,
+            options.observer,
+            head,
+            epoch,
+            Sequences::recovered(&sequences),
+        );
         Ok(Arc::new(Database {
             format,
             durability: options.durability,
@@ -139,7 +144,7 @@ impl Database {
     pub async fn read_view(&self, graphs: &[String]) -> Result<ReadView> {
         let newest = self.committer.head();
         if graphs.is_empty() {
-            return Ok(ReadView { snapshot: newest, readers: BTreeMap::new() });
+            return Ok(self.view_of(newest, BTreeMap::new()));
         }
         for graph in graphs {
             newest.catalog.graph(graph)?;
@@ -185,7 +190,38 @@ impl Database {
             })
         };
         let snapshot = self.committer.recent().into_iter().find(|snapshot| snapshot.seq >= oldest && fits(snapshot));
-        Ok(snapshot.map(|snapshot| ReadView { snapshot, readers }))
+        Ok(snapshot.map(|snapshot| self.view_of(snapshot, readers)))
+    }
+
+    fn view_of(&self, snapshot: Arc<Snapshot>, readers: BTreeMap<String, Arc<dyn IndexReader>>) -> ReadView {
+        let pin = self.committer.pins.pin(snapshot.seq);
+        ReadView { snapshot, readers, pending: Arc::default(), pin }
+    }
+
+    /// Begins a transaction. It takes its snapshot when it first reads.
+    pub fn begin(self: &Arc<Self>) -> Transaction {
+        Transaction::new(Arc::clone(self))
+    }
+
+    /// What the sequences have given out.
+    pub fn sequences(&self) -> &Sequences {
+        &self.committer.sequences
+    }
+
+    /// The next value of a sequence. It is not taken back, whatever becomes of the transaction.
+    pub async fn next_value(&self, sequence: &SequenceDefinition) -> Result<i64> {
+        loop {
+            match self.committer.sequences.next(sequence)? {
+                Next::Given(value) => return Ok(value),
+                Next::Reserve => self.committer.reserve_sequences().await?,
+            }
+        }
+    }
+
+    /// Sets the last value of a sequence, or the next where it is not `called`.
+    pub async fn set_value(&self, sequence: &SequenceDefinition, value: i64, called: bool) -> Result<()> {
+        self.committer.sequences.set(sequence, value, called)?;
+        self.committer.reserve_sequences().await
     }
 
     /// Writes the rows of a bulk load ahead of its commit, checking keys and end points as they stream by. `table` may be
@@ -193,10 +229,10 @@ impl Database {
     pub async fn stage_load(
         &self,
         table: &Arc<TableDefinition>,
-        base: &Snapshot,
+        view: &ReadView,
         rows: SendableRecordBatchStream,
     ) -> Result<StagedLoad> {
-        let checks = Arc::new(tokio::sync::Mutex::new(LoadChecks::new(table, base).await?));
+        let checks = Arc::new(tokio::sync::Mutex::new(LoadChecks::new(table, view).await?));
         // Lance tells an error of its row source as one of its own; the real one is kept here.
         let refused = Arc::new(parking_lot::Mutex::new(None));
         let schema = rows.schema();
@@ -214,22 +250,39 @@ impl Database {
             }
         });
         let checked = Box::pin(RecordBatchStreamAdapter::new(schema, checked));
-        let target = match base.versions.contains_key(&table.id) {
-            true => Some(base.open(table).await?),
+        let target = match view.snapshot.versions.contains_key(&table.id) {
+            true => Some(view.snapshot.open(table).await?),
             false => None,
         };
         let written = self.committer.store.write_load(table, target.as_deref(), checked).await;
         let mut load = written.map_err(|error| refused.lock().take().unwrap_or(error))?;
         let checks =
             Arc::into_inner(checks).ok_or_else(|| Error::internal("a finished load is still being checked"))?;
-        checks.into_inner().finish(&mut load);
+        checks.into_inner().finish(&mut load)?;
         Ok(load)
     }
 
-    /// Commits, or changes nothing. Runs in a task of its own: a caller that goes away ends its waiting, not the commit.
-    pub async fn commit(&self, changes: Changes) -> Result<CommitReceipt> {
+    /// Commits the changes of a single statement over what it read, or changes nothing.
+    pub async fn commit(&self, view: &ReadView, changes: Changes) -> Result<CommitReceipt> {
+        let Changes { catalog: edits, rows, loads, locked } = changes;
+        let (_, mut pending) = edited(&view.snapshot, &view.pending, edits)?;
+        for rows in rows {
+            pending.absorb_rows(rows)?;
+        }
+        loads.into_iter().for_each(|load| pending.load(load));
+        locked.into_iter().for_each(|rows| pending.lock(rows));
+        self.commit_pending(Arc::clone(&view.snapshot), pending, Arc::clone(&view.pin)).await
+    }
+
+    /// Commits in a task of its own: a caller that goes away ends its waiting, not the commit.
+    pub(crate) async fn commit_pending(
+        &self,
+        base: Arc<Snapshot>,
+        pending: Pending,
+        pin: Arc<Pin>,
+    ) -> Result<CommitReceipt> {
         let committer = Arc::clone(&self.committer);
-        tokio::spawn(async move { committer.commit(changes).await })
+        tokio::spawn(async move { committer.commit(base, pending, Some(pin)).await })
             .await
             .map_err(|error| Error::internal(format!("the commit task failed: {error}")))?
     }

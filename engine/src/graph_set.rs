@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use parking_lot::RwLock;
 
 use crate::catalog::{Catalog, EdgeTable, GraphDefinition, TableId, VertexTable};
-use crate::change::Delta;
+use crate::change::RowChanges;
 use crate::error::{Error, Result};
 use crate::graph::index::{Change, GraphIndex, IndexSchema, RebuildSource, Standing};
 use crate::graph::kuzu::KuzuOptions;
@@ -172,7 +172,11 @@ impl OpenGraph {
             }
             let older = snapshot.store.open(definition, *from).await?;
             let difference = newer.difference(&older, &snapshot.catalog.identity_columns(definition)).await?;
-            let delta = Delta { table: Arc::clone(definition), removed: difference.removed, added: difference.added };
+            let delta = RowChanges {
+                removed: difference.removed,
+                added: difference.added,
+                ..RowChanges::new(Arc::clone(definition))
+            };
             rows += delta.added_rows() + delta.removed_rows();
             if rows > MAX_ROW_CHANGES {
                 return Ok(None);

@@ -46,16 +46,21 @@ pub mod graph;
 mod graph_set;
 mod lock;
 pub mod log;
+pub mod pending;
+pub mod sequences;
 pub mod snapshot;
 pub mod storage;
 pub mod store;
 pub mod stream;
 pub mod transaction;
 pub mod types;
+mod view;
 
-pub use database::{Database, OpenOptions, ReadView};
+pub use database::{Database, OpenOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use graph_set::IndexFactory;
+pub use transaction::block::{Savepoint, Transaction};
+pub use view::ReadView;
 
 #[cfg(test)]
 mod tests;

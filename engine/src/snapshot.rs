@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::store::{Store, TableVersion};
 
 /// One published version of the database: the catalog and the Lance version of every table. Cheap to clone by `Arc`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Sequence number of the commit that made it.
     pub seq: u64,

@@ -15,9 +15,8 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::change::Changes;
-use slipstream_engine::snapshot::Snapshot;
 use slipstream_engine::types::SqlType;
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::copy::{CopyOptions, CopyReader, CopyWriter};
 use crate::dml::normalize;
@@ -91,7 +90,7 @@ pub(crate) fn positions(table: &TableDefinition, columns: &[Ident]) -> Result<Ve
 /// A COPY FROM STDIN that takes data. Nothing is in the table until [`CopyIn::finish`].
 pub struct CopyIn {
     session: Arc<Inner>,
-    base: Arc<Snapshot>,
+    view: ReadView,
     table: Arc<TableDefinition>,
     reader: CopyReader,
     filling: Filling,
@@ -132,7 +131,7 @@ impl Filling {
 impl CopyIn {
     pub(crate) fn new(
         session: &Arc<Inner>,
-        base: &Arc<Snapshot>,
+        view: &ReadView,
         table: &Arc<TableDefinition>,
         positions: &[usize],
         options: CopyOptions,
@@ -146,9 +145,9 @@ impl CopyIn {
             .collect();
         CopyIn {
             reader: CopyReader::new(&table.name, &columns, options, session.settings().time_zone()),
-            sink: Sink::new(session.database(), table, base),
+            sink: Sink::new(session.database(), table, view),
             session: Arc::clone(session),
-            base: Arc::clone(base),
+            view: view.clone(),
             table: Arc::clone(table),
             filling,
             interrupt,
@@ -187,10 +186,10 @@ impl CopyIn {
             if let Some(batch) = self.reader.finish()? {
                 self.take(&batch).await?;
             }
-            let mut changes = Changes::new(self.base);
+            let mut changes = Changes::default();
             let rows = self.sink.finish(&mut changes).await?;
             if rows > 0 {
-                self.session.database().commit(changes).await?;
+                self.session.database().commit(&self.view, changes).await?;
             }
             Ok(format!("COPY {rows}"))
         });

@@ -27,8 +27,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use parking_lot::Mutex;
 use slipstream_catalog::graph_scan::GraphScan;
+use slipstream_engine::ReadView;
 use slipstream_engine::catalog::{Catalog, GraphDefinition};
-use slipstream_engine::database::ReadView;
 use slipstream_engine::graph::index::IndexQuery;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};

@@ -13,10 +13,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, stream};
-use slipstream_engine::catalog::TableDefinition;
-use slipstream_engine::change::{CatalogEdit, Changes, Delta};
-use slipstream_engine::database::ReadView;
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::catalog::{CatalogEdit, TableDefinition};
+use slipstream_engine::change::{Changes, RowChanges};
+use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::copy_command::CopyOut;
 use crate::ddl;
@@ -190,9 +189,9 @@ async fn write_once(
     parameters: &[ScalarValue],
 ) -> Result<String> {
     let run = Run::begin(session, prepared, Arc::clone(planned), parameters).await?;
-    let mut changes = Changes::new(Arc::clone(&run.view.snapshot));
+    let mut changes = Changes::default();
     let tag = gather(&run, &mut changes).await?;
-    commit(session, changes).await?;
+    commit(session, &run.view, changes).await?;
     Ok(tag)
 }
 
@@ -219,11 +218,11 @@ impl Attempts {
     }
 }
 
-pub(crate) async fn commit(session: &Inner, changes: Changes) -> Result<()> {
-    if changes.catalog.is_empty() && changes.deltas.is_empty() && changes.loads.is_empty() {
+pub(crate) async fn commit(session: &Inner, view: &ReadView, changes: Changes) -> Result<()> {
+    if changes.is_empty() {
         return Ok(());
     }
-    session.database().commit(changes).await.map(drop)
+    session.database().commit(view, changes).await.map(drop)
 }
 
 /// Turns the rows of a plan into changes, and gives the command tag.
@@ -232,7 +231,7 @@ async fn gather(run: &Run<'_>, changes: &mut Changes) -> Result<String> {
         Kind::Insert(table) => Ok(format!("INSERT 0 {}", fill(run, table, changes).await?)),
         Kind::Update(table) => {
             let identity = identity_width(run, table);
-            let mut delta = Delta { table: Arc::clone(table), removed: Vec::new(), added: Vec::new() };
+            let mut delta = RowChanges::new(Arc::clone(table));
             let mut rows = run.rows().await?;
             while let Some(batch) = rows.next().await {
                 let batch = batch.map_err(from_datafusion)?;
@@ -243,7 +242,7 @@ async fn gather(run: &Run<'_>, changes: &mut Changes) -> Result<String> {
         }
         Kind::Delete(table) => {
             let identity = identity_width(run, table);
-            let mut delta = Delta { table: Arc::clone(table), removed: Vec::new(), added: Vec::new() };
+            let mut delta = RowChanges::new(Arc::clone(table));
             let mut rows = run.rows().await?;
             while let Some(batch) = rows.next().await {
                 delta.removed.push(removed_rows(&batch.map_err(from_datafusion)?, identity)?);
@@ -263,7 +262,7 @@ async fn gather(run: &Run<'_>, changes: &mut Changes) -> Result<String> {
 
 /// Adds all rows of the plan to a table.
 async fn fill(run: &Run<'_>, table: &Arc<TableDefinition>, changes: &mut Changes) -> Result<usize> {
-    let mut sink = Sink::new(run.session.database(), table, &run.view.snapshot);
+    let mut sink = Sink::new(run.session.database(), table, &run.view);
     let mut rows = run.rows().await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(from_datafusion)?;
@@ -277,10 +276,10 @@ fn identity_width(run: &Run<'_>, table: &TableDefinition) -> usize {
     run.view.snapshot.catalog.identity_columns(table).len() + 1
 }
 
-fn push(delta: Delta, changes: &mut Changes) -> usize {
+fn push(delta: RowChanges, changes: &mut Changes) -> usize {
     let rows = delta.removed_rows();
     if rows > 0 {
-        changes.deltas.push(delta);
+        changes.rows.push(delta);
     }
     rows
 }

@@ -6,7 +6,7 @@
 //! list among them.
 
 use chrono::{DateTime, Utc};
-use slipstream_engine::database::ReadView;
+use slipstream_engine::ReadView;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 /// Where a session stands, as ReadyForQuery tells it.

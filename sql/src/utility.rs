@@ -7,8 +7,7 @@ use datafusion::common::DFSchema;
 use datafusion::sql::sqlparser::ast::{self, CopySource, DiscardObject, ObjectType, Reset};
 use slipstream_catalog::pg_catalog::session_info::SettingsSource;
 use slipstream_engine::change::Changes;
-use slipstream_engine::database::ReadView;
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::copy_command::{self, CopyIn, Filling};
 use crate::ddl::{self, Definition};
@@ -72,9 +71,8 @@ async fn define(
     loop {
         let view = session.database().read_view(&[]).await?;
         let Definition { edits, tag, notices } = definition(&view)?;
-        let mut changes = Changes::new(view.snapshot);
-        changes.catalog = edits;
-        match commit(session, changes).await {
+        let changes = Changes { catalog: edits, ..Changes::default() };
+        match commit(session, &view, changes).await {
             Err(error) if attempts.again(&error).await => {}
             Err(error) => return Err(error),
             Ok(()) => {
@@ -118,7 +116,7 @@ async fn copy_in(
         .map(|default| engine.session.create_physical_expr(default, &schema).map_err(from_datafusion))
         .collect::<Result<Vec<_>>>()?;
     let filling = Filling::new(&positions, defaults);
-    Ok(CopyIn::new(session, &view.snapshot, &table, &positions, options, filling, interrupt))
+    Ok(CopyIn::new(session, &view, &table, &positions, options, filling, interrupt))
 }
 
 /// Statements about the session itself.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{filter, filter_record_batch, take};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::DFSchema;
 use datafusion::error::Result as PlanResult;
@@ -19,7 +19,8 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
 };
 use futures::StreamExt;
-use slipstream_engine::store::TableVersion;
+use slipstream_engine::change::ROW_ADDRESS;
+use slipstream_engine::pending::TableState;
 
 /// Where an output column comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct IndexThenStore {
 /// What is fetched and what becomes of it.
 #[derive(Debug, Clone)]
 struct Fetch {
-    table: Arc<TableVersion>,
+    table: Arc<TableState>,
     columns: Vec<String>,
     /// A condition on the fetched columns.
     condition: Option<Arc<dyn PhysicalExpr>>,
@@ -57,7 +58,7 @@ struct Fetch {
 #[derive(Debug, Clone)]
 pub struct Lookup {
     /// The table, which has a primary key of one column.
-    pub table: Arc<TableVersion>,
+    pub table: Arc<TableState>,
     /// Columns to fetch.
     pub columns: Vec<String>,
     /// A condition on the table's columns, unqualified; rows for which it is not true are left out.
@@ -110,11 +111,14 @@ impl IndexThenStore {
     }
 }
 
-fn fetched_schema(table: &TableVersion, columns: &[String]) -> PlanResult<SchemaRef> {
+fn fetched_schema(table: &TableState, columns: &[String]) -> PlanResult<SchemaRef> {
     let definition = table.definition();
     let fields = columns
         .iter()
         .map(|name| {
+            if name == ROW_ADDRESS {
+                return Ok(Field::new(ROW_ADDRESS, DataType::UInt64, false));
+            }
             let column = definition.column(name)?;
             Ok(column.sql_type.field(&column.name, !column.not_null))
         })
@@ -129,7 +133,7 @@ impl DisplayAs for IndexThenStore {
             f,
             "IndexThenStore: table={}, version={}, key={}, columns=[{}]",
             table.definition().name,
-            table.version(),
+            table.version_text(),
             table.definition().primary_key.join(", "),
             self.fetch.columns.join(", ")
         )?;

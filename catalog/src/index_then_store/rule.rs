@@ -15,6 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use slipstream_engine::pending::TableState;
 use slipstream_engine::store::LanceScan;
 
 use super::operator::{IndexThenStore, Lookup, OutputColumn};
@@ -98,7 +99,7 @@ fn build(
         None => all,
     };
     let lookup = Lookup {
-        table: Arc::clone(version),
+        table: Arc::new(TableState::of(Arc::clone(version))),
         columns: table.columns.clone(),
         condition: table.scan.request().filter.clone(),
         once,

@@ -50,8 +50,13 @@ fn session() -> Arc<SessionInfo> {
 
 fn catalog() -> Arc<Catalog> {
     let mut catalog = Catalog::default();
-    let column =
-        |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None, identity: None };
+    let column = |name: &str, sql_type, not_null| ColumnDefinition {
+        name: name.into(),
+        sql_type,
+        not_null,
+        default: None,
+        identity: None,
+    };
     let id = TableId(Uuid::from_u128(1));
     let columns = vec![
         column("note", SqlType::Varchar(20), false),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_engine::Result;
+use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::snapshot::Snapshot;
 
 use crate::metadata::{RowSource, Rows};
@@ -22,7 +23,9 @@ impl Tables {
 #[async_trait]
 impl RowSource for Tables {
     async fn fill(&self, rows: &mut Rows) -> Result<()> {
-        for table in self.snapshot.catalog.tables.values() {
+        // A table that this transaction has made has no version yet.
+        let stored = |table: &&Arc<TableDefinition>| self.snapshot.versions.contains_key(&table.id);
+        for table in self.snapshot.catalog.tables.values().filter(stored) {
             let count = if rows.wants("rows") { self.snapshot.open(table).await?.count_rows().await? } else { 0 };
             rows.add()
                 .set("name", table.name.clone())

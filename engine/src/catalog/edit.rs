@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use datafusion::scalar::ScalarValue;
 
-use super::{
-    Catalog, GraphDefinition, SequenceDefinition, SequenceId, TableDefinition, TableId, ViewDefinition,
-};
+use super::{Catalog, GraphDefinition, SequenceDefinition, SequenceId, TableDefinition, TableId, ViewDefinition};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An edit of the catalog. Applied to the transaction's own catalog first, and again to the catalog at the head when it
@@ -169,8 +167,7 @@ impl Catalog {
         }
         match self.get_relation(schema, name) {
             Some(relation) if Some(relation.oid()) != own => {
-                Err(Error::new(ErrorKind::DuplicateTable, format!("relation \"{name}\" already exists"))
-                    .on_table(name))
+                Err(Error::new(ErrorKind::DuplicateTable, format!("relation \"{name}\" already exists")).on_table(name))
             }
             _ => Ok(()),
         }

@@ -9,14 +9,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::{filter_record_batch, interleave_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::catalog::{TableDefinition, UniqueConstraint};
 use crate::change::{PENDING_ROW, ROW_ADDRESS, RowChanges};
 use crate::error::{Error, Result};
-use crate::store::key_index::{KeyHash, KeyMap, hash_unique_keys};
+use crate::store::key_index::{KeyHash, Map, hash_unique_keys};
 use crate::store::table::row_addresses;
 
 /// Row changes of one table.
@@ -37,14 +37,14 @@ pub struct Delta {
 #[derive(Debug, Clone)]
 struct UniqueKeys {
     constraint: UniqueConstraint,
-    addresses: KeyMap<u64>,
+    addresses: Map<u64>,
 }
 
 impl Delta {
     /// Nothing changed yet.
     pub fn new(table: Arc<TableDefinition>) -> Self {
         let keys = table.unique_keys().into_iter();
-        let keys = keys.map(|constraint| UniqueKeys { constraint, addresses: KeyMap::default() }).collect();
+        let keys = keys.map(|constraint| UniqueKeys { constraint, addresses: Map::default() }).collect();
         Delta {
             table,
             truncated: false,
@@ -145,7 +145,8 @@ impl Delta {
 
     fn remove(&mut self, batch: RecordBatch) -> Result<()> {
         let addresses = row_addresses(&batch);
-        let pending: Vec<u64> = addresses.values().iter().copied().filter(|address| address & PENDING_ROW != 0).collect();
+        let pending: Vec<u64> =
+            addresses.values().iter().copied().filter(|address| address & PENDING_ROW != 0).collect();
         if !pending.is_empty() {
             self.forget_keys(&pending)?;
             self.dead.extend(&pending);
@@ -181,7 +182,9 @@ impl Delta {
     fn forget_keys(&mut self, pending: &[u64]) -> Result<()> {
         let rows = self.take(pending)?;
         for keys in &mut self.keys {
-            for (hash, address) in hash_unique_keys(&columns(&rows, &keys.constraint.columns)?)?.into_iter().zip(pending) {
+            for (hash, address) in
+                hash_unique_keys(&columns(&rows, &keys.constraint.columns)?)?.into_iter().zip(pending)
+            {
                 if let Some(hash) = hash
                     && keys.addresses.get(&hash) == Some(address)
                 {
@@ -343,7 +346,9 @@ mod tests {
     fn a_row_of_its_own_is_changed_like_a_stored_one() {
         let table = table();
         let mut delta = Delta::new(Arc::clone(&table));
-        delta.absorb(RowChanges { added: vec![rows(&table, &[1, 2, 3])], ..RowChanges::new(Arc::clone(&table)) }).unwrap();
+        delta
+            .absorb(RowChanges { added: vec![rows(&table, &[1, 2, 3])], ..RowChanges::new(Arc::clone(&table)) })
+            .unwrap();
         let two = delta.addresses(&["id".into()], &hash(2)).unwrap()[0].unwrap();
         assert_ne!(two & PENDING_ROW, 0);
         let update = RowChanges {
@@ -364,7 +369,8 @@ mod tests {
         let table = table();
         let mut delta = Delta::new(Arc::clone(&table));
         delta.absorb(RowChanges { added: vec![rows(&table, &[1])], ..RowChanges::new(Arc::clone(&table)) }).unwrap();
-        let truncation = RowChanges { truncated: true, added: vec![rows(&table, &[5])], ..RowChanges::new(Arc::clone(&table)) };
+        let truncation =
+            RowChanges { truncated: true, added: vec![rows(&table, &[5])], ..RowChanges::new(Arc::clone(&table)) };
         delta.absorb(truncation).unwrap();
         assert!(delta.truncated());
         assert_eq!(ids(&delta.live().unwrap()), [5]);

@@ -11,11 +11,11 @@ pub mod reshape;
 pub mod scan;
 pub mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::{CatalogEdit, ColumnSource, GraphDefinition, TableDefinition, TableId};
-use crate::change::{Changes, LockedRows, RowChanges};
+use crate::change::{LockedRows, RowChanges};
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
 use crate::store::StagedLoad;
@@ -83,27 +83,32 @@ impl Pending {
         &self.loads
     }
 
-    pub(crate) fn into_loads(self) -> Vec<StagedLoad> {
-        self.loads
+    /// Tables whose definition has changed.
+    pub(crate) fn altered(&self) -> BTreeSet<TableId> {
+        let altered = self.edits.iter().filter_map(|edit| match edit {
+            CatalogEdit::AlterTable(table) | CatalogEdit::ReshapeTable { table, .. } => Some(table.id),
+            _ => None,
+        });
+        altered.collect()
+    }
+
+    /// Tables whose rows are written anew as a whole.
+    pub(crate) fn replaced(&self) -> BTreeSet<TableId> {
+        let truncated = self.deltas.iter().filter(|(_, delta)| delta.truncated()).map(|(id, _)| *id);
+        truncated.chain(self.reshapes.keys().copied()).collect()
+    }
+
+    pub(crate) fn lock(&mut self, rows: LockedRows) {
+        self.locked.push(rows);
+    }
+
+    pub(crate) fn load(&mut self, load: StagedLoad) {
+        self.loads.push(load);
     }
 
     /// Bytes that the changes take in memory, roughly.
     pub fn bytes(&self) -> usize {
         self.deltas.values().map(|delta| delta.bytes()).sum()
-    }
-
-    /// Adds the parts of a statement's changes that are not rows: catalog edits, whose definitions are `before` in the
-    /// transaction's catalog, locks, and loads.
-    pub(crate) fn absorb(&mut self, changes: Changes, before: &crate::catalog::Catalog) -> Result<()> {
-        for edit in changes.catalog {
-            self.absorb_edit(edit, before)?;
-        }
-        for rows in changes.rows {
-            self.absorb_rows(rows)?;
-        }
-        self.locked.extend(changes.locked);
-        self.loads.extend(changes.loads);
-        Ok(())
     }
 
     /// Adds row changes of one table.
@@ -123,19 +128,20 @@ impl Pending {
         }
     }
 
-    fn absorb_edit(&mut self, edit: CatalogEdit, before: &crate::catalog::Catalog) -> Result<()> {
+    /// Adds a catalog edit; `before` is the catalog that it is applied to.
+    pub(crate) fn absorb_edit(&mut self, edit: CatalogEdit, before: &crate::catalog::Catalog) -> Result<()> {
         match &edit {
             CatalogEdit::ReshapeTable { table, sources } => self.reshape(table, sources.clone(), before)?,
             CatalogEdit::AlterTable(table) => {
-                let known = before.tables.get(&table.id).ok_or_else(|| missing(table))?;
-                let nullability = |table: &TableDefinition| -> Vec<bool> {
-                    table.columns.iter().map(|column| column.not_null).collect()
-                };
-                if nullability(known) != nullability(table) {
-                    // Files say which columns may be NULL, so they are written again.
-                    self.reshape(table, Reshape::unchanged(known), before)?;
-                } else if let Some(delta) = self.deltas.get_mut(&table.id) {
-                    *delta = Arc::new(delta.redefined(&Arc::new(table.clone()), |batch| Ok(batch.clone()))?);
+                if let Some(delta) = self.deltas.get_mut(&table.id) {
+                    *delta = Arc::new(delta.redefined(&Arc::new(table.clone()), |batch| {
+                        let sources = Reshape::unchanged(table);
+                        reshape::reshaped(table, &sources, batch)
+                    })?);
+                }
+                if let Some(reshape) = self.reshapes.get(&table.id) {
+                    let between = before.tables.get(&table.id).ok_or_else(|| missing(table))?;
+                    self.reshapes.insert(table.id, Arc::new(reshape.then(between, &Reshape::unchanged(between))?));
                 }
             }
             CatalogEdit::DropTable(id) => {

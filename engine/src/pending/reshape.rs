@@ -28,7 +28,7 @@ impl Reshape {
     }
 
     /// A change that leaves every column as it is.
-    pub(crate) fn unchanged(table: &Arc<TableDefinition>) -> Vec<ColumnSource> {
+    pub(crate) fn unchanged(table: &TableDefinition) -> Vec<ColumnSource> {
         table.columns.iter().map(|column| ColumnSource::Column(column.name.clone())).collect()
     }
 

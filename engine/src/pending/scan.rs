@@ -72,12 +72,7 @@ async fn stored_rows(
         return Ok(Some(Arc::new(PendingScan::new(rows, removed, None, Arc::clone(schema), definition_of(table)))));
     };
     // The filter speaks of columns as they will be, so it stands above the change of shape.
-    let wanted = ScanRequest {
-        columns: Some(reshape.stored_columns()),
-        filter: None,
-        limit: None,
-        row_address: true,
-    };
+    let wanted = ScanRequest { columns: Some(reshape.stored_columns()), filter: None, limit: None, row_address: true };
     let rows = base.scan(&wanted).await?;
     let all: Vec<String> = table.definition().columns.iter().map(|column| column.name.clone()).collect();
     let whole = table.output_schema(&all, true)?;

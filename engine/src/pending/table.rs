@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{filter_record_batch, interleave_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
@@ -136,7 +136,8 @@ impl TableState {
         hashes: &[Option<KeyHash>],
         mut found: Vec<Option<u64>>,
     ) -> Result<Vec<Option<u64>>> {
-        let mut rows = self.read(&ScanRequest { columns: Some(key.to_vec()), row_address: true, ..Default::default() }).await?;
+        let mut rows =
+            self.read(&ScanRequest { columns: Some(key.to_vec()), row_address: true, ..Default::default() }).await?;
         while let Some(batch) = stream::next(&mut rows).await? {
             let present = hash_unique_keys(&batch.columns()[..key.len()])?;
             for (hash, address) in present.iter().zip(row_addresses(&batch).values()) {
@@ -199,7 +200,10 @@ impl TableState {
         let Some(delta) = &self.delta else { return Ok(None) };
         let mut rest = Delta::new(Arc::clone(delta.table()));
         let removed = delta.removed().to_vec();
-        rest.absorb(crate::change::RowChanges { removed, ..crate::change::RowChanges::new(Arc::clone(delta.table())) })?;
+        rest.absorb(crate::change::RowChanges {
+            removed,
+            ..crate::change::RowChanges::new(Arc::clone(delta.table()))
+        })?;
         Ok(Some(Arc::new(rest)))
     }
 
@@ -227,8 +231,7 @@ impl TableState {
         let places: Vec<(usize, usize)> = addresses
             .iter()
             .map(|address| {
-                let (batch, next) =
-                    if address & PENDING_ROW != 0 { (1, &mut next_own) } else { (0, &mut next_stored) };
+                let (batch, next) = if address & PENDING_ROW != 0 { (1, &mut next_own) } else { (0, &mut next_stored) };
                 *next += 1;
                 (batch, *next - 1)
             })

@@ -212,9 +212,8 @@ impl Store {
         table: &Arc<TableDefinition>,
         rows: Option<SendableRecordBatchStream>,
     ) -> Result<Operation> {
-        let rows = rows.unwrap_or_else(|| {
-            Box::pin(RecordBatchStreamAdapter::new(table.arrow_schema(), futures::stream::empty()))
-        });
+        let rows = rows
+            .unwrap_or_else(|| Box::pin(RecordBatchStreamAdapter::new(table.arrow_schema(), futures::stream::empty())));
         let rows = to_stored_stream(table, rows);
         let uri = self.storage.table_uri(&table.directory);
         self.write(WriteDestination::Uri(&uri), table, WriteMode::Create, rows).await
@@ -293,13 +292,7 @@ impl Store {
 
 fn staged(table: &Arc<TableDefinition>, base: u64, operation: Operation) -> StagedWrite {
     let transaction = TransactionBuilder::new(base, operation).build();
-    StagedWrite {
-        table: Arc::clone(table),
-        base,
-        folded_fragments: Vec::new(),
-        folded_keys: Vec::new(),
-        transaction,
-    }
+    StagedWrite { table: Arc::clone(table), base, folded_fragments: Vec::new(), folded_keys: Vec::new(), transaction }
 }
 
 /// Hashes of rows for every unique key of their table.

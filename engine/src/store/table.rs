@@ -180,11 +180,7 @@ impl TableVersion {
     }
 
     /// Row addresses by hash of the unique key over `columns`, `None` where a key has no row.
-    pub(crate) async fn addresses(
-        self: &Arc<Self>,
-        columns: &[String],
-        keys: &[KeyHash],
-    ) -> Result<Vec<Option<u64>>> {
+    pub(crate) async fn addresses(self: &Arc<Self>, columns: &[String], keys: &[KeyHash]) -> Result<Vec<Option<u64>>> {
         let known = self.store.keys.get(self.definition.id, columns);
         if let Some(addresses) = known.and_then(|index| index.addresses(self.version(), keys)) {
             return Ok(addresses);
@@ -194,22 +190,6 @@ impl TableVersion {
         index.addresses(self.version(), keys).ok_or_else(|| {
             Error::new(ErrorKind::SerializationFailure, format!("table \"{}\" keeps changing", self.definition.name))
         })
-    }
-
-    /// The first row whose values in `columns` stand in an earlier row too, as one row with those columns. Rows with a NULL
-    /// are equal to none.
-    pub(crate) async fn first_duplicate(self: &Arc<Self>, columns: &[String]) -> Result<Option<RecordBatch>> {
-        let request = ScanRequest { columns: Some(columns.to_vec()), ..ScanRequest::default() };
-        let mut rows = self.read(&request).await?;
-        let mut seen = KeySet::default();
-        while let Some(batch) = stream::next(&mut rows).await? {
-            for (row, key) in hash_unique_keys(batch.columns())?.into_iter().enumerate() {
-                if key.is_some_and(|key| seen.insert(key, ()).is_some()) {
-                    return Ok(Some(batch.slice(row, 1)));
-                }
-            }
-        }
-        Ok(None)
     }
 
     /// Rows by primary key, in the order of `keys`; keys without a row are left out.

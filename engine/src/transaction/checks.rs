@@ -307,7 +307,9 @@ impl DeclarationChecks<'_> {
                 continue;
             }
             for table in graph.edges.iter().map(|edge| edge.table).collect::<std::collections::BTreeSet<TableId>>() {
-                for reference in self.catalog.references_from(table)?.iter().filter(|reference| reference.edge.is_some()) {
+                for reference in
+                    self.catalog.references_from(table)?.iter().filter(|reference| reference.edge.is_some())
+                {
                     self.all_partners_exist(reference).await?;
                 }
             }
@@ -338,8 +340,11 @@ impl DeclarationChecks<'_> {
         for key in table.unique_keys().iter().filter(|key| known.iter().all(|known| known.columns != key.columns)) {
             if let Some(row) = state.first_duplicate(&key.columns).await? {
                 let message = format!("could not create unique index \"{}\"", key.name);
-                let detail =
-                    format!("Key ({})=({}) is duplicated.", key.columns.join(", "), super::messages::key_text(row.columns(), 0));
+                let detail = format!(
+                    "Key ({})=({}) is duplicated.",
+                    key.columns.join(", "),
+                    super::messages::key_text(row.columns(), 0)
+                );
                 return Err(Error::new(ErrorKind::UniqueViolation, message)
                     .with_detail(detail)
                     .on_table(&table.name)
@@ -347,7 +352,8 @@ impl DeclarationChecks<'_> {
             }
         }
         for reference in self.catalog.references_from(table.id)? {
-            let is_known = before.foreign_keys.iter().any(|key| key.name == reference.name && key.columns == reference.columns);
+            let is_known =
+                before.foreign_keys.iter().any(|key| key.name == reference.name && key.columns == reference.columns);
             if reference.edge.is_none() && !is_known {
                 self.all_partners_exist(&reference).await?;
             }
@@ -358,7 +364,8 @@ impl DeclarationChecks<'_> {
     async fn all_partners_exist(&self, reference: &Reference) -> Result<()> {
         let to = self.snapshot.table_state(&reference.to, self.state).await?;
         let from = self.snapshot.table_state(&reference.from, self.state).await?;
-        let mut rows = from.read(&ScanRequest { columns: Some(distinct(&reference.columns)), ..Default::default() }).await?;
+        let mut rows =
+            from.read(&ScanRequest { columns: Some(distinct(&reference.columns)), ..Default::default() }).await?;
         while let Some(batch) = stream::next(&mut rows).await? {
             partners_exist(reference, &to, &batch).await?;
         }
@@ -368,7 +375,9 @@ impl DeclarationChecks<'_> {
 
 fn distinct(names: &[String]) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::new();
-    distinct.extend(names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name)).map(|(_, name)| name.clone()));
+    distinct.extend(
+        names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name)).map(|(_, name)| name.clone()),
+    );
     distinct
 }
 

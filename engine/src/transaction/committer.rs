@@ -1,31 +1,37 @@
-//! The one committer: runs the steps of a commit, one commit at a time.
+//! The one committer: runs the steps of a commit, one group of transactions at a time.
+//!
+//! Transactions wait in a queue. Whoever gets the writer's lock first leads: it takes what waits, admits each against the
+//! head plus those before it (`members`), writes what the admitted ones change together (`prepare`), decides once, and
+//! answers all of them. Those that edit the catalog or bring a bulk load commit alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use chrono::{DateTime, TimeDelta, Utc};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use parking_lot::RwLock;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 use uuid::Uuid;
 
-use super::checks::{RowChecks, edges_have_end_points, key_columns, removed_keys};
-use super::cover_checks::stored_texts_fit;
-use super::{CommitObserver, CommitStep, graph_changes};
+use super::conflicts::{Pin, Pins, RecentWrites, Written};
+use super::graph_step::{ElementChanges, StagedGraph};
+use super::members::Group;
+use super::prepare::{KeyChange, forgotten_keys, key_changes, redo, version_map};
+use super::{CommitObserver, CommitStep};
 use crate::catalog::{Catalog, TableId};
-use crate::change::{CatalogEdit, Changes, Delta};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::index::{RebuildSource, StagedChanges};
-use crate::graph_set::{GraphSet, MAX_ROW_CHANGES, OpenGraph, standing_at};
-use crate::log::{CommitLog, CommitRecord, TableEntry, TableRedo};
+use crate::graph_set::{GraphSet, OpenGraph};
+use crate::log::{CommitLog, CommitRecord, SequenceEntry};
+use crate::pending::Pending;
+use crate::sequences::Sequences;
 use crate::snapshot::Snapshot;
 use crate::storage::Storage;
-use crate::store::key_index::{KeyHash, hash_keys};
-use crate::store::{StagedLoad, StagedWrite, Store, TableVersion};
+use crate::store::{StagedWrite, Store, TableVersion};
 
 /// Recent snapshots kept for readers whose graph index stands a little behind or ahead of the head.
 const RECENT_SNAPSHOTS: usize = 16;
+
+/// Transactions that commit together at the most.
+const LARGEST_GROUP: usize = 128;
 
 /// What a commit gives back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +50,29 @@ pub(crate) struct Committer {
     pub(crate) store: Arc<Store>,
     pub(crate) log: CommitLog,
     pub(crate) graphs: GraphSet,
+    pub(crate) sequences: Sequences,
+    pub(crate) pins: Arc<Pins>,
     observer: Option<Arc<dyn CommitObserver>>,
+    waiting: parking_lot::Mutex<VecDeque<Request>>,
     writer: Mutex<Writer>,
     recent: RwLock<VecDeque<Arc<Snapshot>>>,
     head: watch::Sender<u64>,
 }
 
+/// A transaction that wants to commit.
+struct Request {
+    base: Arc<Snapshot>,
+    pending: Pending,
+    /// Keeps the memory of what others wrote since the base.
+    _pin: Option<Arc<Pin>>,
+    answer: oneshot::Sender<Result<CommitReceipt>>,
+}
+
 /// State of the one writer, under its lock.
 struct Writer {
     epoch: u64,
+    /// What recent commits have written.
+    writes: RecentWrites,
     /// Published versions whose manifests the next record has to wait for.
     unsynced: Vec<Arc<TableVersion>>,
     /// A commit that is past its commit point and could not be finished.
@@ -67,19 +87,21 @@ struct Prepared {
     record: CommitRecord,
     writes: Vec<StagedWrite>,
     key_changes: Vec<KeyChange>,
-    deltas: Vec<Delta>,
-    loads: Vec<StagedLoad>,
-    staged_graphs: Vec<(Arc<OpenGraph>, Box<dyn StagedChanges>)>,
+    forgotten_keys: BTreeSet<TableId>,
+    written: Vec<(TableId, Written)>,
+    elements: ElementChanges,
+    staged_graphs: Vec<StagedGraph>,
 }
 
-/// What a commit does to a table's key index.
-struct KeyChange {
-    table: TableId,
-    removed: Vec<KeyHash>,
-    added: Vec<KeyHash>,
+impl Request {
+    /// Whether it cannot share a commit.
+    fn is_alone(&self) -> bool {
+        !self.pending.edits().is_empty() || !self.pending.loads().is_empty() || !self.pending.replaced().is_empty()
+    }
 }
 
 impl Committer {
+    #[expect(clippy::too_many_arguments, reason = "called once, when a database is opened")]
     pub(crate) fn new(
         storage: Storage,
         store: Arc<Store>,
@@ -88,15 +110,20 @@ impl Committer {
         observer: Option<Arc<dyn CommitObserver>>,
         head: Arc<Snapshot>,
         epoch: u64,
+        sequences: Sequences,
     ) -> Self {
         let sender = watch::Sender::new(head.seq);
+        let writes = RecentWrites::since(head.seq);
         Committer {
             storage,
             store,
             log,
             graphs,
+            sequences,
+            pins: Arc::default(),
             observer,
-            writer: Mutex::new(Writer { epoch, unsynced: Vec::new(), unfinished: None, stopped: None }),
+            waiting: parking_lot::Mutex::default(),
+            writer: Mutex::new(Writer { epoch, writes, unsynced: Vec::new(), unfinished: None, stopped: None }),
             recent: RwLock::new(VecDeque::from([head])),
             head: sender,
         }
@@ -117,9 +144,16 @@ impl Committer {
         self.head.subscribe()
     }
 
-    /// Refuses all later commits and waits for the one that is running.
+    /// Refuses all later commits and waits for the one that is running. The log says last how far the sequences have
+    /// really counted.
     pub(crate) async fn stop(&self) {
         let mut writer = self.writer.lock().await;
+        let exact = self.sequences.reservations(&self.head().catalog, true);
+        if writer.stopped.is_none() && !exact.is_empty() {
+            if let Err(error) = self.commit_sequences(&mut writer, exact).await {
+                tracing::warn!(%error, "sequences will skip values");
+            }
+        }
         writer.stopped.get_or_insert_with(|| Error::new(ErrorKind::ShuttingDown, "the database is closed for writing"));
     }
 
@@ -130,66 +164,143 @@ impl Committer {
     }
 
     /// Commits, or changes nothing.
-    pub(crate) async fn commit(&self, changes: Changes) -> Result<CommitReceipt> {
+    pub(crate) async fn commit(
+        &self,
+        base: Arc<Snapshot>,
+        pending: Pending,
+        pin: Option<Arc<Pin>>,
+    ) -> Result<CommitReceipt> {
+        let (answer, mut answered) = oneshot::channel();
+        self.waiting.lock().push_back(Request { base, pending, _pin: pin, answer });
         let mut writer = self.writer.lock().await;
+        loop {
+            // An earlier leader may have taken this one along.
+            match answered.try_recv() {
+                Ok(outcome) => return outcome,
+                Err(oneshot::error::TryRecvError::Empty) => {}
+                Err(oneshot::error::TryRecvError::Closed) => {
+                    return Err(Error::internal("a commit was dropped without an answer"));
+                }
+            }
+            let group = self.next_group();
+            self.commit_group(&mut writer, group).await;
+        }
+    }
+
+    /// Makes sure that the log has room for the next value of every sequence.
+    pub(crate) async fn reserve_sequences(&self) -> Result<()> {
+        let mut writer = self.writer.lock().await;
+        let entries = self.sequences.reservations(&self.head().catalog, false);
+        self.commit_sequences(&mut writer, entries).await
+    }
+
+    /// A commit that changes nothing but how far sequences may count.
+    async fn commit_sequences(&self, writer: &mut Writer, entries: Vec<SequenceEntry>) -> Result<()> {
+        self.ready(writer).await?;
+        let group = Group::new(&self.head());
+        let mut prepared = self.prepare(writer, group, vec![Uuid::now_v7()]).await?;
+        prepared.record.sequences = entries;
+        self.decide(writer, prepared).await
+    }
+
+    /// The next transactions that commit together: at least one, if any waits.
+    fn next_group(&self) -> Vec<Request> {
+        let mut waiting = self.waiting.lock();
+        let mut group: Vec<Request> = waiting.pop_front().into_iter().collect();
+        if group.iter().any(Request::is_alone) {
+            return group;
+        }
+        while group.len() < LARGEST_GROUP && waiting.front().is_some_and(|next| !next.is_alone()) {
+            group.extend(waiting.pop_front());
+        }
+        group
+    }
+
+    /// Whether the writer may write; finishes what an earlier commit has left.
+    async fn ready(&self, writer: &mut Writer) -> Result<()> {
         if let Some(stopped) = &writer.stopped {
             return Err(stopped.clone());
         }
-        if let Some(unfinished) = writer.unfinished.take() {
-            self.finish(&mut writer, unfinished).await?;
+        match writer.unfinished.take() {
+            Some(unfinished) => self.finish(writer, unfinished).await,
+            None => Ok(()),
         }
-        let head = self.head();
-        let mut prepared = self.prepare(&mut writer, &head, changes).await?;
-        if let Err(error) = self.write_record(&mut writer, &prepared).await {
-            for (_, staged) in prepared.staged_graphs {
-                staged.rollback().await;
-            }
-            return Err(error);
-        }
-        let record = &prepared.record;
-        let receipt = CommitReceipt { seq: record.seq, tx_id: record.tx_id, timestamp: record.timestamp };
-        prepared.record.redo.clear();
-        self.finish(&mut writer, prepared).await?;
-        Ok(receipt)
     }
 
-    /// Steps 1 to 3: everything that can fail without leaving a trace.
-    async fn prepare(&self, writer: &mut Writer, head: &Arc<Snapshot>, changes: Changes) -> Result<Prepared> {
-        let Changes { base, catalog: edits, mut deltas, loads } = changes;
-        let seq = head.seq + 1;
-        let tx_id = Uuid::now_v7();
-
-        self.step(CommitStep::Check)?;
-        let mut catalog = edited(&head.catalog, edits)?;
-        refuse_missing_tables(&catalog, &deltas, &loads)?;
-        RowChecks::new(head, &catalog, &mut deltas, &loads).run(&base).await?;
-        for graph in catalog.graphs.values().filter(|graph| !head.catalog.graphs.contains_key(&graph.name)) {
-            for edge in &graph.edges {
-                edges_have_end_points(head, &catalog, edge).await?;
+    /// Commits what can be committed of a group, and answers every member.
+    async fn commit_group(&self, writer: &mut Writer, requests: Vec<Request>) {
+        let mut group = Group::new(&self.head());
+        let mut members: Vec<(Uuid, oneshot::Sender<Result<CommitReceipt>>)> = Vec::new();
+        let ready = match self.ready(writer).await {
+            Ok(()) => {
+                // What an unfinished commit has left was finished, so the head may be another one.
+                group = Group::new(&self.head());
+                self.step(CommitStep::Check)
             }
-            stored_texts_fit(head, &catalog, graph).await?;
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ready {
+            return requests.into_iter().for_each(|request| tell(request.answer, Err(error.clone())));
         }
-        self.done(CommitStep::Check)?;
+        for request in requests {
+            if request.pending.is_empty() {
+                // It only wants to know that the rows it has locked are as it read them.
+                let outcome = group.admit(&request.base, &request.pending, &writer.writes).await;
+                let head = self.head();
+                let receipt = CommitReceipt { seq: head.seq, tx_id: head.tx_id, timestamp: head.timestamp };
+                tell(request.answer, outcome.map(|()| receipt));
+                continue;
+            }
+            match group.admit(&request.base, &request.pending, &writer.writes).await {
+                Ok(()) => members.push((Uuid::now_v7(), request.answer)),
+                Err(error) => tell(request.answer, Err(error)),
+            }
+        }
+        if members.is_empty() {
+            return;
+        }
+        let ids: Vec<Uuid> = members.iter().map(|(id, _)| *id).collect();
+        let outcome = match self.done(CommitStep::Check) {
+            Ok(()) => self.prepare(writer, group, ids).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match outcome {
+            Ok(prepared) => {
+                let (seq, timestamp) = (prepared.record.seq, prepared.record.timestamp);
+                self.decide(writer, prepared).await.map(|()| (seq, timestamp))
+            }
+            Err(error) => Err(error),
+        };
+        for (tx_id, answer) in members {
+            tell(answer, outcome.clone().map(|(seq, timestamp)| CommitReceipt { seq, tx_id, timestamp }));
+        }
+    }
+
+    /// Steps 2 and 3: everything that can fail without leaving a trace.
+    async fn prepare(&self, writer: &Writer, group: Group, ids: Vec<Uuid>) -> Result<Prepared> {
+        let head = self.head();
+        let (edited, pending, written) = group.into_parts();
+        let seq = head.seq + 1;
+        let tx_id = ids.first().copied().unwrap_or_else(Uuid::now_v7);
 
         self.step(CommitStep::StageTables)?;
-        let writes = self.stage_tables(head, &catalog, &deltas, &loads).await?;
-        let key_changes = key_changes(&deltas, &loads)?;
+        let writes = self.stage_tables(&edited, &pending).await?;
+        let key_changes = key_changes(&pending)?;
         self.done(CommitStep::StageTables)?;
 
+        let catalog = Arc::clone(&edited.catalog);
         let mut versions = head.versions.clone();
         versions.retain(|table, _| catalog.tables.contains_key(table));
         versions.extend(writes.iter().map(|write| (write.table.id, write.version())));
+        let elements = ElementChanges::of(&pending)?;
 
         self.step(CommitStep::StageGraph)?;
-        let staged_graphs = self.stage_graphs(&catalog, &versions, seq, &deltas, &loads).await;
+        let staged_graphs = self.stage_graphs(&catalog, &versions, seq, &elements).await;
         self.done(CommitStep::StageGraph)?;
 
-        let catalog_record = match catalog == *head.catalog {
+        let catalog_record = match *catalog == *head.catalog {
             true => head.catalog_record.clone(),
-            false => {
-                catalog.format = crate::catalog::CATALOG_FORMAT;
-                self.storage.write_catalog(seq, tx_id, &catalog).await?
-            }
+            false => self.storage.write_catalog(seq, tx_id, &catalog).await?,
         };
         let record = CommitRecord {
             format: crate::log::record::RECORD_FORMAT,
@@ -200,90 +311,25 @@ impl Committer {
             tables: version_map(&catalog, &versions),
             catalog: catalog_record,
             notes: None,
+            members: if ids.len() > 1 { ids } else { Vec::new() },
+            sequences: self.sequences.reservations(&catalog, false),
             redo: writes.iter().map(redo).collect::<Result<_>>()?,
         };
-        Ok(Prepared { catalog: Arc::new(catalog), record, writes, key_changes, deltas, loads, staged_graphs })
+        let forgotten_keys = forgotten_keys(&pending);
+        Ok(Prepared { catalog, record, writes, key_changes, forgotten_keys, written, elements, staged_graphs })
     }
 
-    async fn stage_tables(
-        &self,
-        head: &Snapshot,
-        catalog: &Catalog,
-        deltas: &[Delta],
-        loads: &[StagedLoad],
-    ) -> Result<Vec<StagedWrite>> {
-        let mut writes = Vec::new();
-        for delta in deltas.iter().filter(|delta| delta.added_rows() + delta.removed_rows() > 0) {
-            let Some(version) = head.versions.get(&delta.table.id) else { continue };
-            let base = self.store.open(&delta.table, *version).await?;
-            self.store.refuse_foreign_change(&base).await?;
-            writes.push(self.store.stage(&base, &delta.removed, &delta.added).await?);
-        }
-        for load in loads {
-            let base = head.versions.get(&load.table.id).copied().unwrap_or(0);
-            if base > 0 {
-                self.store.refuse_foreign_change(&*self.store.open(&load.table, base).await?).await?;
+    /// Step 4 and what follows from it.
+    async fn decide(&self, writer: &mut Writer, mut prepared: Prepared) -> Result<()> {
+        if let Err(error) = self.write_record(writer, &prepared).await {
+            for (_, staged) in prepared.staged_graphs {
+                staged.rollback().await;
             }
-            writes.push(self.store.staged_from_load(load, base));
+            return Err(error);
         }
-        for table in catalog.tables.values().filter(|table| !head.catalog.tables.contains_key(&table.id)) {
-            if writes.iter().any(|write| write.table.id == table.id) {
-                continue;
-            }
-            let rows = deltas.iter().find(|delta| delta.table.id == table.id).map(|delta| {
-                let rows: Vec<Result<RecordBatch, _>> = delta.added.iter().cloned().map(Ok).collect();
-                Box::pin(RecordBatchStreamAdapter::new(table.arrow_schema(), futures::stream::iter(rows))) as _
-            });
-            writes.push(self.store.stage_new(table, rows).await?);
-        }
-        Ok(writes)
-    }
-
-    /// Applies the changes to every index they concern. An index that fails, or is not at the head, or has too much to
-    /// take row by row, is left out: it is brought forward after the commit.
-    async fn stage_graphs(
-        &self,
-        catalog: &Catalog,
-        versions: &BTreeMap<TableId, u64>,
-        seq: u64,
-        deltas: &[Delta],
-        loads: &[StagedLoad],
-    ) -> Vec<(Arc<OpenGraph>, Box<dyn StagedChanges>)> {
-        let mut staged = Vec::new();
-        for definition in catalog.graphs.values() {
-            let Some(graph) = self.graphs.get(&definition.name) else { continue };
-            let concerned = |table: TableId| definition.tables().any(|member| member == table);
-            let bulk = loads.iter().any(|load| concerned(load.table.id));
-            let touched = deltas.iter().any(|delta| concerned(delta.table.id));
-            if bulk || !touched {
-                continue;
-            }
-            match self.stage_graph(&graph, versions, seq, deltas).await {
-                Ok(Some(changes)) => staged.push((graph, changes)),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(graph = definition.name, %error, "graph index refused a change, it will be brought forward");
-                }
-            }
-        }
-        staged
-    }
-
-    async fn stage_graph(
-        &self,
-        graph: &OpenGraph,
-        versions: &BTreeMap<TableId, u64>,
-        seq: u64,
-        deltas: &[Delta],
-    ) -> Result<Option<Box<dyn StagedChanges>>> {
-        let changes = graph_changes::changes(&graph.definition, deltas)?;
-        let rows: usize = changes.iter().map(|change| change.rows()).sum();
-        let before = graph.standing_at(&self.head())?;
-        let current = graph.index.standing().await?;
-        if rows > MAX_ROW_CHANGES || current.is_none_or(|standing| standing.versions != before.versions) {
-            return Ok(None);
-        }
-        graph.index.stage(changes, standing_at(&graph.definition, versions, seq)?).await.map(Some)
+        prepared.record.redo.clear();
+        self.sequences.reserved(&prepared.record.sequences);
+        self.finish(writer, prepared).await
     }
 
     /// Step 4: the commit point.
@@ -333,8 +379,9 @@ impl Committer {
         });
         self.advance_keys(&prepared, &tables);
         writer.unsynced.extend(tables);
+        self.note_writes(writer, &mut prepared);
         let staged_graphs = std::mem::take(&mut prepared.staged_graphs);
-        self.commit_graphs(&snapshot, staged_graphs, &prepared.loads, &prepared.deltas).await;
+        self.commit_graphs(&snapshot, staged_graphs, &prepared.elements).await;
         self.publish(snapshot);
         self.announce();
         Ok(())
@@ -351,104 +398,39 @@ impl Committer {
         Ok(tables)
     }
 
+    /// Tells the key indexes of every table that was written what has changed.
     fn advance_keys(&self, prepared: &Prepared, tables: &[Arc<TableVersion>]) {
-        for change in &prepared.key_changes {
-            let Some(write) = prepared.writes.iter().find(|write| write.table.id == change.table) else { continue };
-            let Some(table) = tables.iter().find(|table| table.definition().id == change.table) else { continue };
-            let keys = write.folded_keys.iter().chain(&change.added).copied();
-            let added = keys.zip(table.newest_addresses(&write.new_fragment_rows()));
-            self.store.keys().advance(change.table, write.base, write.version(), &change.removed, added);
+        for table in &prepared.forgotten_keys {
+            self.store.keys().forget(*table);
         }
-    }
-
-    async fn commit_graphs(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        staged: Vec<(Arc<OpenGraph>, Box<dyn StagedChanges>)>,
-        loads: &[StagedLoad],
-        deltas: &[Delta],
-    ) {
-        if let Err(error) = self.step(CommitStep::CommitGraph) {
-            tracing::warn!(%error, "graph indexes are left behind");
-            return;
-        }
-        let mut at_the_snapshot = Vec::new();
-        for (graph, changes) in staged {
-            match changes.commit().await {
-                Ok(()) => at_the_snapshot.push(graph.definition.id),
-                Err(error) => {
-                    tracing::warn!(graph = graph.definition.name, %error, "graph index could not commit, bringing it forward");
-                }
-            }
-        }
-        if let Err(error) = self.graphs.follow(&snapshot.catalog).await {
-            tracing::error!(%error, "a graph index could not be opened");
-        }
-        let head = self.head();
-        for definition in snapshot.catalog.graphs.values() {
-            let unchanged = standing_at(definition, &snapshot.versions, 0).ok()
-                == standing_at(definition, &head.versions, 0).ok()
-                && head.catalog.graphs.contains_key(&definition.name);
-            if unchanged || at_the_snapshot.contains(&definition.id) {
+        for (write, table) in prepared.writes.iter().zip(tables) {
+            if prepared.forgotten_keys.contains(&write.table.id) {
                 continue;
             }
-            if let Some(graph) = self.graphs.get(&definition.name) {
-                self.catch_up(&graph, snapshot, loads, deltas).await;
+            let addresses = table.newest_addresses(&write.new_fragment_rows());
+            for key in write.table.unique_keys() {
+                let is_its = |change: &&KeyChange| change.table == write.table.id && change.columns == key.columns;
+                let change = prepared.key_changes.iter().find(is_its);
+                let folded = write.folded_keys.iter().find(|(columns, _)| columns == &key.columns);
+                let hashes = folded.iter().flat_map(|(_, hashes)| hashes);
+                let hashes = hashes.chain(change.iter().flat_map(|change| &change.added));
+                let added = hashes.zip(&addresses).filter_map(|(hash, address)| Some(((*hash)?, *address)));
+                let removed = change.map(|change| change.removed.as_slice()).unwrap_or_default();
+                self.store.keys().advance(write.table.id, &key.columns, write.base, write.version(), removed, added);
             }
-        }
-        if let Err(error) = self.done(CommitStep::CommitGraph) {
-            tracing::warn!(%error, "stopped after the graph step");
         }
     }
 
-    /// Brings an index to the snapshot that did not get there with the commit itself.
-    async fn catch_up(&self, graph: &OpenGraph, snapshot: &Snapshot, loads: &[StagedLoad], deltas: &[Delta]) {
-        let name = &graph.definition.name;
-        let outcome = match self.load_graph(graph, snapshot, loads, deltas).await {
-            Ok(true) => Ok(()),
-            Ok(false) => graph.bring_forward(snapshot).await,
-            Err(error) => {
-                tracing::warn!(graph = name, %error, "graph index could not load, bringing it forward");
-                graph.bring_forward(snapshot).await
+    /// Remembers what was written, for transactions that have read an older snapshot.
+    fn note_writes(&self, writer: &mut Writer, prepared: &mut Prepared) {
+        let seq = prepared.record.seq;
+        for (table, mut written) in std::mem::take(&mut prepared.written) {
+            if let Some(write) = prepared.writes.iter().find(|write| write.table.id == table) {
+                written.fragments.clone_from(&write.folded_fragments);
             }
-        };
-        if let Err(error) = outcome {
-            tracing::error!(graph = name, %error, "graph index stays behind");
+            writer.writes.note(seq, table, written);
         }
-    }
-
-    /// Hands appended rows to the index's bulk path, where the commit did nothing else to the graph.
-    async fn load_graph(
-        &self,
-        graph: &OpenGraph,
-        snapshot: &Snapshot,
-        loads: &[StagedLoad],
-        deltas: &[Delta],
-    ) -> Result<bool> {
-        let concerned = |table: TableId| graph.definition.tables().any(|member| member == table);
-        let loads: Vec<&StagedLoad> = loads.iter().filter(|load| concerned(load.table.id)).collect();
-        let current = graph.index.standing().await?;
-        let before = graph.standing_at(&self.head())?;
-        if loads.is_empty()
-            || deltas.iter().any(|delta| concerned(delta.table.id))
-            || current.is_none_or(|standing| standing.versions != before.versions)
-        {
-            return Ok(false);
-        }
-        let mut source = RebuildSource { nodes: Vec::new(), relationships: Vec::new() };
-        for load in loads {
-            let table = snapshot.open(&load.table).await?;
-            for vertex in graph.vertices_of(load.table.id) {
-                let rows = table.read_newest(load.fragments(), graph_changes::node_columns(vertex)).await?;
-                source.nodes.push((vertex.label.clone(), rows));
-            }
-            for edge in graph.edges_of(load.table.id) {
-                let rows = table.read_newest(load.fragments(), graph_changes::relationship_columns(edge)).await?;
-                source.relationships.push((edge.label.clone(), rows));
-            }
-        }
-        graph.index.load(source, graph.standing_at(snapshot)?).await?;
-        Ok(true)
+        writer.writes.forget_unless_read(seq, &self.pins);
     }
 
     fn publish(&self, snapshot: Arc<Snapshot>) {
@@ -476,68 +458,16 @@ impl Committer {
         }
     }
 
-    fn step(&self, step: CommitStep) -> Result<()> {
+    pub(super) fn step(&self, step: CommitStep) -> Result<()> {
         self.observer.as_ref().map_or(Ok(()), |observer| observer.before(step))
     }
 
-    fn done(&self, step: CommitStep) -> Result<()> {
+    pub(super) fn done(&self, step: CommitStep) -> Result<()> {
         self.observer.as_ref().map_or(Ok(()), |observer| observer.after(step))
     }
 }
 
-/// The catalog with edits applied, each checked again against what is at the head.
-fn edited(head: &Catalog, edits: Vec<CatalogEdit>) -> Result<Catalog> {
-    let mut catalog = head.clone();
-    for edit in edits {
-        catalog.apply(edit)?;
-    }
-    Ok(catalog)
-}
-
-/// A table that was dropped while this transaction ran.
-fn refuse_missing_tables(catalog: &Catalog, deltas: &[Delta], loads: &[StagedLoad]) -> Result<()> {
-    let tables = deltas.iter().map(|delta| &delta.table).chain(loads.iter().map(|load| &load.table));
-    for table in tables {
-        if !catalog.tables.contains_key(&table.id) {
-            return Err(Error::new(ErrorKind::SerializationFailure, format!("table \"{}\" was dropped", table.name))
-                .with_hint("Run the transaction again.")
-                .on_table(&table.name));
-        }
-    }
-    Ok(())
-}
-
-fn key_changes(deltas: &[Delta], loads: &[StagedLoad]) -> Result<Vec<KeyChange>> {
-    let mut changes = Vec::new();
-    for delta in deltas.iter().filter(|delta| !delta.table.primary_key.is_empty()) {
-        let mut added = Vec::with_capacity(delta.added_rows());
-        for batch in delta.added.iter().filter(|batch| batch.num_rows() > 0) {
-            added.extend(hash_keys(&key_columns(&delta.table, batch)?)?);
-        }
-        changes.push(KeyChange { table: delta.table.id, removed: removed_keys(delta)?.into_keys().collect(), added });
-    }
-    for load in loads.iter().filter(|load| !load.table.primary_key.is_empty()) {
-        changes.push(KeyChange { table: load.table.id, removed: Vec::new(), added: load.keys.clone() });
-    }
-    Ok(changes)
-}
-
-pub(crate) fn version_map(catalog: &Catalog, versions: &BTreeMap<TableId, u64>) -> Vec<TableEntry> {
-    catalog
-        .tables
-        .values()
-        .filter_map(|table| {
-            let version = *versions.get(&table.id)?;
-            Some(TableEntry { table: table.name.clone(), id: table.id, version })
-        })
-        .collect()
-}
-
-fn redo(write: &StagedWrite) -> Result<TableRedo> {
-    Ok(TableRedo {
-        id: write.table.id,
-        directory: write.table.directory.clone(),
-        version: write.version(),
-        transaction: super::recovery::to_hex(&write.encode()?),
-    })
+/// A client that has gone away does not hear how its commit went.
+fn tell(answer: oneshot::Sender<Result<CommitReceipt>>, outcome: Result<CommitReceipt>) {
+    let _ = answer.send(outcome);
 }

@@ -12,13 +12,13 @@ use parking_lot::Mutex;
 
 use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::key_index::{KeyHash, KeyMap};
+use crate::store::key_index::{KeyHash, Map};
 
 /// Keys that are remembered at the most, over all tables: about 100 MB.
 const MOST_KEYS: usize = 4_000_000;
 
 /// What one commit has written of a table.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Written {
     /// Primary keys of rows that went or came.
     pub(crate) keys: Vec<KeyHash>,
@@ -41,7 +41,7 @@ pub(crate) struct RecentWrites {
 
 #[derive(Debug, Default)]
 struct TableWrites {
-    keys: KeyMap<u64>,
+    keys: Map<u64>,
     addresses: HashMap<u64, u64>,
     fragments: HashMap<u64, u64>,
     everything: u64,
@@ -98,9 +98,9 @@ impl RecentWrites {
         if lost { Err(conflict(table)) } else { Ok(()) }
     }
 
-    /// Whether the whole of a table may have changed since `base`.
-    pub(crate) fn replaced_since(&self, table: TableId, base: u64) -> bool {
-        base < self.horizon || self.tables.get(&table).is_some_and(|writes| writes.everything > base)
+    /// Whether anything of a table was written.
+    pub(crate) fn has_written(&self, table: TableId) -> bool {
+        self.tables.contains_key(&table)
     }
 }
 

@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, Schema};
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, EdgeTable, GraphDefinition, TableDefinition, VertexTable};
-use crate::change::Delta;
+use crate::change::RowChanges;
 use crate::error::{Error, Result};
 use crate::graph::index::{Change, IndexSchema, NodeSchema, Property, RelationshipSchema};
 use crate::store::key_index::{KeySet, hash_keys};
@@ -59,8 +59,8 @@ fn edge_identity(edge: &EdgeTable) -> Vec<String> {
 }
 
 /// The changes that `deltas` make to the index of `graph`, in the order in which they must be applied.
-pub(crate) fn changes(graph: &GraphDefinition, deltas: &[Delta]) -> Result<Vec<Change>> {
-    let of = |table| deltas.iter().find(move |delta: &&Delta| delta.table.id == table);
+pub(crate) fn changes(graph: &GraphDefinition, deltas: &[RowChanges]) -> Result<Vec<Change>> {
+    let of = |table| deltas.iter().find(move |delta: &&RowChanges| delta.table.id == table);
     let mut changes = Vec::new();
     for edge in &graph.edges {
         for batch in of(edge.table).iter().flat_map(|delta| &delta.removed) {
@@ -93,7 +93,7 @@ pub(crate) fn changes(graph: &GraphDefinition, deltas: &[Delta]) -> Result<Vec<C
 }
 
 /// Keys that are gone; a key that comes back in the same transaction is an update, which keeps its edges.
-fn removed_vertices(delta: &Delta, vertex: &VertexTable) -> Result<Vec<ArrayRef>> {
+fn removed_vertices(delta: &RowChanges, vertex: &VertexTable) -> Result<Vec<ArrayRef>> {
     let mut kept = KeySet::default();
     for batch in &delta.added {
         let keys = pick(batch, &vertex.key)?;

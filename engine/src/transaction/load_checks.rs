@@ -43,14 +43,16 @@ struct PartnerCheck {
 impl LoadChecks {
     pub(crate) async fn new(table: &Arc<TableDefinition>, view: &ReadView) -> Result<Self> {
         let catalog = Arc::clone(&view.snapshot.catalog);
-        let state = |table: Arc<TableDefinition>| async move { view.snapshot.table_state(&table, &Pending::default()).await };
+        let state =
+            |table: Arc<TableDefinition>| async move { view.snapshot.table_state(&table, &Pending::default()).await };
         let mut references = Vec::new();
         for reference in catalog.references_from(table.id)? {
             let to = state(Arc::clone(&reference.to)).await?;
             references.push(PartnerCheck { reference, to, needed: KeySet::default() });
         }
         let keys = table.unique_keys().into_iter();
-        let keys = keys.map(|constraint| KeyCheck { constraint, hashes: Vec::new(), seen: KeySet::default() }).collect();
+        let keys =
+            keys.map(|constraint| KeyCheck { constraint, hashes: Vec::new(), seen: KeySet::default() }).collect();
         let target = state(Arc::clone(table)).await?;
         Ok(LoadChecks { table: Arc::clone(table), catalog, target, keys, references })
     }

@@ -7,7 +7,13 @@ use crate::catalog::TableDefinition;
 use crate::error::{Error, ErrorKind};
 
 /// `23505`.
-pub(crate) fn duplicate(table: &TableDefinition, constraint: &str, columns: &[String], keys: &[ArrayRef], row: usize) -> Error {
+pub(crate) fn duplicate(
+    table: &TableDefinition,
+    constraint: &str,
+    columns: &[String],
+    keys: &[ArrayRef],
+    row: usize,
+) -> Error {
     Error::new(ErrorKind::UniqueViolation, format!("duplicate key value violates unique constraint \"{constraint}\""))
         .with_detail(format!("Key ({})=({}) already exists.", columns.join(", "), key_text(keys, row)))
         .on_table(&table.name)

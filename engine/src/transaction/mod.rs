@@ -3,17 +3,28 @@
 //! [`CommitStep::ALL`] is the whole protocol. Everything before [`CommitStep::WriteRecord`] leaves nothing but unreferenced
 //! files behind when it fails; everything after it is finished forward, by the next commit or by recovery.
 //!
-//! * [`checks`]: conflicts, keys, end points, NOT NULL, against the head.
-//! * [`cover_checks`]: whether covered values fit into a graph index.
-//! * [`committer`]: runs the steps, one commit at a time.
-//! * [`graph_changes`]: what a commit means for the graph indexes.
+//! * [`block`]: a transaction over several statements.
+//! * [`checks`]: keys, references, NOT NULL, for a statement in its transaction and for a transaction at the head;
+//!   [`load_checks`] the same for bulk loads, [`cover_checks`] whether covered values fit into a graph index.
+//! * [`conflicts`]: who was first.
+//! * [`committer`]: runs the steps, one group of transactions at a time; [`members`] admits them, [`prepare`] writes what they
+//!   change.
+//! * [`graph_step`], [`graph_changes`]: what a commit means for the graph indexes.
 //! * [`recovery`]: brings a database that was left anywhere to its newest record.
 
+pub mod block;
 pub(crate) mod checks;
 pub(crate) mod committer;
+pub(crate) mod conflicts;
 mod cover_checks;
 pub(crate) mod graph_changes;
+mod graph_step;
+pub(crate) mod load_checks;
+mod members;
+mod messages;
+mod prepare;
 pub(crate) mod recovery;
+mod references;
 
 use std::fmt::Debug;
 

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::committer::version_map;
+use super::prepare::version_map;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::log::record::RECORD_FORMAT;
-use crate::log::{CommitLog, CommitRecord, TableRedo};
+use crate::log::{CommitLog, CommitRecord, SequenceEntry, TableRedo};
 use crate::snapshot::Snapshot;
 use crate::storage::Storage;
 use crate::store::{StagedWrite, Store};
@@ -33,12 +33,19 @@ pub struct RecoveryReport {
     pub foreign: Vec<String>,
 }
 
+/// A database as recovery leaves it.
+pub(crate) struct Recovered {
+    /// The snapshot that is published first.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The epoch of this writer.
+    pub(crate) epoch: u64,
+    /// How far the sequences may have counted.
+    pub(crate) sequences: Vec<SequenceEntry>,
+    pub(crate) report: RecoveryReport,
+}
+
 /// Brings the tables to the newest record and takes the next epoch.
-pub(crate) async fn recover(
-    storage: &Storage,
-    store: &Arc<Store>,
-    log: &CommitLog,
-) -> Result<(Arc<Snapshot>, u64, RecoveryReport)> {
+pub(crate) async fn recover(storage: &Storage, store: &Arc<Store>, log: &CommitLog) -> Result<Recovered> {
     let newest = log.newest().await?;
     let mut report = RecoveryReport::default();
     let catalog = match &newest {
@@ -54,8 +61,8 @@ pub(crate) async fn recover(
         }
         report.foreign = foreign_tables(store, &catalog, record).await?;
     }
-    let (snapshot, epoch) = take_epoch(storage, store, log, newest, catalog).await?;
-    Ok((snapshot, epoch, report))
+    let recovered = take_epoch(storage, store, log, newest, catalog).await?;
+    Ok(Recovered { report, ..recovered })
 }
 
 /// Repeats one staged write where its version is missing.
@@ -96,7 +103,7 @@ async fn take_epoch(
     log: &CommitLog,
     newest: Option<CommitRecord>,
     catalog: Catalog,
-) -> Result<(Arc<Snapshot>, u64)> {
+) -> Result<Recovered> {
     let tx_id = Uuid::now_v7();
     let (seq, epoch, earliest, versions) = match &newest {
         Some(record) => {
@@ -105,6 +112,7 @@ async fn take_epoch(
         }
         None => (1, 1, Utc::now(), BTreeMap::new()),
     };
+    let sequences = newest.as_ref().map(|record| record.sequences.clone()).unwrap_or_default();
     let catalog_record = match newest {
         Some(record) => record.catalog,
         None => storage.write_catalog(seq, tx_id, &catalog).await?,
@@ -118,6 +126,8 @@ async fn take_epoch(
         tables: version_map(&catalog, &versions),
         catalog: catalog_record,
         notes: Some("opened for writing".into()),
+        members: Vec::new(),
+        sequences: sequences.clone(),
         redo: Vec::new(),
     };
     log.append(&record).await?;
@@ -130,7 +140,7 @@ async fn take_epoch(
         versions,
         store: Arc::clone(store),
     });
-    Ok((snapshot, epoch))
+    Ok(Recovered { snapshot, epoch, sequences, report: RecoveryReport::default() })
 }
 
 /// Bytes as hexadecimal digits.

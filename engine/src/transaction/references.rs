@@ -116,7 +116,11 @@ impl Reference {
     /// `23503` for a row whose partner is missing, where it is not known which row that is.
     pub(crate) fn missing_partner(&self) -> Error {
         let error = self.missing(&[], 0);
-        error.with_detail(format!("A key of ({}) is not present in table \"{}\".", self.columns.join(", "), self.to.name))
+        error.with_detail(format!(
+            "A key of ({}) is not present in table \"{}\".",
+            self.columns.join(", "),
+            self.to.name
+        ))
     }
 
     /// `23503` for a row that goes and is needed; `keys` are those of a row that needs it.
@@ -139,9 +143,7 @@ impl Reference {
             .on_table(&self.from.name)
             .on_constraint(&self.name);
         match self.edge {
-            Some(_) => {
-                error.with_hint("Delete the edges first, or declare the edge table with ON DELETE CASCADE.")
-            }
+            Some(_) => error.with_hint("Delete the edges first, or declare the edge table with ON DELETE CASCADE."),
             None => error,
         }
     }

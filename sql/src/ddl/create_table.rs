@@ -7,8 +7,8 @@ use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuil
 use datafusion::sql::sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable, Expr, IndexColumn, Statement, TableConstraint,
 };
+use slipstream_engine::catalog::CatalogEdit;
 use slipstream_engine::catalog::{ColumnDefinition, TableDefinition};
-use slipstream_engine::change::CatalogEdit;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
@@ -129,8 +129,13 @@ fn check_clauses(statement: &CreateTable) -> Result<()> {
 /// A column, and whether it says PRIMARY KEY.
 fn column_definition(planning: &Planning<'_>, column: &ColumnDef) -> Result<(ColumnDefinition, bool)> {
     let name = normalize(&column.name);
-    let mut definition =
-        ColumnDefinition { sql_type: serial(&name, &column.data_type)?, name, not_null: false, default: None, identity: None };
+    let mut definition = ColumnDefinition {
+        sql_type: serial(&name, &column.data_type)?,
+        name,
+        not_null: false,
+        default: None,
+        identity: None,
+    };
     let (mut is_key, mut is_null) = (false, false);
     for option in &column.options {
         match &option.option {

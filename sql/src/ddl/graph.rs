@@ -1,7 +1,7 @@
 //! CREATE PROPERTY GRAPH and DROP PROPERTY GRAPH.
 
 use slipstream_engine::catalog::Catalog;
-use slipstream_engine::change::CatalogEdit;
+use slipstream_engine::catalog::CatalogEdit;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Definition;

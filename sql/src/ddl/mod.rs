@@ -13,7 +13,7 @@ pub(crate) use drop::drop_tables;
 pub(crate) use graph::property_graph;
 pub(crate) use refused::refused;
 
-use slipstream_engine::change::CatalogEdit;
+use slipstream_engine::catalog::CatalogEdit;
 
 /// What a DDL statement changes, and the tag that it answers.
 pub(crate) struct Definition {

@@ -12,11 +12,10 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
 use slipstream_engine::catalog::TableDefinition;
-use slipstream_engine::change::{Changes, Delta, ROW_ADDRESS};
+use slipstream_engine::change::{Changes, ROW_ADDRESS, RowChanges};
 use slipstream_engine::database::Database;
-use slipstream_engine::snapshot::Snapshot;
 use slipstream_engine::store::StagedLoad;
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 use tokio::sync::mpsc;
 
 use crate::error::from_arrow;
@@ -31,7 +30,7 @@ const WAITING_BATCHES: usize = 2;
 pub(crate) struct Sink {
     database: Arc<Database>,
     table: Arc<TableDefinition>,
-    base: Arc<Snapshot>,
+    view: ReadView,
     kept: Vec<RecordBatch>,
     load: Option<Load>,
     rows: usize,
@@ -44,12 +43,12 @@ struct Load {
 }
 
 impl Sink {
-    /// A sink for rows of `table`, which is in `base` or is made by the same commit.
-    pub(crate) fn new(database: &Arc<Database>, table: &Arc<TableDefinition>, base: &Arc<Snapshot>) -> Self {
+    /// A sink for rows of `table`, which is in `view` or is made by the same commit.
+    pub(crate) fn new(database: &Arc<Database>, table: &Arc<TableDefinition>, view: &ReadView) -> Self {
         Sink {
             database: Arc::clone(database),
             table: Arc::clone(table),
-            base: Arc::clone(base),
+            view: view.clone(),
             kept: Vec::new(),
             load: None,
             rows: 0,
@@ -78,7 +77,7 @@ impl Sink {
                 changes.loads.push(finished(task).await?);
             }
             None if self.rows > 0 => {
-                changes.deltas.push(Delta { table: self.table, removed: Vec::new(), added: self.kept });
+                changes.rows.push(RowChanges { added: self.kept, ..RowChanges::new(self.table) });
             }
             None => {}
         }
@@ -89,8 +88,8 @@ impl Sink {
         let (rows, received) = mpsc::channel(WAITING_BATCHES);
         let received = stream::unfold(received, |mut received| async { Some((received.recv().await?, received)) });
         let received = Box::pin(RecordBatchStreamAdapter::new(self.table.arrow_schema(), received));
-        let (database, table, base) = (Arc::clone(&self.database), Arc::clone(&self.table), Arc::clone(&self.base));
-        let task = SpawnedTask::spawn(async move { database.stage_load(&table, &base, received).await });
+        let (database, table, view) = (Arc::clone(&self.database), Arc::clone(&self.table), self.view.clone());
+        let task = SpawnedTask::spawn(async move { database.stage_load(&table, &view, received).await });
         self.load = Some(Load { rows, task });
         for batch in std::mem::take(&mut self.kept) {
             self.send(batch).await?;

@@ -15,8 +15,8 @@ use datafusion::datasource::provider_as_source;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableSource, Volatility};
 use datafusion::scalar::ScalarValue;
+use slipstream_engine::ReadView;
 use slipstream_engine::Result;
-use slipstream_engine::database::ReadView;
 
 use super::names::{Tables, undefined};
 use crate::cypher_relation::CypherTable;

@@ -78,11 +78,11 @@ impl Tables {
         let snapshot = &self.view.snapshot;
         match schema {
             DEFAULT_SCHEMA => {
-                Ok(snapshot.catalog.get_table(name).map(|table| Arc::new(LanceTable::new(snapshot, table)) as _))
+                Ok(snapshot.catalog.get_table(name).map(|table| Arc::new(LanceTable::new(&self.view, table)) as _))
             }
             TARGET_SCHEMA => {
                 let table = snapshot.catalog.get_table(name);
-                Ok(table.map(|table| Arc::new(LanceTable::with_row_address(snapshot, table)) as _))
+                Ok(table.map(|table| Arc::new(LanceTable::with_row_address(&self.view, table)) as _))
             }
             metadata => match self.metadata().schema(metadata) {
                 Some(schema) => schema.table(name).await.map_err(from_datafusion),

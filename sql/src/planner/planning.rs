@@ -13,7 +13,7 @@ use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
-use slipstream_engine::database::ReadView;
+use slipstream_engine::ReadView;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 

@@ -1,13 +1,18 @@
 //! The engine as a whole: what a commit promises, with the steps of the protocol stopped one by one.
 
+mod transactions;
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, Schema};
 use parking_lot::Mutex;
 
-use crate::catalog::{ColumnDefinition, EdgeTable, EndPoint, GraphDefinition, TableDefinition, VertexTable};
-use crate::change::{CatalogEdit, Changes, Delta};
+use crate::ReadView;
+use crate::catalog::{
+    CatalogEdit, ColumnDefinition, EdgeTable, EndPoint, GraphDefinition, TableDefinition, VertexTable,
+};
+use crate::change::{Changes, RowChanges};
 use crate::database::{Database, OpenOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::index::IndexQuery;
@@ -17,8 +22,13 @@ use crate::transaction::{CommitObserver, CommitStep};
 use crate::types::SqlType;
 
 fn people() -> TableDefinition {
-    let column =
-        |name: &str, sql_type, not_null| ColumnDefinition { name: name.into(), sql_type, not_null, default: None, identity: None };
+    let column = |name: &str, sql_type, not_null| ColumnDefinition {
+        name: name.into(),
+        sql_type,
+        not_null,
+        default: None,
+        identity: None,
+    };
     let columns = vec![column("id", SqlType::BigInt, true), column("name", SqlType::Text, false)];
     TableDefinition::new("person", columns, vec!["id".into()])
 }
@@ -30,34 +40,53 @@ fn rows(table: &TableDefinition, rows: &[(i64, &str)]) -> RecordBatch {
 }
 
 async fn create(database: &Database) -> Arc<TableDefinition> {
-    let mut changes = Changes::new(database.snapshot());
-    changes.catalog.push(CatalogEdit::CreateTable(people()));
-    database.commit(changes).await.unwrap();
+    edit(database, CatalogEdit::CreateTable(people())).await;
     Arc::clone(database.snapshot().catalog.table("person").unwrap())
 }
 
+/// Commits what one statement changes.
+async fn commit(database: &Database, changes: Changes) -> Result<()> {
+    let view = database.read_view(&[]).await?;
+    database.commit(&view, changes).await.map(drop)
+}
+
+async fn edit(database: &Database, edit: CatalogEdit) {
+    commit(database, Changes { catalog: vec![edit], ..Changes::default() }).await.unwrap();
+}
+
+/// Rows that come into `person`.
+fn insertion(table: &Arc<TableDefinition>, new: &[(i64, &str)]) -> Changes {
+    let added = vec![rows(table, new)];
+    Changes { rows: vec![RowChanges { added, ..RowChanges::new(Arc::clone(table)) }], ..Changes::default() }
+}
+
+/// A row of `person` that goes, as a view sees it.
+async fn deletion(view: &ReadView, id: i64) -> Result<Changes> {
+    let table = Arc::clone(view.snapshot.catalog.table("person")?);
+    let keys: ArrayRef = Arc::new(Int64Array::from(vec![id]));
+    let identity = ["id".to_string()];
+    let removed = view.table(&table).await?.rows_where_in(&identity, &[keys], &identity).await?;
+    Ok(Changes { rows: vec![RowChanges { removed, ..RowChanges::new(table) }], ..Changes::default() })
+}
+
 async fn insert(database: &Database, new: &[(i64, &str)]) -> Result<()> {
-    let base = database.snapshot();
-    let table = Arc::clone(base.catalog.table("person")?);
-    let added = vec![rows(&table, new)];
-    let mut changes = Changes::new(base);
-    changes.deltas.push(Delta { table, removed: vec![], added });
-    database.commit(changes).await.map(drop)
+    let table = Arc::clone(database.snapshot().catalog.table("person")?);
+    commit(database, insertion(&table, new)).await
 }
 
 async fn delete(database: &Database, id: i64) -> Result<()> {
-    let base = database.snapshot();
-    let table = base.table("person").await?;
-    let keys: ArrayRef = Arc::new(Int64Array::from(vec![id]));
-    let removed = table.rows_where_in("id", &keys, &["id".to_string()]).await?;
-    let mut changes = Changes::new(base);
-    changes.deltas.push(Delta { table: Arc::clone(table.definition()), removed, added: vec![] });
-    database.commit(changes).await.map(drop)
+    let view = database.read_view(&[]).await?;
+    database.commit(&view, deletion(&view, id).await?).await.map(drop)
 }
 
 async fn contents(database: &Database) -> Vec<(i64, String)> {
-    let table = database.snapshot().table("person").await.unwrap();
-    let mut stream = table.read(&ScanRequest::default()).await.unwrap();
+    people_in(&database.read_view(&[]).await.unwrap()).await
+}
+
+/// The rows of `person` as a view sees them.
+async fn people_in(view: &ReadView) -> Vec<(i64, String)> {
+    let table = view.snapshot.catalog.table("person").unwrap();
+    let mut stream = view.table(table).await.unwrap().read(&ScanRequest::default()).await.unwrap();
     let mut found = Vec::new();
     while let Some(batch) = stream::next(&mut stream).await.unwrap() {
         let (ids, names) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_string::<i32>());
@@ -240,29 +269,28 @@ fn social(database: &Database) -> GraphDefinition {
 /// Two people who know each other, as a graph.
 async fn create_graph(database: &Database) {
     create(database).await;
-    let column =
-        |name: &str| ColumnDefinition { name: name.into(), sql_type: SqlType::BigInt, not_null: true, default: None, identity: None };
+    let column = |name: &str| ColumnDefinition {
+        name: name.into(),
+        sql_type: SqlType::BigInt,
+        not_null: true,
+        default: None,
+        identity: None,
+    };
     let knows = TableDefinition::new("knows", ["id", "src", "dst"].map(column).into(), vec!["id".into()]);
-    let mut changes = Changes::new(database.snapshot());
-    changes.catalog.push(CatalogEdit::CreateTable(knows));
-    database.commit(changes).await.unwrap();
-    let mut changes = Changes::new(database.snapshot());
-    changes.catalog.push(CatalogEdit::CreateGraph(social(database)));
-    database.commit(changes).await.unwrap();
+    edit(database, CatalogEdit::CreateTable(knows)).await;
+    edit(database, CatalogEdit::CreateGraph(social(database))).await;
     meet(database, 1, 2).await.unwrap();
 }
 
 /// One transaction: two new people and the edge between them.
 async fn meet(database: &Database, first: i64, second: i64) -> Result<()> {
-    let mut changes = Changes::new(database.snapshot());
-    let person = Arc::clone(changes.base.catalog.table("person")?);
-    let knows = Arc::clone(changes.base.catalog.table("knows")?);
+    let catalog = Arc::clone(&database.snapshot().catalog);
+    let (person, knows) = (Arc::clone(catalog.table("person")?), Arc::clone(catalog.table("knows")?));
     let edge = [first, first, second].map(|value| Arc::new(Int64Array::from(vec![value])) as ArrayRef);
     let edge = RecordBatch::try_new(knows.arrow_schema(), edge.into()).unwrap();
-    let people = rows(&person, &[(first, "a"), (second, "b")]);
-    changes.deltas.push(Delta { table: person, removed: vec![], added: vec![people] });
-    changes.deltas.push(Delta { table: knows, removed: vec![], added: vec![edge] });
-    database.commit(changes).await.map(drop)
+    let mut changes = insertion(&person, &[(first, "a"), (second, "b")]);
+    changes.rows.push(RowChanges { added: vec![edge], ..RowChanges::new(knows) });
+    commit(database, changes).await
 }
 
 /// The edges as the graph index has them, at the head.

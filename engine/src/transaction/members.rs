@@ -1,0 +1,203 @@
+//! The members of a group commit: each is admitted against the head plus the members before it, or drops out alone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::checks::{DeclarationChecks, RowChecks};
+use super::conflicts::{RecentWrites, Written, conflict};
+use super::load_checks::load_still_holds;
+use super::prepare::{written, written_by_load};
+use crate::catalog::{Catalog, TableDefinition, TableId};
+use crate::change::{LockedRows, RowChanges};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pending::delta::columns;
+use crate::pending::{Delta, Pending};
+use crate::snapshot::Snapshot;
+use crate::store::key_index::{KeyHash, hash_keys};
+use crate::store::table::row_addresses;
+
+/// A group in the making.
+pub(crate) struct Group {
+    head: Arc<Snapshot>,
+    /// The head with the group's catalog.
+    edited: Arc<Snapshot>,
+    /// What the members admitted so far change together, over the head.
+    merged: Pending,
+    /// What they have written, as if a commit after the head had.
+    writes: RecentWrites,
+    written: Vec<(TableId, Written)>,
+}
+
+impl Group {
+    pub(crate) fn new(head: &Arc<Snapshot>) -> Self {
+        Group {
+            head: Arc::clone(head),
+            edited: Arc::clone(head),
+            merged: Pending::default(),
+            writes: RecentWrites::since(0),
+            written: Vec::new(),
+        }
+    }
+
+    /// The head with the group's catalog, what the group changes over it, and what later transactions have to know.
+    pub(crate) fn into_parts(self) -> (Arc<Snapshot>, Pending, Vec<(TableId, Written)>) {
+        (self.edited, self.merged, self.written)
+    }
+
+    /// Admits a transaction that read `base`, or says why it cannot commit.
+    pub(crate) async fn admit(&mut self, base: &Snapshot, pending: &Pending, recent: &RecentWrites) -> Result<()> {
+        self.refuse_changed_catalog(base, pending)?;
+        let conflicts = Conflicts { base, head: &self.head, recent, group: &self.writes };
+        for locked in pending.locked() {
+            conflicts.check_locked(locked)?;
+        }
+        let (edited, mut before) = super::block::edited(&self.head, &self.merged, pending.edits().to_vec())?;
+        let edited = if pending.edits().is_empty() { Arc::clone(&self.edited) } else { edited };
+        let altered = pending.altered();
+        conflicts.refuse_moved_neighbours(&altered, &edited.catalog)?;
+        let mut notes: Vec<(TableId, Written)> = Vec::new();
+        let mut rows = Vec::new();
+        for (id, delta) in pending.deltas().iter().filter(|(_, delta)| !delta.is_empty()) {
+            if altered.contains(id) {
+                // Nobody else has touched it, so what held for its statements holds; its rows may have had other columns.
+                before.join(*id, delta)?;
+                continue;
+            }
+            let changes = conflicts.over_the_head(delta).await?;
+            notes.push((*id, written(&changes)?));
+            rows.push(changes);
+        }
+        notes.extend(altered.iter().map(|id| (*id, Written { everything: true, ..Written::default() })));
+        let mut merged = RowChecks::new(&edited, &edited.catalog, before).run(rows).await?;
+        for load in pending.loads() {
+            load_still_holds(&self.head, &edited.catalog, load).await?;
+            notes.push((load.table.id, written_by_load(load)));
+            merged.load(load.clone());
+        }
+        if !pending.edits().is_empty() {
+            let checks = DeclarationChecks {
+                snapshot: &edited,
+                before: &self.head.catalog,
+                catalog: &edited.catalog,
+                state: &merged,
+            };
+            checks.run().await?;
+        }
+        for (table, written) in notes {
+            self.written.push((table, written.clone()));
+            self.writes.note(self.head.seq + 1, table, written);
+        }
+        self.edited = edited;
+        self.merged = merged;
+        Ok(())
+    }
+
+    /// A transaction that changes the catalog must have read the one at the head; one that changes rows must have read the
+    /// same definitions of their tables.
+    fn refuse_changed_catalog(&self, base: &Snapshot, pending: &Pending) -> Result<()> {
+        if base.catalog_record == self.head.catalog_record {
+            return Ok(());
+        }
+        if !pending.edits().is_empty() {
+            let message = "could not serialize access due to a concurrent change of the catalog";
+            return Err(Error::new(ErrorKind::SerializationFailure, message).with_hint("Run the transaction again."));
+        }
+        let loads = pending.loads().iter().map(|load| &load.table);
+        let tables: Vec<&Arc<TableDefinition>> =
+            pending.deltas().values().map(|delta| delta.table()).chain(loads).collect();
+        for table in tables {
+            let Some(there) = self.head.catalog.tables.get(&table.id) else {
+                let message = format!("table \"{}\" was dropped", table.name);
+                return Err(Error::new(ErrorKind::SerializationFailure, message)
+                    .with_hint("Run the transaction again.")
+                    .on_table(&table.name));
+            };
+            let identity = |catalog: &Catalog| catalog.identity_columns(there);
+            if there != table || identity(&base.catalog) != identity(&self.head.catalog) {
+                return Err(conflict(table));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether somebody else was first.
+struct Conflicts<'a> {
+    base: &'a Snapshot,
+    head: &'a Snapshot,
+    recent: &'a RecentWrites,
+    group: &'a RecentWrites,
+}
+
+impl Conflicts<'_> {
+    /// Row changes over the base as row changes over the head, where nobody else has written the same rows.
+    async fn over_the_head(&self, delta: &Delta) -> Result<RowChanges> {
+        let table = delta.table();
+        let moved = self.moved(table.id);
+        if delta.truncated() && (moved || self.group.has_written(table.id)) {
+            return Err(conflict(table));
+        }
+        let (keys, addresses) = identities(table, delta.removed())?;
+        self.check(table, moved, &keys, &addresses)?;
+        if !moved || addresses.is_empty() || table.primary_key.is_empty() {
+            // Rows without a key are known by their addresses, and none of these has moved.
+            return delta.as_changes();
+        }
+        let stored = self.head.open(table).await?;
+        let mut found = stored.addresses(&table.primary_key, &keys).await?.into_iter();
+        let mut readdressed = Vec::with_capacity(delta.removed().len());
+        for batch in delta.removed() {
+            let addresses: Option<Vec<u64>> = found.by_ref().take(batch.num_rows()).collect();
+            readdressed.push(addresses.ok_or_else(|| conflict(table))?);
+        }
+        delta.clone().readdressed(&readdressed)?.as_changes()
+    }
+
+    /// Whether a table has another version than the transaction read.
+    fn moved(&self, table: TableId) -> bool {
+        self.base.versions.get(&table) != self.head.versions.get(&table)
+    }
+
+    /// A transaction that alters a table must have read its newest rows, and those of all tables that refer to it or that it
+    /// refers to.
+    fn refuse_moved_neighbours(&self, altered: &BTreeSet<TableId>, catalog: &Catalog) -> Result<()> {
+        for id in altered {
+            let Some(table) = catalog.tables.get(id) else { continue };
+            let to = catalog.references_from(*id)?.into_iter().map(|reference| reference.to.id);
+            let from = catalog.references_to(*id)?.into_iter().map(|reference| reference.from.id);
+            if to.chain(from).chain([*id]).any(|neighbour| self.moved(neighbour)) {
+                return Err(conflict(table));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_locked(&self, locked: &LockedRows) -> Result<()> {
+        let table = &locked.table;
+        let (keys, addresses) = identities(table, &locked.rows)?;
+        self.check(table, self.moved(table.id), &keys, &addresses)
+    }
+
+    fn check(&self, table: &TableDefinition, moved: bool, keys: &[KeyHash], addresses: &[u64]) -> Result<()> {
+        let addresses = if table.primary_key.is_empty() { addresses } else { &[] };
+        if keys.is_empty() && addresses.is_empty() {
+            return Ok(());
+        }
+        if moved {
+            self.recent.check(table, self.base.seq, keys, addresses)?;
+        }
+        self.group.check(table, self.base.seq, keys, addresses)
+    }
+}
+
+/// Keys (where the table has a primary key) and addresses of rows.
+fn identities(table: &TableDefinition, rows: &[arrow::array::RecordBatch]) -> Result<(Vec<KeyHash>, Vec<u64>)> {
+    let (mut keys, mut addresses) = (Vec::new(), Vec::new());
+    for batch in rows {
+        if !table.primary_key.is_empty() {
+            keys.extend(hash_keys(&columns(batch, &table.primary_key)?)?);
+        }
+        addresses.extend(row_addresses(batch).values());
+    }
+    Ok((keys, addresses))
+}
