@@ -86,6 +86,10 @@ pub enum ErrorKind {
     NoActiveTransaction,
     /// A transaction statement inside an open one (`25001`).
     ActiveTransaction,
+    /// A session that idled too long in a transaction block (`25P03`).
+    IdleInTransaction,
+    /// A session that idled too long outside of one (`57P05`).
+    IdleSession,
     /// A write where only reads are allowed (`25006`).
     ReadOnly,
     /// No such savepoint (`3B001`).

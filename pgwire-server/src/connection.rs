@@ -41,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) portals: HashMap<String, Portal>,
     reported: ReportedParameters,
     skip_to_sync: bool,
+    /// Whether `ReadyForQuery` was the last thing said.
+    idle: bool,
 }
 
 /// Why a message could not be answered as it asks.
@@ -75,6 +77,7 @@ impl Connection {
             portals: HashMap::new(),
             reported: ReportedParameters::default(),
             skip_to_sync: false,
+            idle: false,
         }
     }
 
@@ -98,7 +101,9 @@ impl Connection {
                     return self.fatal(Error::new(ErrorKind::ShuttingDown, message)).await;
                 }
                 message = self.inbox.next() => message,
+                error = too_idle(&self.session), if self.idle => return self.fatal(error).await,
             };
+            self.idle = false;
             let Some(message) = message else {
                 return Ok(());
             };
@@ -161,6 +166,7 @@ impl Connection {
             Ok(()) => {}
             Err(Failure::Connection(error)) => return Err(error),
             Err(Failure::Statement(error)) => {
+                self.session.fail();
                 self.error(&error);
                 if !simple {
                     self.skip_to_sync = true;
@@ -173,6 +179,9 @@ impl Connection {
 
     async fn sync(&mut self) -> std::io::Result<()> {
         self.skip_to_sync = false;
+        if let Err(error) = self.session.end_implicit().await {
+            self.error(&error);
+        }
         self.ready().await
     }
 
@@ -186,6 +195,7 @@ impl Connection {
         if status == WireStatus::Idle {
             self.portals.clear();
         }
+        self.idle = true;
         self.out.push(&ReadyForQuery::new(status));
         self.out.flush().await
     }
@@ -231,5 +241,16 @@ impl Connection {
     async fn fatal(&mut self, error: Error) -> std::io::Result<()> {
         self.out.push(&error_response(&error, Severity::Fatal));
         self.out.flush().await
+    }
+}
+
+/// Resolves when a session that idles has done so for longer than its settings allow.
+async fn too_idle(session: &Session) -> Error {
+    match session.idle_limit() {
+        Some((limit, error)) => {
+            tokio::time::sleep(limit).await;
+            error
+        }
+        None => std::future::pending().await,
     }
 }

@@ -143,6 +143,10 @@ impl Connection {
             self.out.push(&EmptyQueryResponse::new());
             return Ok(());
         };
+        // What is run before one Sync is one transaction. A statement that is alone there commits by itself.
+        if !self.session.in_block() && !self.inbox.sync_follows().await {
+            self.session.begin_implicit();
+        }
         match self.session.execute(prepared, std::mem::take(&mut portal.parameters)).await? {
             Execution::Rows { schema, stream, tag } => {
                 expect_described(portal.statement.fields(), &schema)?;

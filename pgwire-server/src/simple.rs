@@ -1,4 +1,7 @@
 //! The simple protocol: a list of statements in one text, each run and answered before the next begins.
+//!
+//! Several statements are one transaction, unless they say otherwise themselves: an error undoes all of them. One alone is
+//! left to commit by itself.
 
 use pgwire::messages::response::EmptyQueryResponse;
 use slipstream_engine::{Error, ErrorKind};
@@ -14,18 +17,30 @@ impl Connection {
         // A simple query ends the unnamed statement and the unnamed portal.
         self.statements.remove("");
         self.portals.remove("");
-        let statements = self.session.parse(sql)?;
-        if statements.iter().all(Statement::is_empty) {
+        let mut statements = self.session.parse(sql)?;
+        statements.retain(|statement| !statement.is_empty());
+        let Some((last, before)) = statements.split_last() else {
+            self.session.end_implicit().await?;
             self.out.push(&EmptyQueryResponse::new());
             return Ok(());
+        };
+        for statement in before {
+            self.session.begin_implicit();
+            let tag = self.run_statement(statement).await?;
+            self.complete(tag);
         }
-        for statement in statements.iter().filter(|statement| !statement.is_empty()) {
-            self.run_statement(statement).await?;
+        if !before.is_empty() {
+            self.session.begin_implicit();
         }
-        Ok(())
+        let tag = self.run_statement(last).await?;
+        // The last statement is done when its transaction is.
+        self.session.end_implicit().await?;
+        self.complete(tag);
+        Ok(self.out.relieve().await?)
     }
 
-    async fn run_statement(&mut self, statement: &Statement) -> Result<(), Failure> {
+    /// Runs a statement and gives its tag.
+    async fn run_statement(&mut self, statement: &Statement) -> Result<String, Failure> {
         let prepared = self.session.prepare(statement, &[]).await?;
         if !prepared.parameter_types().is_empty() {
             return Err(Error::new(ErrorKind::UndefinedParameter, "there is no parameter $1").into());
@@ -35,22 +50,15 @@ impl Connection {
                 let formats = vec![Format::Text; schema.fields().len()];
                 let encoder = RowEncoder::new(&schema, &formats, self.session.output_style())?;
                 self.out.push(&row_description(&schema, &formats)?);
-                let progress = RowCursor::new(stream, encoder, tag).send(&mut self.out, None).await?;
-                if let Progress::Exhausted(tag) = progress {
-                    self.complete(tag);
+                match RowCursor::new(stream, encoder, tag).send(&mut self.out, None).await? {
+                    Progress::Exhausted(tag) => Ok(tag),
+                    Progress::Suspended => Err(Error::internal("a result without a limit was suspended").into()),
                 }
             }
-            Execution::Done(tag) => self.complete(tag),
-            Execution::Empty => self.out.push(&EmptyQueryResponse::new()),
-            Execution::CopyIn(copy) => {
-                let tag = self.copy_in(copy).await?;
-                self.complete(tag);
-            }
-            Execution::CopyOut(copy) => {
-                let tag = self.copy_out(copy).await?;
-                self.complete(tag);
-            }
+            Execution::Done(tag) => Ok(tag),
+            Execution::Empty => Err(Error::internal("an empty statement was run").into()),
+            Execution::CopyIn(copy) => self.copy_in(copy).await,
+            Execution::CopyOut(copy) => self.copy_out(copy).await,
         }
-        Ok(self.out.relieve().await?)
     }
 }

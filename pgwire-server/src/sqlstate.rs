@@ -46,6 +46,8 @@ pub fn sqlstate(kind: ErrorKind) -> &'static str {
         ErrorKind::FailedTransaction => "25P02",
         ErrorKind::NoActiveTransaction => "25P01",
         ErrorKind::ActiveTransaction => "25001",
+        ErrorKind::IdleInTransaction => "25P03",
+        ErrorKind::IdleSession => "57P05",
         ErrorKind::ReadOnly => "25006",
         ErrorKind::UndefinedSavepoint => "3B001",
         ErrorKind::GeneratedAlways => "428C9",

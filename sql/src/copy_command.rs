@@ -145,7 +145,7 @@ impl CopyIn {
             .collect();
         CopyIn {
             reader: CopyReader::new(&table.name, &columns, options, session.settings().time_zone()),
-            sink: Sink::new(session.database(), table, view),
+            sink: Sink::new(session, table, view),
             session: Arc::clone(session),
             view: view.clone(),
             table: Arc::clone(table),
@@ -188,9 +188,7 @@ impl CopyIn {
             }
             let mut changes = Changes::default();
             let rows = self.sink.finish(&mut changes).await?;
-            if rows > 0 {
-                self.session.database().commit(&self.view, changes).await?;
-            }
+            self.session.finish_write(&self.view, changes).await?;
             Ok(format!("COPY {rows}"))
         });
         session.noting_failure(finished.await)

@@ -1,8 +1,8 @@
 //! Running a prepared statement.
 //!
-//! A statement with a plan is bound to the snapshot that it reads, made physical, and its rows go where its [`Kind`] says. A
-//! write commits what it gathered; when somebody else changed the same rows first it runs again on the new snapshot, which
-//! is what a statement outside a transaction block may do. Everything else is [`crate::utility`]'s.
+//! A statement with a plan is bound to the snapshot that it reads, made physical, and its rows go where its [`Kind`] says. What
+//! a write gathered goes to the transaction (`Inner::finish_write`). Outside a block it is committed there, and when somebody
+//! else changed the same rows first the statement runs again on the new snapshot. Everything else is [`crate::utility`]'s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::ddl;
 use crate::dml::sink::{Sink, removed_rows, table_rows};
 use crate::error::from_datafusion;
 use crate::explain;
+use crate::functions::at_statement;
 use crate::interrupt::{Interrupt, Rows};
 use crate::planner::binding;
 use crate::planner::state::Engine;
@@ -97,7 +98,9 @@ impl<'a> Run<'a> {
         let plan = binding::bind(self.planned.plan.clone(), &tables, self.parameters).await?;
         let plan = match self.planned.optimized {
             true => plan,
-            false => self.engine.optimize(plan, self.session.now()).map_err(from_datafusion)?,
+            false => at_statement(plan, self.session.statement_started())
+                .and_then(|plan| self.engine.optimize(plan, self.session.now()))
+                .map_err(from_datafusion)?,
         };
         self.engine.physical(&plan).await
     }
@@ -173,7 +176,7 @@ async fn write(
     planned: Arc<Planned>,
     parameters: &[ScalarValue],
 ) -> Result<String> {
-    let mut attempts = Attempts::new();
+    let mut attempts = Attempts::new(session);
     loop {
         match write_once(session, prepared, &planned, parameters).await {
             Err(error) if attempts.again(&error).await => {}
@@ -191,7 +194,7 @@ async fn write_once(
     let run = Run::begin(session, prepared, Arc::clone(planned), parameters).await?;
     let mut changes = Changes::default();
     let tag = gather(&run, &mut changes).await?;
-    commit(session, &run.view, changes).await?;
+    session.finish_write(&run.view, changes).await?;
     Ok(tag)
 }
 
@@ -202,8 +205,9 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn new() -> Self {
-        Attempts { left: ATTEMPTS, wait: FIRST_WAIT }
+    /// The attempts that a statement has. In a block it has one: what the block has read would not be true any more.
+    pub(crate) fn new(session: &Inner) -> Self {
+        Attempts { left: if session.in_block() { 1 } else { ATTEMPTS }, wait: FIRST_WAIT }
     }
 
     /// Whether the statement that failed so is to be run again; returns when it is time.
@@ -216,13 +220,6 @@ impl Attempts {
         self.wait *= 2;
         true
     }
-}
-
-pub(crate) async fn commit(session: &Inner, view: &ReadView, changes: Changes) -> Result<()> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    session.database().commit(view, changes).await.map(drop)
 }
 
 /// Turns the rows of a plan into changes, and gives the command tag.
@@ -262,7 +259,7 @@ async fn gather(run: &Run<'_>, changes: &mut Changes) -> Result<String> {
 
 /// Adds all rows of the plan to a table.
 async fn fill(run: &Run<'_>, table: &Arc<TableDefinition>, changes: &mut Changes) -> Result<usize> {
-    let mut sink = Sink::new(run.session.database(), table, &run.view);
+    let mut sink = Sink::new(run.session, table, &run.view);
     let mut rows = run.rows().await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(from_datafusion)?;

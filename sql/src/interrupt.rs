@@ -1,7 +1,9 @@
-//! What can stop a running statement: a cancel request, and the statement timeout.
+//! What can stop a running statement: a cancel request, and the statement timeout. A commit that has begun is not stopped.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,11 +24,30 @@ use crate::error::from_datafusion;
 pub(crate) struct Interrupt {
     token: CancellationToken,
     deadline: Option<Instant>,
+    shield: Shield,
+}
+
+/// Held up while a session commits: what cannot be undone must not look as if it had been.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shield(Arc<AtomicBool>);
+
+impl Shield {
+    /// Runs `work` to its end, whoever wants to stop the statement.
+    pub(crate) async fn over<T>(&self, work: impl Future<Output = T>) -> T {
+        self.0.store(true, Ordering::Relaxed);
+        let done = work.await;
+        self.0.store(false, Ordering::Relaxed);
+        done
+    }
+
+    fn is_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Interrupt {
-    pub(crate) fn new(token: CancellationToken, timeout: Option<Duration>) -> Self {
-        Interrupt { token, deadline: timeout.map(|timeout| Instant::now() + timeout) }
+    pub(crate) fn new(token: CancellationToken, timeout: Option<Duration>, shield: Shield) -> Self {
+        Interrupt { token, deadline: timeout.map(|timeout| Instant::now() + timeout), shield }
     }
 
     /// Waits until the statement has to stop.
@@ -47,11 +68,31 @@ impl Interrupt {
 
     /// Runs a part of the statement for as long as it may run.
     pub(crate) async fn limit<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            stopped = self.clone().wait() => Err(stopped),
-            done = work => done,
-        }
+        let mut work = pin!(work);
+        let mut wait = pin!(self.clone().wait());
+        let mut stopped = None;
+        poll_fn(|cx| {
+            loop {
+                if stopped.is_none()
+                    && let Poll::Ready(error) = wait.as_mut().poll(cx)
+                {
+                    stopped = Some(error);
+                }
+                if !self.shield.is_up()
+                    && let Some(error) = stopped.take()
+                {
+                    return Poll::Ready(Err(error));
+                }
+                if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                    return Poll::Ready(done);
+                }
+                // The shield may have come down meanwhile.
+                if stopped.is_none() || self.shield.is_up() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 }
 
@@ -119,4 +160,26 @@ fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)
         .map_err(|error| Error::internal(format!("a result does not have the columns it was described with: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_is_waited_for_and_nothing_after_it() {
+        let (token, shield) = (CancellationToken::new(), Shield::default());
+        let interrupt = Interrupt::new(token.clone(), None, shield.clone());
+        let commit = async {
+            token.cancel();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            7
+        };
+        assert_eq!(interrupt.limit(async { Ok(shield.over(commit).await) }).await.expect("not stopped"), 7);
+        let again = async {
+            shield.over(tokio::time::sleep(Duration::from_millis(5))).await;
+            std::future::pending::<Result<()>>().await
+        };
+        assert_eq!(interrupt.limit(again).await.expect_err("stopped").kind(), ErrorKind::Cancelled);
+    }
 }

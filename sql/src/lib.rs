@@ -67,6 +67,7 @@ pub mod text;
 mod transaction;
 pub mod types;
 mod utility;
+mod words;
 
 pub use copy_command::{CopyIn, CopyOut};
 pub use error::from_datafusion;

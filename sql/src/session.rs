@@ -5,23 +5,23 @@
 //! through [`Session::parse`], [`Session::prepare`] and [`Session::execute`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
 use slipstream_catalog::pg_catalog::session_info::SessionInfo;
-use slipstream_engine::ReadView;
 use slipstream_engine::database::Database;
 use slipstream_engine::storage::Durability;
 use slipstream_engine::types::SqlType;
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::copy_command::{CopyIn, CopyOut};
 use crate::execute;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Shield};
 use crate::plan_cache::{PlanCache, PlanKey};
 use crate::planner::Ground;
 use crate::planner::names::{Functions, Tables};
@@ -77,6 +77,9 @@ pub(crate) struct Inner {
     settings: Arc<Settings>,
     transaction: Mutex<Transaction>,
     running: Mutex<CancellationToken>,
+    shield: Shield,
+    /// When the running statement began.
+    statement_started: Mutex<DateTime<Utc>>,
     plans: PlanCache,
     engine: Mutex<Option<(String, Arc<Engine>)>>,
     functions: Mutex<Option<(String, Arc<Functions>)>>,
@@ -108,6 +111,8 @@ impl Session {
             settings,
             transaction: Mutex::default(),
             running: Mutex::default(),
+            shield: Shield::default(),
+            statement_started: Mutex::new(Utc::now()),
             plans: PlanCache::default(),
             engine: Mutex::default(),
             functions: Mutex::default(),
@@ -136,6 +141,23 @@ impl Session {
         self.0.noting_failure(executed)
     }
 
+    /// Makes the statements that follow one transaction, unless they belong to one already. It ends with an error, with a
+    /// statement that ends transactions, or with [`Session::end_implicit`]. The wire calls this before each statement that
+    /// is not alone in its message, or before its Sync.
+    pub fn begin_implicit(&self) {
+        self.0.begin_implicit();
+    }
+
+    /// Commits what [`Session::begin_implicit`] began, unless BEGIN has made it the client's.
+    pub async fn end_implicit(&self) -> Result<()> {
+        self.0.end_implicit().await
+    }
+
+    /// Notes that a statement has failed where the session did not see it: its transaction block has failed, too.
+    pub fn fail(&self) {
+        self.0.fail();
+    }
+
     /// The value of a setting that the wire reports to the client.
     pub fn parameter_status(&self, name: &str) -> Option<String> {
         self.0.settings.show(name).ok()
@@ -154,6 +176,26 @@ impl Session {
     /// Where the session stands.
     pub fn transaction_status(&self) -> TransactionStatus {
         self.0.transaction.lock().status()
+    }
+
+    /// Whether statements belong to a transaction block, one of [`Session::begin_implicit`] included.
+    pub fn in_block(&self) -> bool {
+        self.0.in_block()
+    }
+
+    /// How long the client may say nothing, and the error that ends the session then. `None` for as long as it likes.
+    pub fn idle_limit(&self) -> Option<(Duration, Error)> {
+        let (setting, kind, message) = match self.transaction_status() {
+            TransactionStatus::Idle => {
+                ("idle_session_timeout", ErrorKind::IdleSession, "terminating connection due to idle-session timeout")
+            }
+            TransactionStatus::Active | TransactionStatus::Failed => (
+                "idle_in_transaction_session_timeout",
+                ErrorKind::IdleInTransaction,
+                "terminating connection due to idle-in-transaction timeout",
+            ),
+        };
+        Some((self.0.settings.timeout(setting)?, Error::new(kind, message)))
     }
 
     /// How values are written as text in this session.
@@ -209,7 +251,10 @@ impl Inner {
 
     /// Notes that a statement has failed, for the transaction block.
     pub(crate) fn fail(&self) {
-        self.transaction.lock().fail();
+        let ended = self.transaction.lock().fail();
+        if ended {
+            self.end_transaction(false);
+        }
     }
 
     pub(crate) fn noting_failure<T>(&self, result: Result<T>) -> Result<T> {
@@ -223,7 +268,13 @@ impl Inner {
     fn interrupt(&self) -> Interrupt {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
-        Interrupt::new(token, self.settings.statement_timeout())
+        *self.statement_started.lock() = Utc::now();
+        Interrupt::new(token, self.settings.statement_timeout(), self.shield.clone())
+    }
+
+    /// Runs a commit to its end, whoever wants to stop the statement.
+    pub(crate) async fn uninterrupted<T>(&self, commit: impl Future<Output = T>) -> T {
+        self.shield.over(commit).await
     }
 
     /// The planner in the session's time zone.
@@ -240,29 +291,6 @@ impl Inner {
                 Ok(fresh)
             }
         }
-    }
-
-    /// What a statement reads. In a transaction block that is what its first statement read.
-    pub(crate) async fn view(&self, graphs: &[String]) -> Result<ReadView> {
-        if self.transaction.lock().status() != TransactionStatus::Active {
-            return self.database.read_view(graphs).await;
-        }
-        if let Some(view) = self.transaction.lock().view() {
-            return Ok(view);
-        }
-        // Which graphs the block will read is not known yet, and all must stand at the same commit.
-        let all: Vec<String> = self.database.snapshot().catalog.graphs.keys().cloned().collect();
-        let view = self.database.read_view(&all).await?;
-        self.transaction.lock().keep_view(&view);
-        Ok(view)
-    }
-
-    /// What planning may look at: the snapshot alone.
-    async fn planning_view(&self) -> Result<ReadView> {
-        if self.transaction.lock().status() == TransactionStatus::Active {
-            return self.view(&[]).await;
-        }
-        self.database.read_view(&[]).await
     }
 
     /// Functions that know a snapshot's catalog.
@@ -296,14 +324,16 @@ impl Inner {
                 let planned = self.planned(statement, declared).await?;
                 Ok(Prepared::planned_as(statement, declared, planned))
             }
-            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) => Ok(Prepared::utility(statement, declared)),
+            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) | Command::Transaction(_) => {
+                Ok(Prepared::utility(statement, declared))
+            }
         }
     }
 
     /// The plan of a statement under the catalog in force: a kept one, or one made here.
     pub(crate) async fn planned(&self, statement: &Statement, declared: &[Option<SqlType>]) -> Result<Arc<Planned>> {
         let engine = self.engine()?;
-        let view = self.planning_view().await?;
+        let view = self.view(&[]).await?;
         let key = PlanKey { text: statement.text().to_string(), declared: declared.to_vec() };
         if let Some(planned) = self.plans.get(&key, &view.snapshot.catalog_record) {
             return Ok(planned);
@@ -323,15 +353,20 @@ impl Inner {
     }
 
     /// What `now()` means: the beginning of the transaction.
-    pub(crate) fn now(&self) -> chrono::DateTime<Utc> {
-        self.transaction.lock().started().unwrap_or_else(Utc::now)
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.transaction.lock().started().unwrap_or_else(|| self.statement_started())
     }
 
-    /// Refuses a write where the transaction or the session is for reading.
+    /// What `statement_timestamp()` means.
+    pub(crate) fn statement_started(&self) -> DateTime<Utc> {
+        *self.statement_started.lock()
+    }
+
+    /// Refuses a write where the transaction is for reading.
     pub(crate) fn check_writable(&self, what: &str) -> Result<()> {
-        if self.settings.is_on("transaction_read_only") || self.settings.is_on("default_transaction_read_only") {
+        if self.settings.is_on("transaction_read_only") {
             return Err(Error::new(ErrorKind::ReadOnly, format!("cannot execute {what} in a read-only transaction")));
         }
-        self.transaction.lock().check_writable()
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Text to statements: one message is tokenised once, split at its semicolons, and each part parsed.
 //!
 //! sqlparser does most of it. What it has no grammar for is taken first, from the same tokens: the property graph DDL of
-//! SQL/PGQ goes to [`crate::pgq`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::cypher_relation`]
+//! SQL/PGQ goes to [`crate::pgq`], what begins and ends transactions to [`crate::transaction`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::cypher_relation`]
 //! reads the column list). Positions in errors count characters of the whole message from 1, as Postgres does.
 
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::pgq;
 use crate::source::SourceText;
+use crate::transaction::TransactionCommand;
+use crate::words::Words;
 
 /// How deep expressions and queries may nest.
 const RECURSION_LIMIT: usize = 200;
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Sql(Box<ast::Statement>),
     /// `CREATE PROPERTY GRAPH`, `DROP PROPERTY GRAPH`.
     PropertyGraph(Box<pgq::Statement>),
+    /// `BEGIN`, `COMMIT`, `SAVEPOINT`, `SET TRANSACTION` and what else is about transactions.
+    Transaction(TransactionCommand),
 }
 
 impl Statement {
@@ -55,13 +59,11 @@ impl Statement {
         matches!(self.0.command, Command::Empty)
     }
 
-    /// Whether the statement ends a transaction block, so that it may run in a failed one.
+    /// Whether the statement ends a transaction block or goes back in it, so that it may run in a failed one.
     pub fn ends_transaction(&self) -> bool {
         match &self.0.command {
-            Command::Sql(statement) => {
-                matches!(**statement, ast::Statement::Commit { .. } | ast::Statement::Rollback { .. })
-            }
-            Command::Empty | Command::PropertyGraph(_) => false,
+            Command::Transaction(command) => command.leaves_failed_block(),
+            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) => false,
         }
     }
 
@@ -107,9 +109,12 @@ fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
     Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens)
 }
 
-fn command(sql: &str, tokens: &[TokenWithSpan], source: &SourceText) -> Result<Command> {
+fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Result<Command> {
     if pgq::is_statement(tokens) {
         return pgq::parse(sql, tokens).map(|statement| Command::PropertyGraph(Box::new(statement)));
+    }
+    if let Some(command) = TransactionCommand::parse(Words::new(tokens, source))? {
+        return Ok(Command::Transaction(command));
     }
     let tokens = name_cypher_relations(tokens);
     let mut parser = parser(tokens.clone());

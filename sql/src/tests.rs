@@ -28,6 +28,18 @@ impl Client {
         Client { session: Session::new(database, options), _directory: directory }
     }
 
+    /// Another session of the same database.
+    fn another(&self) -> Client {
+        let options = SessionOptions {
+            user: "postgres".into(),
+            database: "postgres".into(),
+            application_name: String::new(),
+            process_id: 2,
+        };
+        let session = Session::new(std::sync::Arc::clone(self.session.database()), options);
+        Client { session, _directory: std::sync::Arc::clone(&self._directory) }
+    }
+
     /// Runs a statement list: rows as `a|b` lines, tags in brackets.
     async fn try_run(&self, sql: &str) -> Result<String> {
         let mut out = String::new();
@@ -211,28 +223,121 @@ async fn nearest_neighbours_come_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_reads_one_snapshot_and_does_not_write() {
+async fn a_block_reads_one_snapshot_and_what_it_wrote() {
     let client = Client::new().await;
+    let other = client.another();
     client.run("create table t (id int primary key)").await;
     client.run("begin; select * from t").await;
     assert_eq!(client.session.transaction_status(), TransactionStatus::Active);
-    let other = Session::new(
-        std::sync::Arc::clone(client.session.database()),
-        SessionOptions {
-            user: "postgres".into(),
-            database: "postgres".into(),
-            application_name: String::new(),
-            process_id: 2,
-        },
-    );
-    let other = Client { session: other, _directory: std::sync::Arc::clone(&client._directory) };
     other.run("insert into t values (1)").await;
     assert_eq!(client.run("select count(*) from t").await, "count\n0\n");
-    assert_eq!(client.error("insert into t values (2)").await.kind(), ErrorKind::NotSupported);
+    assert_eq!(client.run("insert into t values (2)").await, "[INSERT 0 1]\n");
+    assert_eq!(client.run("select id from t").await, "id\n2\n");
+    assert_eq!(other.run("select id from t").await, "id\n1\n");
+    assert_eq!(client.run("commit").await, "[COMMIT]\n");
+    assert_eq!(client.session.transaction_status(), TransactionStatus::Idle);
+    assert_eq!(other.run("select count(*) from t").await, "count\n2\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_block_hears_only_its_end() {
+    let client = Client::new().await;
+    client.run("create table t (id int primary key)").await;
+    client.run("begin; insert into t values (1)").await;
+    assert_eq!(client.error("select 1 / 0").await.kind(), ErrorKind::DivisionByZero);
     assert_eq!(client.session.transaction_status(), TransactionStatus::Failed);
-    assert_eq!(client.error("select 1").await.kind(), ErrorKind::FailedTransaction);
-    assert_eq!(client.run("commit").await, "[ROLLBACK]\n");
+    for sql in ["select 1", "begin", "savepoint a", "release a", "set timezone = 'UTC'", "insert into t values (1)"] {
+        assert_eq!(client.error(sql).await.kind(), ErrorKind::FailedTransaction, "{sql}");
+    }
+    assert_eq!(client.error("rollback to a").await.kind(), ErrorKind::UndefinedSavepoint);
+    assert_eq!(client.run("commit and chain").await, "[ROLLBACK]\n");
+    assert_eq!(client.session.transaction_status(), TransactionStatus::Active);
+    assert_eq!(client.run("select count(*) from t; end").await, "count\n0\n[COMMIT]\n");
+    client.error("begin; selct").await;
+    client.run("begin").await;
+    client.error("selct").await;
+    assert_eq!(client.session.transaction_status(), TransactionStatus::Failed);
+    assert_eq!(client.run("prepare transaction 'x'").await, "[ROLLBACK]\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn savepoints_bring_a_block_back() {
+    let client = Client::new().await;
+    client.run("create table t (id int primary key)").await;
+    client.run("begin; savepoint a; insert into t values (1); savepoint a; insert into t values (2)").await;
+    client.error("insert into t values (1)").await;
+    assert_eq!(client.run("rollback to a; select count(*) from t").await, "[ROLLBACK]\ncount\n1\n");
+    assert_eq!(
+        client.run("release a; rollback to a; select count(*) from t").await,
+        "[RELEASE]\n[ROLLBACK]\ncount\n0\n"
+    );
+    assert_eq!(
+        client.run("insert into t values (3); commit; select id from t").await,
+        "[INSERT 0 1]\n[COMMIT]\nid\n3\n"
+    );
+    assert_eq!(client.error("savepoint a").await.kind(), ErrorKind::NoActiveTransaction);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_implicit_block_is_undone_whole_and_can_become_the_client_s() {
+    let client = Client::new().await;
+    client.run("create table t (id int primary key)").await;
+    client.session.begin_implicit();
+    client.run("set timezone = 'Asia/Tokyo'; insert into t values (1)").await;
+    assert_eq!(client.session.transaction_status(), TransactionStatus::Idle);
+    client.error("insert into t values (1)").await;
+    assert!(!client.session.in_block());
+    assert_eq!(client.run("show timezone; select count(*) from t").await, "timezone\nUTC\ncount\n0\n");
+
+    client.session.begin_implicit();
+    client.run("insert into t values (1)").await;
+    client.session.end_implicit().await.expect("commits");
     assert_eq!(client.run("select count(*) from t").await, "count\n1\n");
+
+    client.session.begin_implicit();
+    client.run("insert into t values (2); begin").await;
+    client.session.end_implicit().await.expect("leaves the client's block alone");
+    assert_eq!(client.session.transaction_status(), TransactionStatus::Active);
+    assert!(client.session.take_warnings().is_empty());
+    client.run("rollback").await;
+    assert_eq!(client.run("select count(*) from t").await, "count\n1\n");
+
+    client.session.begin_implicit();
+    assert_eq!(client.run("insert into t values (3); commit").await, "[INSERT 0 1]\n[COMMIT]\n");
+    let warnings: Vec<_> = client.session.take_warnings().iter().map(Error::kind).collect();
+    assert_eq!(warnings, [ErrorKind::NoActiveTransaction]);
+    client.session.begin_implicit();
+    assert_eq!(client.error("vacuum").await.kind(), ErrorKind::ActiveTransaction);
+    assert_eq!(client.run("select count(*) from t").await, "count\n2\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_to_commit_a_row_is_told_and_alone_it_runs_again() {
+    let client = Client::new().await;
+    let other = client.another();
+    client.run("create table t (id int primary key, n int); insert into t values (1, 0)").await;
+    client.run("begin; update t set n = n + 1").await;
+    other.run("update t set n = n + 10").await;
+    assert_eq!(client.error("commit").await.kind(), ErrorKind::SerializationFailure);
+    assert_eq!(client.session.transaction_status(), TransactionStatus::Idle);
+    assert_eq!(client.run("select n from t").await, "n\n10\n");
+    let increments = |client: Client| async move {
+        for _ in 0..10 {
+            client.run("update t set n = n + 1").await;
+        }
+    };
+    tokio::join!(increments(client.another()), increments(client.another()));
+    assert_eq!(client.run("select n from t").await, "n\n30\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_goes_away_leaves_nothing() {
+    let client = Client::new().await;
+    client.run("create table t (id int primary key)").await;
+    let other = client.another();
+    other.run("begin; insert into t values (1)").await;
+    drop(other);
+    assert_eq!(client.run("select count(*) from t").await, "count\n0\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

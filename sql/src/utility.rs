@@ -13,16 +13,18 @@ use crate::copy_command::{self, CopyIn, Filling};
 use crate::ddl::{self, Definition};
 use crate::dml::{self, table_name, written_table};
 use crate::error::{from_arrow, from_datafusion};
-use crate::execute::{Attempts, commit, one_batch};
+use crate::execute::{Attempts, one_batch};
 use crate::interrupt::Interrupt;
 use crate::session::{Execution, Inner};
 use crate::settings;
 use crate::statement::{Command, Statement};
+use crate::transaction;
 
 /// Carries out a statement that has no plan.
 pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interrupt: Interrupt) -> Result<Execution> {
     match statement.command() {
         Command::Empty => Ok(Execution::Empty),
+        Command::Transaction(command) => transaction::run(session, command).await,
         Command::PropertyGraph(graph) => {
             session.check_writable("PROPERTY GRAPH DDL")?;
             define(session, |view: &ReadView| ddl::property_graph(graph, &view.snapshot.catalog)).await
@@ -62,17 +64,16 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
     }
 }
 
-/// Commits catalog edits; again, when the catalog has changed in between.
+/// Makes catalog edits; again, when the catalog has changed in between.
 async fn define(
     session: &Arc<Inner>,
     mut definition: impl FnMut(&ReadView) -> Result<Definition>,
 ) -> Result<Execution> {
-    let mut attempts = Attempts::new();
+    let mut attempts = Attempts::new(session);
     loop {
-        let view = session.database().read_view(&[]).await?;
+        let view = session.view(&[]).await?;
         let Definition { edits, tag, notices } = definition(&view)?;
-        let changes = Changes { catalog: edits, ..Changes::default() };
-        match commit(session, &view, changes).await {
+        match session.finish_write(&view, Changes { catalog: edits, ..Changes::default() }).await {
             Err(error) if attempts.again(&error).await => {}
             Err(error) => return Err(error),
             Ok(()) => {
@@ -106,7 +107,7 @@ async fn copy_in(
         return Err(Error::new(ErrorKind::Syntax, "COPY FROM takes the name of a table"));
     };
     let engine = session.engine()?;
-    let view = session.database().read_view(&[]).await?;
+    let view = session.view(&[]).await?;
     let table = written_table(&view.snapshot.catalog, table_name)?;
     let positions = copy_command::positions(&table, columns)?;
     let ground = session.ground(Arc::clone(&engine), &view);
@@ -124,7 +125,11 @@ fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result
     let done = |tag: &str| Ok(Execution::Done(tag.to_string()));
     match statement {
         ast::Statement::Set(set) => {
-            settings::apply(session.settings(), &settings::set(set)?)?;
+            let commands = settings::set(set)?;
+            if commands.iter().any(|command| command.local) {
+                session.warn_outside_block("SET LOCAL");
+            }
+            settings::apply(session.settings(), &commands)?;
             done("SET")
         }
         ast::Statement::Reset(reset) => {
@@ -136,21 +141,8 @@ fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result
             done("RESET")
         }
         ast::Statement::ShowVariable { variable } => show(session, variable),
-        ast::Statement::StartTransaction { modes, begin, statements, exception: None, modifier: None, .. }
-            if statements.is_empty() =>
-        {
-            start_transaction(session, modes)?;
-            done(if *begin { "BEGIN" } else { "START TRANSACTION" })
-        }
-        ast::Statement::Commit { chain: false, .. } => done(end_transaction(session, true)),
-        ast::Statement::Rollback { chain: false, savepoint: None } => done(end_transaction(session, false)),
         ast::Statement::Discard { object_type: DiscardObject::ALL } => {
-            if session.transaction().lock().status() != crate::transaction::TransactionStatus::Idle {
-                return Err(Error::new(
-                    ErrorKind::ActiveTransaction,
-                    "DISCARD ALL cannot run inside a transaction block",
-                ));
-            }
+            session.transaction().lock().check_alone("DISCARD ALL")?;
             session.settings().reset_all();
             session.plans().clear();
             done("DISCARD ALL")
@@ -167,27 +159,21 @@ fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result
             ErrorKind::UndefinedStatement,
             format!("prepared statement \"{}\" does not exist", name.value),
         )),
-        other => Err(ddl::refused(other)),
+        other => Err(refused(session, other)),
     }
 }
 
-fn start_transaction(session: &Inner, modes: &[ast::TransactionMode]) -> Result<()> {
-    let modes =
-        modes.iter().map(|mode| settings::transaction_mode("transaction", mode, true)).collect::<Result<Vec<_>>>()?;
-    let warning = session.transaction().lock().begin(chrono::Utc::now());
-    if warning.is_none() {
-        session.settings().begin_transaction();
-        settings::apply(session.settings(), &modes)?;
-    }
-    session.warn(warning);
-    Ok(())
-}
-
-fn end_transaction(session: &Inner, commit: bool) -> &'static str {
-    let (tag, warning) = session.transaction().lock().end(commit);
-    session.settings().end_transaction(tag == "COMMIT");
-    session.warn(warning);
-    tag
+/// The error for a statement that nothing takes. One that could not be undone is refused in a block before anything else.
+fn refused(session: &Inner, statement: &ast::Statement) -> Error {
+    let alone = match statement {
+        ast::Statement::CreateDatabase { .. } => "CREATE DATABASE",
+        ast::Statement::Drop { object_type: ObjectType::Database, .. } => "DROP DATABASE",
+        ast::Statement::CreateIndex(create) if create.concurrently => "CREATE INDEX CONCURRENTLY",
+        ast::Statement::Vacuum(_) => "VACUUM",
+        _ => return ddl::refused(statement),
+    };
+    let alone = session.transaction().lock().check_alone(alone);
+    alone.err().unwrap_or_else(|| ddl::refused(statement))
 }
 
 fn show(session: &Inner, variable: &[ast::Ident]) -> Result<Execution> {

@@ -199,3 +199,142 @@ print("done")
     assert!(output.success, "{}", output.stderr);
     assert_eq!(output.stdout, "done\n");
 }
+
+#[test]
+fn psql_rolls_back_to_the_last_good_statement() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = r"\set ON_ERROR_ROLLBACK on
+BEGIN;
+INSERT INTO person (id, name) VALUES (4, 'Dee');
+INSERT INTO person (id, name) VALUES (4, 'Dee again');
+INSERT INTO person (id, name) VALUES (5, 'Eve');
+COMMIT;
+SELECT count(*) FROM person;
+";
+    let output = psql(&server, &["--no-align", "--tuples-only"], script);
+    assert!(output.stderr.contains("duplicate key value"), "{}", output.stderr);
+    assert!(!output.stderr.contains("aborted"), "{}", output.stderr);
+    assert_eq!(output.stdout, "5\n");
+}
+
+#[test]
+fn psql_runs_a_script_as_one_transaction() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script =
+        "CREATE TABLE one (id bigint PRIMARY KEY);\nINSERT INTO one VALUES (1);\nINSERT INTO one VALUES (1);\n";
+    let output = psql(&server, &["--single-transaction", "--set", "ON_ERROR_STOP=1"], script);
+    assert!(!output.success, "{}", output.stdout);
+    let output = psql(&server, &[], "SELECT * FROM one");
+    assert!(output.stderr.contains("relation \"one\" does not exist"), "{}", output.stderr);
+    // Warnings and states as psql shows them.
+    let output =
+        psql(&server, &["--set", "VERBOSITY=verbose", "--set", "SHOW_CONTEXT=never"], "BEGIN; BEGIN; COMMIT; COMMIT;");
+    assert!(output.stderr.contains("WARNING:  25001: there is already a transaction in progress"), "{}", output.stderr);
+    assert!(output.stderr.contains("WARNING:  25P01: there is no transaction in progress"), "{}", output.stderr);
+}
+
+#[test]
+fn psycopg_s_transactions_are_real() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = r#"
+import psycopg
+from psycopg.pq import TransactionStatus
+
+def names(connection):
+    return [row[0] for row in connection.execute("SELECT name FROM person WHERE id > 3 ORDER BY id")]
+
+# Without autocommit the first statement begins a block, and leaving the connection's context commits it.
+with psycopg.connect() as connection:
+    connection.execute("INSERT INTO person (id, name) VALUES (%s, %s)", (4, "Dee"))
+    assert connection.info.transaction_status == TransactionStatus.INTRANS
+    connection.rollback()
+    assert connection.info.transaction_status == TransactionStatus.IDLE
+    connection.execute("INSERT INTO person (id, name) VALUES (%s, %s)", (4, "Dee"))
+    try:
+        connection.execute("SELECT 1 / 0")
+    except psycopg.errors.DivisionByZero:
+        assert connection.info.transaction_status == TransactionStatus.INERROR
+    try:
+        connection.execute("SELECT 1")
+        raise AssertionError("a failed block took a statement")
+    except psycopg.errors.InFailedSqlTransaction:
+        pass
+    connection.rollback()
+    assert names(connection) == []
+    connection.execute("INSERT INTO person (id, name) VALUES (4, 'Dee')")
+
+with psycopg.connect(autocommit=True) as connection:
+    assert names(connection) == ["Dee"]
+    # Nested contexts are savepoints.
+    with connection.transaction():
+        connection.execute("INSERT INTO person (id, name) VALUES (5, 'Eve')")
+        try:
+            with connection.transaction():
+                connection.execute("INSERT INTO person (id, name) VALUES (6, 'Fay')")
+                connection.execute("INSERT INTO person (id, name) VALUES (5, 'again')")
+        except psycopg.errors.UniqueViolation:
+            pass
+        with connection.transaction("named"):
+            connection.execute("INSERT INTO person (id, name) VALUES (7, 'Gus')")
+        with connection.transaction(force_rollback=True):
+            connection.execute("DELETE FROM person WHERE id > 3")
+        assert names(connection) == ["Dee", "Eve", "Gus"], names(connection)
+    assert names(connection) == ["Dee", "Eve", "Gus"]
+    try:
+        with connection.transaction():
+            connection.execute("DELETE FROM person WHERE id > 3")
+            raise KeyError("a mistake of the program")
+    except KeyError:
+        pass
+    assert names(connection) == ["Dee", "Eve", "Gus"]
+
+    # What is sent before one Sync is one transaction.
+    try:
+        with connection.pipeline():
+            connection.execute("INSERT INTO person (id, name) VALUES (8, 'Hal')")
+            connection.execute("INSERT INTO person (id, name) VALUES (8, 'again')")
+    except psycopg.errors.UniqueViolation:
+        pass
+    assert names(connection) == ["Dee", "Eve", "Gus"], names(connection)
+    with connection.pipeline():
+        connection.execute("INSERT INTO person (id, name) VALUES (8, 'Hal')")
+        connection.execute("UPDATE person SET name = 'Ham' WHERE id = 8")
+    assert names(connection) == ["Dee", "Eve", "Gus", "Ham"]
+
+# The modes that drivers offer.
+with psycopg.connect() as connection:
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
+    try:
+        connection.execute("DELETE FROM person")
+        raise AssertionError("a read-only transaction wrote")
+    except psycopg.errors.ReadOnlySqlTransaction:
+        connection.rollback()
+    connection.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+    try:
+        connection.execute("SELECT 1")
+        raise AssertionError("serializable was promised")
+    except psycopg.errors.FeatureNotSupported:
+        pass
+
+# Of two that change the same row, the second to commit is told, and can run again.
+with psycopg.connect() as one, psycopg.connect() as other:
+    one.execute("UPDATE person SET age = 1 WHERE id = 4")
+    other.execute("UPDATE person SET age = 2 WHERE id = 4")
+    one.commit()
+    try:
+        other.commit()
+        raise AssertionError("a lost update")
+    except psycopg.errors.SerializationFailure:
+        assert other.info.transaction_status == TransactionStatus.IDLE
+    other.execute("UPDATE person SET age = age + 2 WHERE id = 4")
+    other.commit()
+    assert one.execute("SELECT age FROM person WHERE id = 4").fetchone() == (3,)
+print("done")
+"#;
+    assert_eq!(well(&python(&server, &[], script)), "done\n");
+}

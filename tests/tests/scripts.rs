@@ -33,9 +33,12 @@ scripts!(
     graph_writes,
     index_then_store,
     insert_update_delete,
+    isolation_settings,
+    savepoints,
     select,
     settings,
     system_tables,
+    transactions,
     types,
     vectors,
 );

@@ -19,6 +19,7 @@ use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 use tokio::sync::mpsc;
 
 use crate::error::from_arrow;
+use crate::session::Inner;
 
 /// Rows up to this number make a delta; more are loaded in bulk.
 const DELTA_ROWS: usize = 10_000;
@@ -32,6 +33,8 @@ pub(crate) struct Sink {
     table: Arc<TableDefinition>,
     view: ReadView,
     kept: Vec<RecordBatch>,
+    /// Whether many rows may go to a bulk load. In a transaction block they are kept with its other changes.
+    bulk: bool,
     load: Option<Load>,
     rows: usize,
 }
@@ -44,9 +47,10 @@ struct Load {
 
 impl Sink {
     /// A sink for rows of `table`, which is in `view` or is made by the same commit.
-    pub(crate) fn new(database: &Arc<Database>, table: &Arc<TableDefinition>, view: &ReadView) -> Self {
+    pub(crate) fn new(session: &Inner, table: &Arc<TableDefinition>, view: &ReadView) -> Self {
         Sink {
-            database: Arc::clone(database),
+            database: Arc::clone(session.database()),
+            bulk: !session.in_block(),
             table: Arc::clone(table),
             view: view.clone(),
             kept: Vec::new(),
@@ -61,7 +65,7 @@ impl Sink {
         self.rows += rows;
         if self.load.is_none() {
             self.kept.push(batch);
-            if self.rows > DELTA_ROWS {
+            if self.bulk && self.rows > DELTA_ROWS {
                 self.start_load().await?;
             }
             return Ok(());

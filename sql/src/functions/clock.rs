@@ -3,30 +3,56 @@
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result as PlanResult};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use slipstream_engine::Error;
 use slipstream_engine::types::SqlType;
 
 use crate::types::{session_zone, typed_literal};
 
+const STATEMENT_TIMESTAMP: &str = "statement_timestamp";
+
+/// Puts the time at which the statement began into a plan that asks for it.
+pub(crate) fn at_statement(plan: LogicalPlan, began: DateTime<Utc>) -> PlanResult<LogicalPlan> {
+    let value = ScalarValue::TimestampMicrosecond(Some(began.timestamp_micros()), Some("UTC".into()));
+    let literal = typed_literal(&SqlType::TimestampTz, value);
+    let fixed = plan.transform_up_with_subqueries(|node| {
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let fixed = expr.transform_up(|expr| match &expr {
+                Expr::ScalarFunction(call) if call.func.name() == STATEMENT_TIMESTAMP => {
+                    Ok(Transformed::yes(literal.clone()))
+                }
+                _ => Ok(Transformed::no(expr)),
+            })?;
+            Ok(fixed.update_data(|expr| name.restore(expr)))
+        })
+    })?;
+    Ok(fixed.data)
+}
+
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let clock = |reading: Reading| {
         let volatility = if reading == Reading::This { Volatility::Volatile } else { Volatility::Stable };
         ScalarUDF::from(Clock { reading, aliases: reading.aliases(), signature: Signature::nullary(volatility) })
     };
-    vec![clock(Reading::Statement), clock(Reading::Local), clock(Reading::This)]
+    vec![clock(Reading::Transaction), clock(Reading::Statement), clock(Reading::Local), clock(Reading::This)]
 }
 
 /// Which clock is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Reading {
-    /// The time at which the statement began, the same wherever it is asked for.
+    /// The time at which the transaction began, the same wherever it is asked for.
+    Transaction,
+    /// The time at which the statement began.
     Statement,
-    /// The same as clocks in the session's zone show it.
+    /// The transaction's time as clocks in the session's zone show it.
     Local,
     /// This moment.
     This,
@@ -35,7 +61,8 @@ enum Reading {
 impl Reading {
     fn name(self) -> &'static str {
         match self {
-            Reading::Statement => "now",
+            Reading::Transaction => "now",
+            Reading::Statement => STATEMENT_TIMESTAMP,
             Reading::Local => "localtimestamp",
             Reading::This => "clock_timestamp",
         }
@@ -43,8 +70,8 @@ impl Reading {
 
     fn aliases(self) -> Vec<String> {
         let names: &[&str] = match self {
-            Reading::Statement => &["current_timestamp", "transaction_timestamp", "statement_timestamp"],
-            Reading::Local | Reading::This => &[],
+            Reading::Transaction => &["current_timestamp", "transaction_timestamp"],
+            Reading::Statement | Reading::Local | Reading::This => &[],
         };
         names.iter().map(|name| (*name).to_string()).collect()
     }
@@ -52,7 +79,7 @@ impl Reading {
     fn sql_type(self) -> SqlType {
         match self {
             Reading::Local => SqlType::Timestamp,
-            Reading::Statement | Reading::This => SqlType::TimestampTz,
+            Reading::Transaction | Reading::Statement | Reading::This => SqlType::TimestampTz,
         }
     }
 }
@@ -69,7 +96,9 @@ impl Clock {
         let micros = instant.timestamp_micros();
         Ok(match self.reading {
             Reading::Local => ScalarValue::TimestampMicrosecond(Some(session_zone(config)?.local_of(micros)), None),
-            Reading::Statement | Reading::This => ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())),
+            Reading::Transaction | Reading::Statement | Reading::This => {
+                ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()))
+            }
         })
     }
 }
@@ -91,10 +120,11 @@ impl ScalarUDFImpl for Clock {
         Ok(self.reading.sql_type().arrow_type())
     }
 
-    /// The statement's time is fixed when its plan is optimized.
+    /// The transaction's time is fixed when the plan is optimized. The statement's own, which the optimizer does not know, is
+    /// in the plan by then ([`at_statement`]), unless it is only being looked at.
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> PlanResult<ExprSimplifyResult> {
         match (self.reading, info.query_execution_start_time()) {
-            (Reading::Statement | Reading::Local, Some(start)) => {
+            (Reading::Transaction | Reading::Statement | Reading::Local, Some(start)) => {
                 let value = self.value(start, info.config_options())?;
                 Ok(ExprSimplifyResult::Simplified(typed_literal(&self.reading.sql_type(), value)))
             }
@@ -106,7 +136,7 @@ impl ScalarUDFImpl for Clock {
         match self.reading {
             Reading::This => Ok(ColumnarValue::Scalar(self.value(Utc::now(), &args.config_options)?)),
             // Folding of constants tries this too, and then leaves the call for `simplify`.
-            Reading::Statement | Reading::Local => {
+            Reading::Transaction | Reading::Statement | Reading::Local => {
                 Err(DataFusionError::from(Error::internal(format!("{} ran without its statement's time", self.name()))))
             }
         }

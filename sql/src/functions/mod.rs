@@ -19,6 +19,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::{AnalyzerRule, Optimizer};
 use datafusion::prelude::SessionConfig;
 
+pub(crate) use clock::at_statement;
 pub(crate) use common::typed_function;
 
 use crate::operators::{PostgresOperators, PostgresTyping, vector_functions};

@@ -1,13 +1,9 @@
 //! SET and its spellings, taken apart.
 
-use datafusion::sql::sqlparser::ast::{
-    ContextModifier, Expr, Ident, ObjectName, Set, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
-    UnaryOperator, Value,
-};
+use datafusion::sql::sqlparser::ast::{ContextModifier, Expr, Ident, ObjectName, Set, UnaryOperator, Value};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Settings;
-use super::parameters::serializable;
 
 /// One assignment of a SET statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +39,6 @@ pub(crate) fn set(statement: &Set) -> Result<Vec<SettingCommand>> {
             value: Some(charset_name.value.clone()),
             local: false,
         }]),
-        Set::SetTransaction { modes, snapshot: None, session } => {
-            let prefix = if *session { "default_transaction" } else { "transaction" };
-            modes.iter().map(|mode| transaction_mode(prefix, mode, !session)).collect()
-        }
-        Set::SetTransaction { .. } => Err(Error::not_supported("SET TRANSACTION SNAPSHOT is not supported yet")),
         Set::SetRole { .. } | Set::SetSessionAuthorization(_) => {
             Err(Error::not_supported("SET ROLE and SET SESSION AUTHORIZATION are not supported yet"))
         }
@@ -64,24 +55,6 @@ pub(crate) fn apply(settings: &Settings, commands: &[SettingCommand]) -> Result<
         }
     }
     Ok(())
-}
-
-/// The modes of BEGIN or SET TRANSACTION as settings.
-pub(crate) fn transaction_mode(prefix: &str, mode: &TransactionMode, local: bool) -> Result<SettingCommand> {
-    let (suffix, value) = match mode {
-        TransactionMode::AccessMode(TransactionAccessMode::ReadOnly) => ("read_only", "on"),
-        TransactionMode::AccessMode(TransactionAccessMode::ReadWrite) => ("read_only", "off"),
-        TransactionMode::IsolationLevel(level) => (
-            "isolation",
-            match level {
-                TransactionIsolationLevel::ReadUncommitted => "read uncommitted",
-                TransactionIsolationLevel::ReadCommitted => "read committed",
-                TransactionIsolationLevel::RepeatableRead | TransactionIsolationLevel::Snapshot => "repeatable read",
-                TransactionIsolationLevel::Serializable => return Err(serializable()),
-            },
-        ),
-    };
-    Ok(SettingCommand { name: format!("{prefix}_{suffix}"), value: Some(value.to_string()), local })
 }
 
 /// The name that SHOW asks for; `None` for ALL.

@@ -5,6 +5,7 @@
 //! silently. A name with a dot that nobody declared is a client's own variable, as in Postgres.
 
 mod commands;
+mod modes;
 mod parameters;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use slipstream_catalog::pg_catalog::session_info::{Setting, SettingsSource};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::text::{OutputStyle, TimeZone};
-pub(crate) use commands::{apply, reset, set, show_name, transaction_mode};
+pub(crate) use commands::{apply, reset, set, show_name};
+pub(crate) use modes::Modes;
 pub(crate) use parameters::duration;
 use parameters::{Allowed, PARAMETERS, Parameter};
 
@@ -27,12 +29,30 @@ pub(crate) struct Settings(Mutex<Values>);
 struct Values {
     /// Values that the session began with, where they differ from the declared defaults.
     startup: BTreeMap<String, String>,
-    /// Values set for the session.
+    /// What has been set.
+    set: Assigned,
+    /// The open transaction, if there is one.
+    transaction: Option<OpenTransaction>,
+}
+
+/// Values that have been set.
+#[derive(Debug, Default, Clone)]
+struct Assigned {
+    /// For the session.
     session: BTreeMap<String, String>,
-    /// Values set for the open transaction.
+    /// For the open transaction; its modes are among them.
     local: BTreeMap<String, String>,
-    /// The session's values as they were when the open transaction began; ROLLBACK brings them back.
-    before: Option<BTreeMap<String, String>>,
+}
+
+/// What an open transaction remembers.
+#[derive(Debug)]
+struct OpenTransaction {
+    /// What was set when it began; ROLLBACK brings it back.
+    before: Assigned,
+    /// What was set at each of its savepoints.
+    savepoints: Vec<Assigned>,
+    /// Whether it has read or written yet. After that its modes stand.
+    queried: bool,
 }
 
 impl Settings {
@@ -55,14 +75,15 @@ impl Settings {
             None => return Err(unknown(name)),
         };
         let mut values = self.0.lock();
-        if local {
+        if modes::is_mode(&key) {
+            modes::check(&values, &key, &value)?;
+        }
+        if !local && !modes::is_mode(&key) {
+            values.set.local.remove(&key);
+            values.set.session.insert(key, value.clone());
+        } else if values.transaction.is_some() {
             // Outside a transaction block it would last for no statement at all.
-            if values.before.is_some() {
-                values.local.insert(key, value.clone());
-            }
-        } else {
-            values.local.remove(&key);
-            values.session.insert(key, value.clone());
+            values.set.local.insert(key, value.clone());
         }
         Ok(value)
     }
@@ -77,34 +98,20 @@ impl Settings {
             None if is_custom(name) => name.to_ascii_lowercase(),
             None => return Err(unknown(name)),
         };
+        if modes::is_mode(&key) {
+            return Err(Error::not_supported(format!("parameter \"{key}\" cannot be reset")));
+        }
         let mut values = self.0.lock();
-        values.local.remove(&key);
-        values.session.remove(&key);
+        values.set.local.remove(&key);
+        values.set.session.remove(&key);
         Ok(())
     }
 
-    /// Brings back every value that the session began with.
+    /// Brings back every value that the session began with. The modes of the open transaction stand.
     pub(crate) fn reset_all(&self) {
         let mut values = self.0.lock();
-        values.local.clear();
-        values.session.clear();
-    }
-
-    /// Remembers the values that a ROLLBACK brings back.
-    pub(crate) fn begin_transaction(&self) {
-        let mut values = self.0.lock();
-        values.before = Some(values.session.clone());
-    }
-
-    /// Forgets what SET LOCAL set, and after a ROLLBACK what SET did.
-    pub(crate) fn end_transaction(&self, committed: bool) {
-        let mut values = self.0.lock();
-        values.local.clear();
-        if let Some(before) = values.before.take()
-            && !committed
-        {
-            values.session = before;
-        }
+        values.set.local.retain(|name, _| modes::is_mode(name));
+        values.set.session.clear();
     }
 
     /// How values are written as text.
@@ -119,7 +126,12 @@ impl Settings {
 
     /// How long a statement may run; `None` for as long as it takes.
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
-        let limit = duration(&self.get("statement_timeout")?).ok()?;
+        self.timeout("statement_timeout")
+    }
+
+    /// A time that is a setting; `None` where it is 0, which is no limit.
+    pub(crate) fn timeout(&self, name: &str) -> Option<Duration> {
+        let limit = duration(&self.get(name)?).ok()?;
         (!limit.is_zero()).then_some(limit)
     }
 
@@ -130,19 +142,25 @@ impl Settings {
 }
 
 impl Values {
+    /// The value of a declared setting, or of a client's own variable.
     fn get<'a>(&'a self, name: &str) -> Option<&'a str> {
-        let set = self.local.get(name).or_else(|| self.session.get(name)).or_else(|| self.startup.get(name));
-        set.map(String::as_str)
+        let set = self.set.local.get(name).or_else(|| self.set.session.get(name)).or_else(|| self.startup.get(name));
+        if let Some(value) = set {
+            return Some(value);
+        }
+        // Outside a transaction block a statement has the modes that a block would begin with.
+        match modes::default_of(name) {
+            Some(default) => self.get(default),
+            None => find(name).map(|parameter| parameter.default),
+        }
     }
 }
 
 impl SettingsSource for Settings {
     fn get(&self, name: &str) -> Option<String> {
         let values = self.0.lock();
-        match find(name) {
-            Some(parameter) => Some(values.get(parameter.name).unwrap_or(parameter.default).to_string()),
-            None => values.get(&name.to_ascii_lowercase()).map(str::to_string),
-        }
+        let name = find(name).map_or_else(|| name.to_ascii_lowercase(), |parameter| parameter.name.to_string());
+        values.get(&name).map(str::to_string)
     }
 
     fn set(&self, name: &str, value: &str, local: bool) -> Result<String> {
@@ -192,11 +210,35 @@ mod tests {
     #[test]
     fn local_values_last_until_the_transaction_ends() {
         let settings = settings();
-        settings.begin_transaction();
+        settings.begin_transaction(None);
         settings.assign("Application_Name", "local", true).expect("settable");
         assert_eq!(settings.show("application_name").expect("known"), "local");
         settings.end_transaction(true);
         assert_eq!(settings.show("application_name").expect("known"), "test");
+    }
+
+    #[test]
+    fn values_go_back_with_their_transaction_and_savepoint() {
+        let settings = settings();
+        let set = |value| drop(settings.assign("application_name", value, false).expect("settable"));
+        let shown = || settings.show("application_name").expect("known");
+        settings.begin_transaction(None);
+        set("a");
+        settings.savepoint();
+        set("b");
+        settings.savepoint();
+        settings.assign("application_name", "c", true).expect("settable");
+        settings.release_savepoint(1);
+        assert_eq!(shown(), "c");
+        settings.rollback_to_savepoint(0);
+        assert_eq!(shown(), "a");
+        settings.rollback_to_savepoint(0);
+        settings.end_transaction(false);
+        assert_eq!(shown(), "test");
+        settings.begin_transaction(None);
+        set("d");
+        settings.end_transaction(true);
+        assert_eq!(shown(), "d");
     }
 
     #[test]

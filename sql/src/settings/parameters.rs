@@ -66,11 +66,12 @@ pub(super) const PARAMETERS: &[Parameter] = &[
         Allowed::Only(&["ISO, MDY", "ISO", "ISO,MDY"]),
         "How dates are written and read.",
     ),
+    parameter("deadlock_timeout", "1s", Allowed::Duration, "How long to wait for a lock. No statement takes one."),
     parameter(
         "default_transaction_deferrable",
         "off",
-        Allowed::Only(&["off"]),
-        "No transaction waits for a safe snapshot.",
+        Allowed::Bool,
+        "Whether transactions may wait for a snapshot that is safe to read. Every snapshot is, so none waits.",
     ),
     parameter(
         "default_transaction_isolation",
@@ -91,7 +92,18 @@ pub(super) const PARAMETERS: &[Parameter] = &[
         Allowed::Integer(1, 3),
         "Floating-point numbers are written with as many digits as they need to read back the same.",
     ),
-    parameter("idle_in_transaction_session_timeout", "0", Allowed::Only(&["0"]), "Idle transactions are not ended."),
+    parameter(
+        "idle_in_transaction_session_timeout",
+        "0",
+        Allowed::Duration,
+        "How long a session may idle in a transaction block before it is ended; 0 for as long as it likes.",
+    ),
+    parameter(
+        "idle_session_timeout",
+        "0",
+        Allowed::Duration,
+        "How long a session may idle outside a transaction block before it is ended; 0 for as long as it likes.",
+    ),
     parameter("in_hot_standby", "off", Allowed::Fixed, "Whether this server is a replica."),
     parameter("integer_datetimes", "on", Allowed::Fixed, "Dates and times are whole microseconds."),
     parameter("IntervalStyle", "postgres", Allowed::Only(&["postgres"]), "How intervals are written."),
@@ -123,6 +135,12 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter("synchronous_commit", "on", Allowed::Only(&["on"]), "COMMIT answers when the transaction is durable."),
     parameter("TimeZone", "UTC", Allowed::TimeZone, "The zone in which timestamptz is shown and read."),
     parameter(
+        "transaction_deferrable",
+        "off",
+        Allowed::Bool,
+        "Whether the open transaction may wait for a snapshot that is safe to read. It need not.",
+    ),
+    parameter(
         "transaction_isolation",
         "read committed",
         ISOLATION,
@@ -152,7 +170,7 @@ impl Parameter {
             Allowed::OneOf(values) => match find(values, value) {
                 Some(found) => Ok(found.to_string()),
                 None if value.eq_ignore_ascii_case("serializable") => Err(serializable()),
-                None => Err(self.invalid(value)),
+                None => Err(self.invalid(value).with_hint(format!("Available values: {}.", values.join(", ")))),
             },
             Allowed::Only(values) => match find(values, value).or_else(|| find(values, boolean(value)?)) {
                 Some(_) => Ok(self.default.to_string()),
@@ -188,7 +206,7 @@ impl Parameter {
 }
 
 /// What an asker of SERIALIZABLE is told.
-pub(crate) fn serializable() -> Error {
+fn serializable() -> Error {
     Error::not_supported("isolation level serializable is not supported yet")
         .with_hint("Every transaction gets snapshot isolation, which REPEATABLE READ asks for.")
 }
