@@ -25,6 +25,7 @@ use crate::transaction::CommitObserver;
 use crate::transaction::block::{Transaction, edited};
 use crate::transaction::committer::Committer;
 use crate::transaction::conflicts::Pin;
+use crate::transaction::kernel::standing::shows;
 use crate::transaction::load_checks::LoadChecks;
 use crate::transaction::recovery::{Recovered, RecoveryReport, recover};
 use crate::view::ReadView;
@@ -186,7 +187,7 @@ impl Database {
         let fits = |snapshot: &Snapshot| {
             open.iter().all(|(graph, standing)| {
                 snapshot.catalog.graphs.get(&graph.definition.name).is_some_and(|there| there.id == graph.definition.id)
-                    && standing.versions.iter().all(|(table, version)| snapshot.versions.get(table) == Some(version))
+                    && shows(&standing.versions, &snapshot.versions)
             })
         };
         let snapshot = self.committer.recent().into_iter().find(|snapshot| snapshot.seq >= oldest && fits(snapshot));

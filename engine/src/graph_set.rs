@@ -16,6 +16,7 @@ use crate::graph::kuzu::KuzuOptions;
 use crate::snapshot::Snapshot;
 use crate::store::ScanRequest;
 use crate::transaction::graph_changes::{changes, index_schema, node_columns, relationship_columns};
+use crate::transaction::kernel::standing::{Bringing, bringing};
 
 /// Changes of one commit that are applied row by row; more go through the index's bulk path.
 pub(crate) const MAX_ROW_CHANGES: usize = 20_000;
@@ -128,10 +129,11 @@ impl OpenGraph {
         let goal = self.standing_at(snapshot)?;
         let started = Instant::now();
         let name = &self.definition.name;
-        match self.index.standing().await? {
-            Some(standing) if standing.versions == goal.versions => return Ok(()),
-            Some(standing) => {
-                let outcome = match self.changes_since(&standing, snapshot).await {
+        let standing = self.index.standing().await?;
+        match (bringing(standing.as_ref().map(|standing| &standing.versions), &goal.versions), &standing) {
+            (Bringing::Nothing, _) => return Ok(()),
+            (Bringing::Forward, Some(standing)) => {
+                let outcome = match self.changes_since(standing, snapshot).await {
                     Ok(Some(changes)) => self.apply(changes, goal.clone()).await.map(|()| true),
                     Ok(None) => Ok(false),
                     Err(error) => Err(error),
@@ -147,7 +149,7 @@ impl OpenGraph {
                     }
                 }
             }
-            None => {}
+            (Bringing::Forward | Bringing::Rebuild, _) => {}
         }
         self.rebuild(snapshot, goal).await?;
         tracing::info!(graph = name, seq = snapshot.seq, took = ?started.elapsed(), "graph index rebuilt");

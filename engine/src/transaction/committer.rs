@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 use super::conflicts::{Pin, Pins, RecentWrites, Written};
 use super::graph_step::{ElementChanges, StagedGraph};
+use super::kernel::creation::{Creation, InPlace, RecordStep, Verdict, verdict, verdict_of_the_log};
+use super::kernel::place::{Place, time};
+use super::kernel::turn::{Turn, group_size, turn};
 use super::members::Group;
 use super::prepare::{KeyChange, forgotten_keys, key_changes, redo, version_map};
 use super::{CommitObserver, CommitStep};
@@ -206,24 +209,16 @@ impl Committer {
     /// The next transactions that commit together: at least one, if any waits.
     fn next_group(&self) -> Vec<Request> {
         let mut waiting = self.waiting.lock();
-        let mut group: Vec<Request> = waiting.pop_front().into_iter().collect();
-        if group.iter().any(Request::is_alone) {
-            return group;
-        }
-        while group.len() < LARGEST_GROUP && waiting.front().is_some_and(|next| !next.is_alone()) {
-            group.extend(waiting.pop_front());
-        }
-        group
+        let size = group_size(waiting.iter().map(Request::is_alone), LARGEST_GROUP);
+        waiting.drain(..size).collect()
     }
 
     /// Whether the writer may write; finishes what an earlier commit has left.
     async fn ready(&self, writer: &mut Writer) -> Result<()> {
-        if let Some(stopped) = &writer.stopped {
-            return Err(stopped.clone());
-        }
-        match writer.unfinished.take() {
-            Some(unfinished) => self.finish(writer, unfinished).await,
-            None => Ok(()),
+        match turn(writer.stopped.as_ref(), &mut writer.unfinished) {
+            Turn::Stopped(why) => Err(why.clone()),
+            Turn::FinishFirst(unfinished) => self.finish(writer, unfinished).await,
+            Turn::Write => Ok(()),
         }
     }
 
@@ -280,7 +275,7 @@ impl Committer {
     async fn prepare(&self, writer: &Writer, group: Group, ids: Vec<Uuid>) -> Result<Prepared> {
         let head = self.head();
         let (edited, pending, written) = group.into_parts();
-        let seq = head.seq + 1;
+        let Place { seq, epoch } = Place { seq: head.seq, epoch: writer.epoch }.next();
         let tx_id = ids.first().copied().unwrap_or_else(Uuid::now_v7);
 
         self.step(CommitStep::StageTables)?;
@@ -306,8 +301,8 @@ impl Committer {
             format: crate::log::record::RECORD_FORMAT,
             seq,
             tx_id,
-            timestamp: Utc::now().max(head.timestamp + TimeDelta::microseconds(1)),
-            epoch: writer.epoch,
+            timestamp: time(Utc::now(), Some(head.timestamp), TimeDelta::microseconds(1)),
+            epoch,
             tables: version_map(&catalog, &versions),
             catalog: catalog_record,
             notes: None,
@@ -335,27 +330,47 @@ impl Committer {
     /// Step 4: the commit point.
     async fn write_record(&self, writer: &mut Writer, prepared: &Prepared) -> Result<()> {
         self.step(CommitStep::WriteRecord)?;
-        for table in &writer.unsynced {
-            self.store.sync_published(table).await?;
-        }
-        writer.unsynced.clear();
-        self.store.sync_staged(&prepared.writes).await?;
-        if let Err(error) = self.log.append(&prepared.record).await {
-            if error.kind() == ErrorKind::Locked {
-                writer.stopped = Some(error.clone());
-                return Err(error);
-            }
-            // A create that failed may have happened all the same; only the log knows.
-            match self.log.get(prepared.record.seq).await {
-                Ok(Some(record)) if record.tx_id == prepared.record.tx_id => {}
-                Ok(None) => return Err(error),
-                Ok(Some(_)) | Err(_) => {
-                    writer.stopped = Some(error.clone().with_hint("Restart the server: it reads its log anew."));
-                    return Err(error);
+        for step in RecordStep::ALL {
+            match step {
+                RecordStep::SyncPublished => {
+                    for table in &writer.unsynced {
+                        self.store.sync_published(table).await?;
+                    }
+                    writer.unsynced.clear();
                 }
+                RecordStep::SyncStaged => self.store.sync_staged(&prepared.writes).await?,
+                RecordStep::Create => self.create_record(writer, &prepared.record).await?,
             }
         }
         Ok(())
+    }
+
+    async fn create_record(&self, writer: &mut Writer, record: &CommitRecord) -> Result<()> {
+        let (creation, error) = match self.log.append(record).await {
+            Ok(()) => (Creation::Created, None),
+            Err(error) if error.kind() == ErrorKind::Locked => (Creation::Taken, Some(error)),
+            Err(error) => (Creation::Uncertain, Some(error)),
+        };
+        let verdict = match verdict(creation) {
+            Some(verdict) => verdict,
+            None => verdict_of_the_log(&record.tx_id, &self.in_place_of(record).await),
+        };
+        let Some(error) = error.filter(|_| verdict != Verdict::Committed) else { return Ok(()) };
+        if verdict == Verdict::Stop {
+            writer.stopped = Some(match creation {
+                Creation::Taken => error.clone(),
+                _ => error.clone().with_hint("Restart the server: it reads its log anew."),
+            });
+        }
+        Err(error)
+    }
+
+    async fn in_place_of(&self, record: &CommitRecord) -> InPlace<Uuid> {
+        match self.log.get(record.seq).await {
+            Ok(Some(found)) => InPlace::Record(found.tx_id),
+            Ok(None) => InPlace::Nothing,
+            Err(_) => InPlace::Unreadable,
+        }
     }
 
     /// Steps 5 to 8: forward only. What fails is kept and finished before the next commit.

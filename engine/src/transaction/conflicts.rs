@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::kernel::conflict::{Known, is_lost, may_be_forgotten};
 use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::key_index::{KeyHash, Map};
@@ -71,7 +72,7 @@ impl RecentWrites {
 
     /// Forgets everything up to `seq` when nobody reads an older snapshot.
     pub(crate) fn forget_unless_read(&mut self, seq: u64, pins: &Pins) {
-        if pins.oldest().is_none_or(|oldest| oldest >= seq) {
+        if may_be_forgotten(seq, pins.oldest()) {
             self.forget(seq);
         }
     }
@@ -86,16 +87,14 @@ impl RecentWrites {
     /// written since.
     pub(crate) fn check(&self, table: &TableDefinition, base: u64, keys: &[KeyHash], addresses: &[u64]) -> Result<()> {
         let writes = self.tables.get(&table.id);
-        let whole = base < self.horizon || writes.is_some_and(|writes| writes.everything > base);
-        let lost = whole
-            || writes.is_some_and(|writes| {
-                let newer = |seq: Option<&u64>| seq.is_some_and(|seq| *seq > base);
-                keys.iter().any(|key| newer(writes.keys.get(key)))
-                    || addresses.iter().any(|address| {
-                        newer(writes.addresses.get(address)) || newer(writes.fragments.get(&(address >> 32)))
-                    })
-            });
-        if lost { Err(conflict(table)) } else { Ok(()) }
+        let known = Known { horizon: self.horizon, replaced: writes.map_or(0, |writes| writes.everything) };
+        let written = writes.into_iter().flat_map(|writes| {
+            let addresses = addresses.iter();
+            let moved = addresses.clone().filter_map(|address| writes.fragments.get(&(address >> 32)));
+            let keys = keys.iter().filter_map(|key| writes.keys.get(key));
+            keys.chain(addresses.filter_map(|address| writes.addresses.get(address))).chain(moved).copied()
+        });
+        if is_lost(base, known, written) { Err(conflict(table)) } else { Ok(()) }
     }
 
     /// Whether anything of a table was written.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::committer::Committer;
+use super::kernel::standing::takes_changes;
 use super::{CommitStep, graph_changes};
 use crate::catalog::{Catalog, TableId};
 use crate::change::RowChanges;
@@ -82,7 +83,8 @@ impl Committer {
         let rows: usize = changes.iter().map(|change| change.rows()).sum();
         let before = graph.standing_at(&self.head())?;
         let current = graph.index.standing().await?;
-        if rows > MAX_ROW_CHANGES || current.is_none_or(|standing| standing.versions != before.versions) {
+        let takes = takes_changes(current.as_ref().map(|standing| &standing.versions), &before.versions);
+        if rows > MAX_ROW_CHANGES || !takes {
             return Ok(None);
         }
         graph.index.stage(changes, standing_at(&graph.definition, versions, seq)?).await.map(Some)
@@ -152,7 +154,7 @@ impl Committer {
         if loads.is_empty()
             || elements.rows.iter().any(|rows| concerned(rows.table.id))
             || elements.replaced.iter().any(|table| concerned(*table))
-            || current.is_none_or(|standing| standing.versions != before.versions)
+            || !takes_changes(current.as_ref().map(|standing| &standing.versions), &before.versions)
         {
             return Ok(false);
         }

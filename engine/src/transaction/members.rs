@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::checks::{DeclarationChecks, RowChecks};
 use super::conflicts::{RecentWrites, Written, conflict};
+use super::kernel::conflict::has_moved;
 use super::load_checks::load_still_holds;
 use super::prepare::{written, written_by_load};
 use crate::catalog::{Catalog, TableDefinition, TableId};
@@ -155,7 +156,7 @@ impl Conflicts<'_> {
 
     /// Whether a table has another version than the transaction read.
     fn moved(&self, table: TableId) -> bool {
-        self.base.versions.get(&table) != self.head.versions.get(&table)
+        has_moved(self.base.versions.get(&table).copied(), self.head.versions.get(&table).copied())
     }
 
     /// A transaction that alters a table must have read its newest rows, and those of all tables that refer to it or that it

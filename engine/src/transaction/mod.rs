@@ -11,6 +11,7 @@
 //!   change.
 //! * [`graph_step`], [`graph_changes`]: what a commit means for the graph indexes.
 //! * [`recovery`]: brings a database that was left anywhere to its newest record.
+//! * [`kernel`]: what these decide, as pure functions, which a model checker runs too.
 
 pub mod block;
 pub(crate) mod checks;
@@ -19,6 +20,7 @@ pub(crate) mod conflicts;
 mod cover_checks;
 pub(crate) mod graph_changes;
 mod graph_step;
+pub(crate) mod kernel;
 pub(crate) mod load_checks;
 mod members;
 mod messages;

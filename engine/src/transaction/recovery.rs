@@ -13,8 +13,10 @@ use std::sync::Arc;
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::kernel::place::{Place, time};
+use super::kernel::table::{Recovery, is_foreign, recovery};
 use super::prepare::version_map;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, TableDefinition};
 use crate::error::{Error, Result};
 use crate::log::record::RECORD_FORMAT;
 use crate::log::{CommitLog, CommitRecord, SequenceEntry, TableRedo};
@@ -54,46 +56,51 @@ pub(crate) async fn recover(storage: &Storage, store: &Arc<Store>, log: &CommitL
     };
     if let Some(record) = &newest {
         report.found_seq = record.seq;
-        for redo in &record.redo {
-            if redo_table(store, &catalog, redo).await? {
-                report.redone.push(format!("{}@{}", redo.directory, redo.version));
-            }
-        }
-        report.foreign = foreign_tables(store, &catalog, record).await?;
+        recover_tables(store, &catalog, record, &mut report).await?;
     }
     let recovered = take_epoch(storage, store, log, newest, catalog).await?;
     Ok(Recovered { report, ..recovered })
 }
 
-/// Repeats one staged write where its version is missing.
-async fn redo_table(store: &Arc<Store>, catalog: &Catalog, redo: &TableRedo) -> Result<bool> {
-    let Some(definition) = catalog.tables.get(&redo.id) else { return Ok(false) };
-    let present = store.latest_version(&redo.directory).await? >= redo.version;
-    // Publishing what is there already only makes sure, by its transaction, that this commit made it.
-    let write = StagedWrite::decode(Arc::clone(definition), &from_hex(&redo.transaction)?)?;
-    let published = store.publish(&write).await?;
-    store.sync_published(&published).await?;
-    Ok(!present)
-}
-
-/// Tables whose dataset is ahead of the version map.
-async fn foreign_tables(store: &Arc<Store>, catalog: &Catalog, record: &CommitRecord) -> Result<Vec<String>> {
-    let mut foreign = Vec::new();
+/// Brings every table to the version that the record names.
+async fn recover_tables(
+    store: &Arc<Store>,
+    catalog: &Catalog,
+    record: &CommitRecord,
+    report: &mut RecoveryReport,
+) -> Result<()> {
     for entry in &record.tables {
         let Some(definition) = catalog.tables.get(&entry.id) else { continue };
-        let latest = store.latest_version(&definition.directory).await?;
-        if latest < entry.version {
-            return Err(Error::storage(format!(
-                "table \"{}\" is at version {latest}, the commit record says {}",
-                entry.table, entry.version
-            ))
-            .with_hint("Files of the data directory are missing; restore them from a backup."));
+        let redo = record.redo.iter().find(|redo| redo.id == entry.id);
+        let newest = store.latest_version(&definition.directory).await?;
+        match (recovery(entry.version, newest, redo.is_some()), redo) {
+            (Recovery::Redo, Some(redo)) => {
+                repeat(store, definition, redo).await?;
+                report.redone.push(format!("{}@{}", redo.directory, redo.version));
+            }
+            // Publishing what is there already only makes sure, by its transaction, that this commit made it.
+            (Recovery::Confirm, Some(redo)) => repeat(store, definition, redo).await?,
+            (Recovery::Nothing, _) => {}
+            (Recovery::FilesMissing | Recovery::Redo | Recovery::Confirm, _) => {
+                return Err(Error::storage(format!(
+                    "table \"{}\" is at version {newest}, the commit record says {}",
+                    entry.table, entry.version
+                ))
+                .with_hint("Files of the data directory are missing; restore them from a backup."));
+            }
         }
-        if latest > entry.version {
-            foreign.push(entry.table.clone());
+        if is_foreign(entry.version, newest) {
+            report.foreign.push(entry.table.clone());
         }
     }
-    Ok(foreign)
+    Ok(())
+}
+
+/// Repeats one staged write.
+async fn repeat(store: &Arc<Store>, definition: &Arc<TableDefinition>, redo: &TableRedo) -> Result<()> {
+    let write = StagedWrite::decode(Arc::clone(definition), &from_hex(&redo.transaction)?)?;
+    let published = store.publish(&write).await?;
+    store.sync_published(&published).await
 }
 
 /// Creates a record that changes nothing but the epoch.
@@ -105,13 +112,11 @@ async fn take_epoch(
     catalog: Catalog,
 ) -> Result<Recovered> {
     let tx_id = Uuid::now_v7();
-    let (seq, epoch, earliest, versions) = match &newest {
-        Some(record) => {
-            let versions: BTreeMap<_, _> = record.tables.iter().map(|entry| (entry.id, entry.version)).collect();
-            (record.seq + 1, record.epoch + 1, record.timestamp + TimeDelta::microseconds(1), versions)
-        }
-        None => (1, 1, Utc::now(), BTreeMap::new()),
-    };
+    let place = newest.as_ref().map(|record| Place { seq: record.seq, epoch: record.epoch });
+    let Place { seq, epoch } = Place::taken_over(place);
+    let timestamp = time(Utc::now(), newest.as_ref().map(|record| record.timestamp), TimeDelta::microseconds(1));
+    let entries = newest.iter().flat_map(|record| &record.tables);
+    let versions: BTreeMap<_, _> = entries.map(|entry| (entry.id, entry.version)).collect();
     let sequences = newest.as_ref().map(|record| record.sequences.clone()).unwrap_or_default();
     let catalog_record = match newest {
         Some(record) => record.catalog,
@@ -121,7 +126,7 @@ async fn take_epoch(
         format: RECORD_FORMAT,
         seq,
         tx_id,
-        timestamp: Utc::now().max(earliest),
+        timestamp,
         epoch,
         tables: version_map(&catalog, &versions),
         catalog: catalog_record,
