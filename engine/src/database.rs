@@ -21,13 +21,13 @@ use crate::sequences::{Next, Sequences};
 use crate::snapshot::Snapshot;
 use crate::storage::{Durability, FormatFile, Storage};
 use crate::store::{StagedLoad, Store};
-use crate::transaction::CommitObserver;
 use crate::transaction::block::{Transaction, edited};
 use crate::transaction::committer::Committer;
 use crate::transaction::conflicts::Pin;
 use crate::transaction::kernel::standing::shows;
 use crate::transaction::load_checks::LoadChecks;
 use crate::transaction::recovery::{Recovered, RecoveryReport, recover};
+use crate::transaction::{CommitObserver, RecoveryStep};
 use crate::view::ReadView;
 
 pub use crate::transaction::committer::CommitReceipt;
@@ -82,11 +82,15 @@ impl Database {
         let format = storage.identify().await?;
         let store = Store::new(storage.clone(), options.durability);
         let log = CommitLog::new(Arc::clone(storage.object_store()));
-        let Recovered { snapshot: head, epoch, sequences, report: recovery } = recover(&storage, &store, &log).await?;
+        let Recovered { snapshot: head, epoch, sequences, report: recovery } =
+            recover(&storage, &store, &log, options.observer.as_deref()).await?;
         let graphs = GraphSet::new(&local, options.index);
         graphs.remove_strays(&head.catalog);
         for graph in graphs.follow(&head.catalog).await? {
             graph.bring_forward(&head).await?;
+        }
+        if let Some(observer) = &options.observer {
+            observer.recovered(RecoveryStep::BringGraphs)?;
         }
         tracing::info!(
             database = %format.database_id,
@@ -286,6 +290,12 @@ impl Database {
         tokio::spawn(async move { committer.commit(base, pending, Some(pin)).await })
             .await
             .map_err(|error| Error::internal(format!("the commit task failed: {error}")))?
+    }
+
+    /// Transactions that wait behind the commit that is running.
+    #[cfg(test)]
+    pub(crate) fn waiting_commits(&self) -> usize {
+        self.committer.waiting()
     }
 
     /// Commit records, the newest first, at most `limit`.

@@ -1,5 +1,6 @@
 //! The engine as a whole: what a commit promises, with the steps of the protocol stopped one by one.
 
+mod crash_matrix;
 mod transactions;
 
 use std::sync::Arc;
@@ -186,61 +187,6 @@ async fn many_small_commits_leave_few_fragments_and_every_row() {
     assert_eq!(rows.column(0).as_primitive::<Int64Type>().values(), expected.as_slice());
 }
 
-/// Stops every commit at one step, as a crash would: what is on disk stays, what is in memory is dropped.
-#[derive(Debug)]
-struct StopAt {
-    step: Mutex<Option<(CommitStep, bool)>>,
-}
-
-impl CommitObserver for StopAt {
-    fn before(&self, step: CommitStep) -> Result<()> {
-        self.stop_at(step, true)
-    }
-    fn after(&self, step: CommitStep) -> Result<()> {
-        self.stop_at(step, false)
-    }
-}
-
-impl StopAt {
-    fn stop_at(&self, step: CommitStep, before: bool) -> Result<()> {
-        match *self.step.lock() {
-            Some(stop) if stop == (step, before) => Err(Error::internal("stopped by the test")),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_commit_stopped_at_any_step_is_there_whole_or_not_at_all() {
-    for step in CommitStep::ALL {
-        for before in [true, false] {
-            let directory = tempfile::tempdir().unwrap();
-            let observer = Arc::new(StopAt { step: Mutex::new(None) });
-            let options =
-                OpenOptions { observer: Some(Arc::clone(&observer) as _), ..OpenOptions::new(directory.path()) };
-            let database = Database::open(options).await.unwrap();
-            create(&database).await;
-            insert(&database, &[(1, "ann")]).await.unwrap();
-            *observer.step.lock() = Some((step, before));
-            let _ = insert(&database, &[(2, "bob"), (3, "cyd")]).await;
-            drop(database);
-            let past_the_point = CommitStep::ALL.iter().position(|other| *other == step)
-                > CommitStep::ALL.iter().position(|other| *other == CommitStep::WriteRecord)
-                || (step, before) == (CommitStep::WriteRecord, false);
-            let expected = match past_the_point {
-                true => owned(&[(1, "ann"), (2, "bob"), (3, "cyd")]),
-                false => owned(&[(1, "ann")]),
-            };
-            for opening in 0..2 {
-                let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
-                assert_eq!(contents(&database).await, expected, "{step:?} before={before} opening {opening}");
-                insert(&database, &[(10 + opening, "later")]).await.unwrap();
-                delete(&database, 10 + opening).await.unwrap();
-            }
-        }
-    }
-}
-
 fn social(database: &Database) -> GraphDefinition {
     let catalog = Arc::clone(&database.snapshot().catalog);
     let end = |column: &str| EndPoint { columns: vec![column.into()], vertex: "person".into() };
@@ -310,30 +256,6 @@ async fn acquaintances(database: &Database) -> Vec<(i64, i64)> {
         found.extend(column(0).into_iter().zip(column(1)));
     }
     found
-}
-
-#[tokio::test]
-async fn graph_and_tables_agree_after_a_commit_stopped_at_any_step() {
-    for step in CommitStep::ALL {
-        for before in [true, false] {
-            let directory = tempfile::tempdir().unwrap();
-            let observer = Arc::new(StopAt { step: Mutex::new(None) });
-            let options =
-                OpenOptions { observer: Some(Arc::clone(&observer) as _), ..OpenOptions::new(directory.path()) };
-            let database = Database::open(options).await.unwrap();
-            create_graph(&database).await;
-            *observer.step.lock() = Some((step, before));
-            let _ = meet(&database, 3, 4).await;
-            drop(database);
-            let database = Database::open(OpenOptions::new(directory.path())).await.unwrap();
-            let people = contents(&database).await.len();
-            let edges = acquaintances(&database).await;
-            let expected = if people == 4 { vec![(1, 2), (3, 4)] } else { vec![(1, 2)] };
-            assert_eq!(edges, expected, "{step:?} before={before}");
-            meet(&database, 5, 6).await.unwrap();
-            assert_eq!(acquaintances(&database).await.len(), expected.len() + 1);
-        }
-    }
 }
 
 #[tokio::test]

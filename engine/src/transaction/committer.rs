@@ -206,6 +206,12 @@ impl Committer {
         self.decide(writer, prepared).await
     }
 
+    /// Transactions that wait behind the commit that is running.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.lock().len()
+    }
+
     /// The next transactions that commit together: at least one, if any waits.
     fn next_group(&self) -> Vec<Request> {
         let mut waiting = self.waiting.lock();

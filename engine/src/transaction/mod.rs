@@ -67,11 +67,31 @@ impl CommitStep {
     ];
 }
 
-/// Watches the steps of every commit. Tests stop a commit with it; an error from [`CommitObserver::before`] is treated as
+/// The steps of recovery, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecoveryStep {
+    /// Tables below the newest record's versions are redone.
+    RedoTables,
+    /// A record with a new epoch is created.
+    TakeEpoch,
+    /// Graph indexes are opened and brought to the snapshot.
+    BringGraphs,
+}
+
+impl RecoveryStep {
+    /// Every step in order.
+    pub const ALL: [RecoveryStep; 3] = [RecoveryStep::RedoTables, RecoveryStep::TakeEpoch, RecoveryStep::BringGraphs];
+}
+
+/// Watches the steps of every commit and of recovery. Tests stop a commit with it; an error from [`CommitObserver::before`] is treated as
 /// a failure of that step.
 pub trait CommitObserver: Send + Sync + Debug {
     /// Called before a step runs.
     fn before(&self, step: CommitStep) -> Result<()>;
     /// Called after a step has succeeded.
     fn after(&self, step: CommitStep) -> Result<()>;
+    /// Called after a step of recovery has succeeded; an error ends the opening.
+    fn recovered(&self, _step: RecoveryStep) -> Result<()> {
+        Ok(())
+    }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::kernel::place::{Place, time};
 use super::kernel::table::{Recovery, is_foreign, recovery};
 use super::prepare::version_map;
+use super::{CommitObserver, RecoveryStep};
 use crate::catalog::{Catalog, TableDefinition};
 use crate::error::{Error, Result};
 use crate::log::record::RECORD_FORMAT;
@@ -47,7 +48,13 @@ pub(crate) struct Recovered {
 }
 
 /// Brings the tables to the newest record and takes the next epoch.
-pub(crate) async fn recover(storage: &Storage, store: &Arc<Store>, log: &CommitLog) -> Result<Recovered> {
+pub(crate) async fn recover(
+    storage: &Storage,
+    store: &Arc<Store>,
+    log: &CommitLog,
+    observer: Option<&dyn CommitObserver>,
+) -> Result<Recovered> {
+    let done = |step| observer.map_or(Ok(()), |observer| observer.recovered(step));
     let newest = log.newest().await?;
     let mut report = RecoveryReport::default();
     let catalog = match &newest {
@@ -58,7 +65,9 @@ pub(crate) async fn recover(storage: &Storage, store: &Arc<Store>, log: &CommitL
         report.found_seq = record.seq;
         recover_tables(store, &catalog, record, &mut report).await?;
     }
+    done(RecoveryStep::RedoTables)?;
     let recovered = take_epoch(storage, store, log, newest, catalog).await?;
+    done(RecoveryStep::TakeEpoch)?;
     Ok(Recovered { report, ..recovered })
 }
 
