@@ -2,7 +2,8 @@
 # Makes this machine able to build Slipstream. Every Makefile target calls it; when nothing is to do it takes under a second.
 #
 # usage: setup.sh           tools, compiler, .cargo/config.toml, Kuzu's library (half an hour on two cores, once)
-#        setup.sh test      all that, and what `make test` needs besides: strace and a Python environment with real clients
+#        setup.sh test      all that, and what `make test` needs besides: strace, PostgreSQL 15 to compare with, a Python
+#                          environment with real clients
 #
 # Steps:
 #   1. the Rust toolchain that rust-toolchain.toml names
@@ -193,6 +194,8 @@ build_kuzu() {
 
 find_test_tools() {
   have strace || want strace
+  # A server of Debian's is not needed, only its programs: the tests make clusters of their own.
+  [[ -x ${SLIPSTREAM_POSTGRES:-/usr/lib/postgresql/15/bin}/initdb ]] || want postgresql-15
   { have python3 && python3 -c "import ensurepip, venv" 2>/dev/null; } || want python3 python3-venv
   install_missing
   local venv=$cache/venv requirements=scripts/requirements.txt

@@ -193,6 +193,29 @@ impl RawClient {
         messages
     }
 
+    /// Like [`RawClient::answers`], for a server that may die of it.
+    ///
+    /// # Errors
+    /// What came before the connection was lost, or before `patience` was over.
+    pub async fn try_answers(&mut self, patience: Duration) -> Result<Vec<Message>, Vec<Message>> {
+        let mut messages = Vec::new();
+        let exchange = async {
+            self.stream.write_all_buf(&mut self.outgoing).await.ok()?;
+            loop {
+                let message = self.read_message().await?;
+                let last = message.kind == b'Z';
+                messages.push(message);
+                if last {
+                    return Some(());
+                }
+            }
+        };
+        match tokio::time::timeout(patience, exchange).await {
+            Ok(Some(())) => Ok(messages),
+            Ok(None) | Err(_) => Err(messages),
+        }
+    }
+
     /// Sends what was added and returns the answers up to `ReadyForQuery`.
     pub async fn answers(&mut self) -> Vec<Message> {
         self.send().await;
@@ -213,9 +236,21 @@ impl Message {
     /// When it is another message.
     pub fn error(&self) -> (String, String) {
         assert_eq!(self.kind, b'E', "not an error: {self:?}");
-        let field =
-            |code: char| self.strings().into_iter().find_map(|word| word.strip_prefix(code).map(str::to_string));
-        (field('C').unwrap_or_default(), field('M').unwrap_or_default())
+        (self.field('C').unwrap_or_default(), self.field('M').unwrap_or_default())
+    }
+
+    /// A field of an `ErrorResponse` or `NoticeResponse` by its letter.
+    pub fn field(&self, letter: char) -> Option<String> {
+        self.strings().into_iter().find_map(|word| word.strip_prefix(letter).map(str::to_string))
+    }
+
+    /// The transaction status that a `ReadyForQuery` tells: `I`, `T` or `E`.
+    ///
+    /// # Panics
+    /// When it is another message.
+    pub fn status(&self) -> char {
+        assert_eq!(self.kind, b'Z', "not ready: {self:?}");
+        char::from(self.body[0])
     }
 
     /// The values of a `DataRow`.

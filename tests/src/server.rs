@@ -54,17 +54,7 @@ impl TestServer {
     /// When the binary is missing, or does nothing for a minute.
     pub fn try_start(data: &Path, arguments: &[&str]) -> Result<TestServer, String> {
         let free_port = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
-        let mut process = Command::new(binary())
-            .args(["serve", "--data"])
-            .arg(data)
-            .args(free_port)
-            .args(arguments)
-            .env("SLIPSTREAM_LOG", "info,slipstream_pgwire_server=debug")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server binary runs");
+        let mut process = spawn(data, &[free_port, arguments].concat(), Stdio::piped());
         let (mut log, ready) = Log::follow(process.stderr.take().expect("standard error is piped"));
         match ready.recv_timeout(PATIENCE) {
             Ok(address) => Ok(TestServer { process, address, log }),
@@ -79,6 +69,17 @@ impl TestServer {
                 Err(text)
             }
         }
+    }
+
+    /// Starts a server on `data` and kills it after `delay`, wherever it is then: in recovery, or ready.
+    ///
+    /// # Panics
+    /// When it cannot be started or killed.
+    pub fn kill_while_starting(data: &Path, delay: Duration) {
+        let mut process = spawn(data, &["--listen", "127.0.0.1:0"], Stdio::null());
+        std::thread::sleep(delay);
+        process.kill().expect("the server can be killed");
+        process.wait().expect("a killed server ends");
     }
 
     /// Where it listens.
@@ -211,6 +212,20 @@ impl Log {
         }
         self.text.lock().expect("the log's reader does not panic").clone()
     }
+}
+
+/// A server process with its log on standard error.
+fn spawn(data: &Path, arguments: &[&str], log: Stdio) -> Child {
+    Command::new(binary())
+        .args(["serve", "--data"])
+        .arg(data)
+        .args(arguments)
+        .env("SLIPSTREAM_LOG", "info,slipstream_pgwire_server=debug")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the server binary runs")
 }
 
 /// Reads `serving <data> on <address>`.
