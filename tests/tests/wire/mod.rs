@@ -6,6 +6,7 @@ mod errors;
 mod extended;
 mod shutdown;
 mod startup;
+mod transactions;
 mod types;
 
 use slipstream_tests::{Message, TestServer};
