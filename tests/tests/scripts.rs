@@ -1,4 +1,5 @@
-//! Runs the scripts in `tests/scripts/` against a server, each on a database of its own.
+//! Runs the scripts in `tests/scripts/` against a server, each on a database of its own. Those in `transactions/` need several
+//! sessions, which they name with `connection`.
 //!
 //! Values are compared as text, as psql shows them: NULL is `NULL`, the empty string is `(empty)`. An expected error is a
 //! regular expression for its message, or a SQLSTATE in parentheses.
@@ -10,21 +11,21 @@ use slipstream_tests::TestServer;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 use tokio_postgres::SimpleQueryMessage;
 
-/// One test per script; a script that is not named here fails `every_script_is_run`.
+/// One test per script of a folder; a script that is not named here fails `every_script_is_run`.
 macro_rules! scripts {
-    ($($name:ident),* $(,)?) => {
+    (in $folder:literal: $($name:ident),* $(,)?) => {
         $(
             #[tokio::test]
             async fn $name() {
-                run(stringify!($name)).await;
+                crate::scripts::run($folder, stringify!($name)).await;
             }
         )*
 
-        const NAMED: &[&str] = &[$(stringify!($name)),*];
+        pub(super) const NAMED: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
-scripts!(
+scripts!(in "":
     copy,
     cypher,
     ddl,
@@ -43,25 +44,42 @@ scripts!(
     vectors,
 );
 
+mod transactions {
+    scripts!(in "transactions":
+        dirty_read,
+        dirty_write,
+        first_committer_wins,
+        lost_update,
+        phantom,
+        read_skew,
+    );
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
 }
 
 #[test]
 fn every_script_is_run() {
-    let entries = std::fs::read_dir(folder()).expect("the scripts are there");
+    assert_eq!(scripts_in(""), NAMED);
+    assert_eq!(scripts_in("transactions"), transactions::NAMED);
+}
+
+/// The names of a folder's scripts, in order.
+fn scripts_in(name: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder().join(name)).expect("the scripts are there");
     let paths = entries.map(|entry| entry.expect("a folder can be read").path());
     let mut found: Vec<String> =
         paths.filter_map(|path| Some(path.file_name()?.to_str()?.strip_suffix(".slt")?.to_string())).collect();
     found.sort();
-    assert_eq!(found, NAMED);
+    found
 }
 
-async fn run(name: &str) {
+async fn run(subfolder: &str, name: &str) {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = TestServer::start(data.path());
     let mut runner = Runner::new(|| async { Ok(Client(server.connect().await)) });
-    let script = folder().join(format!("{name}.slt"));
+    let script = folder().join(subfolder).join(format!("{name}.slt"));
     if let Err(error) = runner.run_file_async(script).await {
         panic!("{}", error.display(false));
     }
