@@ -11,7 +11,7 @@ SERVER := -p slipstream-pgwire-server --bin slipstream
 LOADER := -p slipstream-benches --bin slipstream-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench clean-data
+.PHONY: help setup demo serve test soak check bench clean-data
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,6 +30,10 @@ serve: setup ## start a server [DATA_DIR=...] [LISTEN=...]
 test: ## run all tests
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+soak: ## the long rounds: 200 kills under transfers, many statements against PostgreSQL [SEED=...]
+	@scripts/setup.sh test
+	@scripts/soak.sh '$(SEED)'
 
 check: setup ## format, lints, documentation, licences
 	@scripts/check.sh

@@ -4,10 +4,14 @@
 //! * `wire`: the protocol, byte by byte and through `tokio-postgres`;
 //! * `clients`: psql and Python clients as people use them;
 //! * `crash`: what is left after SIGKILL;
-//! * `durability`: that a commit reaches the disk.
+//! * `transfers`: SIGKILL of transactions over tables and graph by several clients;
+//! * `durability`: that a commit reaches the disk;
+//! * `differential`: the same statements on Slipstream and on PostgreSQL.
 
 mod clients;
 mod crash;
+mod differential;
 mod durability;
 mod scripts;
+mod transfers;
 mod wire;

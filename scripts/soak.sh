@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The long rounds, which `make test` has short ones of. Each begins at another place every time, and says which.
+#
+# usage: soak.sh [seed]      SLIPSTREAM_ROUNDS kills of the server under transfers (200), SLIPSTREAM_STATEMENTS statements compared
+#                            with PostgreSQL (50,000)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
+
+export SLIPSTREAM_SEED=${1:-$(date +%s)}
+export SLIPSTREAM_ROUNDS=${SLIPSTREAM_ROUNDS:-200} SLIPSTREAM_STATEMENTS=${SLIPSTREAM_STATEMENTS:-50000}
+say "soak: seed $SLIPSTREAM_SEED, $SLIPSTREAM_ROUNDS rounds, $SLIPSTREAM_STATEMENTS statements"
+
+cargo build --workspace --bins --tests
+SLIPSTREAM_BIN=$(target_dir)/debug/slipstream
+export SLIPSTREAM_BIN
+for rounds in sigkill_under_transfers statements_give_what_postgres_gives; do
+  started=$SECONDS
+  cargo test -p slipstream-tests -- --nocapture "$rounds"
+  say "soak: $rounds took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"
+done
