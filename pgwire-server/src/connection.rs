@@ -3,7 +3,8 @@
 //! 1. [`Connection::run`] applies the settings of the startup packet and greets the client;
 //! 2. it takes one message after another: simple queries go to `simple.rs`, the
 //!    extended protocol to `extended.rs`, COPY's data is taken inside the statement that asked for it (`copy.rs`);
-//! 3. an error in the extended protocol skips what follows up to `Sync`, an error in a simple query ends that query;
+//! 3. an error in the extended protocol skips what follows up to `Sync`, an error in a simple query ends that query; either
+//!    fails the transaction, and `Sync` or the end of the query commits what no `BEGIN` has begun;
 //! 4. a panic ends this connection with `XX000` and no other.
 //!
 //! Answers gather in the [`Outbox`] and are written when the client is due to read: at `ReadyForQuery`, `Flush`, an error,
@@ -196,6 +197,8 @@ impl Connection {
             self.portals.clear();
         }
         self.idle = true;
+        // What failed may have taken settings back with it.
+        self.report_parameters();
         self.out.push(&ReadyForQuery::new(status));
         self.out.flush().await
     }

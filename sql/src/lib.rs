@@ -17,25 +17,31 @@
 //! 5. **The optimizer** runs once (`Engine::optimize`), and `planner::binding::release` takes the snapshot's tables out of the
 //!    plan, so that a plan that is kept holds no version of anything. What `Prepared` says of parameters and columns is true
 //!    for as long as the catalog stands; when it does not, the statement is planned again.
-//! 6. **Execution.** [`Session::execute`] takes the statement's snapshot (`Inner::view`): the newest, together with read
-//!    transactions of the graph indexes that stand exactly there; inside a transaction block, the one that its first
-//!    statement took. `planner::binding::bind` puts that snapshot's tables and the parameters into the plan, DataFusion makes
+//! 6. **Execution.** [`Session::execute`] takes what the statement reads (`Inner::view`): the newest snapshot, together with
+//!    read transactions of the graph indexes that stand exactly there; inside a transaction block, the block's snapshot with
+//!    its own changes. `planner::binding::bind` puts that snapshot's tables and the parameters into the plan, DataFusion makes
 //!    it physical, and it runs.
 //! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. A write gathers them
-//!    instead (`dml::sink::Sink`) into a delta, or past ten thousand rows into a bulk load, and [`Database::commit`] decides.
-//!    When somebody else changed the same rows first, the statement runs again on the new snapshot (`execute::Attempts`).
+//!    instead (`dml::sink::Sink`), past ten thousand rows in a bulk load where there is no block, and `Inner::finish_write`
+//!    hands the changes over: to the open block, or else to [`Database::commit`]. There, when somebody else changed the same
+//!    rows first, the statement runs again on the new snapshot (`execute::Attempts`).
 //! 8. **Errors** of DataFusion and Arrow are classified in one place ([`error`]); those of the engine come through unchanged.
+//!
+//! # The life of a transaction
+//!
+//! A statement alone is a transaction by itself. BEGIN opens a block, and so do several statements in one message, or before
+//! one Sync ([`Session::begin_implicit`]); the block buffers what its statements change in an `engine::Transaction`, and COMMIT, or
+//! [`Session::end_implicit`], commits that at once. Savepoints, failed blocks and settings that go back: `transaction`.
 //!
 //! # What holds
 //!
-//! * A statement reads exactly one snapshot; a transaction block reads exactly one.
+//! * A statement reads exactly one snapshot; a transaction block reads exactly one, and its own changes.
 //! * A clause that parses and would not be honoured is refused (`planner::refused`, and the checks of `ddl` and `dml`).
 //! * Nothing here knows Lance or Kuzu: tables are the catalog's, graphs are read through the engine's door.
 //!
 //! # What is not here yet
 //!
-//! Writing in a transaction block (reading works), savepoints, RETURNING, ON CONFLICT, views, ALTER TABLE. Each answers
-//! `0A000`. A statement list in one message is not one transaction: each of its statements is one.
+//! RETURNING, ON CONFLICT, views, ALTER TABLE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
 //!
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::pgq;
+use crate::settings;
 use crate::source::SourceText;
 use crate::transaction::TransactionCommand;
 use crate::words::Words;
@@ -115,6 +116,9 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
     }
     if let Some(command) = TransactionCommand::parse(Words::new(tokens, source))? {
         return Ok(Command::Transaction(command));
+    }
+    if let Some(reset) = settings::parse_reset(Words::new(tokens, source))? {
+        return Ok(Command::Sql(Box::new(reset)));
     }
     let tokens = name_cypher_relations(tokens);
     let mut parser = parser(tokens.clone());

@@ -1,9 +1,13 @@
 //! SET and its spellings, taken apart.
 
-use datafusion::sql::sqlparser::ast::{ContextModifier, Expr, Ident, ObjectName, Set, UnaryOperator, Value};
+use datafusion::sql::sqlparser::ast::{
+    ContextModifier, Expr, Ident, ObjectName, Reset, ResetStatement, Set, SetSessionAuthorizationParamKind, Statement,
+    UnaryOperator, Value,
+};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Settings;
+use crate::words::Words;
 
 /// One assignment of a SET statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,9 @@ pub(crate) fn set(statement: &Set) -> Result<Vec<SettingCommand>> {
             value: Some(charset_name.value.clone()),
             local: false,
         }]),
+        // There is one role, and it is everybody's already.
+        Set::SetRole { role_name: None, .. } => Ok(Vec::new()),
+        Set::SetSessionAuthorization(set) if set.kind == SetSessionAuthorizationParamKind::Default => Ok(Vec::new()),
         Set::SetRole { .. } | Set::SetSessionAuthorization(_) => {
             Err(Error::not_supported("SET ROLE and SET SESSION AUTHORIZATION are not supported yet"))
         }
@@ -69,10 +76,31 @@ pub(crate) fn show_name(words: &[Ident]) -> Option<String> {
     }
 }
 
+/// RESET with several words, which sqlparser does not know; `None` for any other statement.
+pub(crate) fn parse_reset(mut words: Words<'_>) -> Result<Option<Statement>> {
+    if !words.word("reset") {
+        return Ok(None);
+    }
+    let name = if words.words(&["time", "zone"]) {
+        "TimeZone"
+    } else if words.words(&["transaction", "isolation", "level"]) {
+        "transaction_isolation"
+    } else if words.words(&["session", "authorization"]) {
+        "session_authorization"
+    } else {
+        return Ok(None);
+    };
+    words.end()?;
+    let reset = Reset::ConfigurationParameter(ObjectName::from(vec![Ident::new(name)]));
+    Ok(Some(Statement::Reset(ResetStatement { reset })))
+}
+
 /// RESET of a name, or of everything.
 pub(crate) fn reset(settings: &Settings, name: Option<&ObjectName>) -> Result<()> {
-    match name {
-        Some(name) => settings.reset(&dotted(name)?),
+    match name.map(dotted).transpose()? {
+        // There is one role, and it is everybody's already.
+        Some(name) if ["role", "session_authorization"].contains(&name.to_ascii_lowercase().as_str()) => Ok(()),
+        Some(name) => settings.reset(&name),
         None => {
             settings.reset_all();
             Ok(())

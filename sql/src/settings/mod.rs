@@ -16,7 +16,7 @@ use slipstream_catalog::pg_catalog::session_info::{Setting, SettingsSource};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::text::{OutputStyle, TimeZone};
-pub(crate) use commands::{apply, reset, set, show_name};
+pub(crate) use commands::{apply, parse_reset, reset, set, show_name};
 pub(crate) use modes::Modes;
 pub(crate) use parameters::duration;
 use parameters::{Allowed, PARAMETERS, Parameter};

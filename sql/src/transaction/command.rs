@@ -35,6 +35,8 @@ pub(crate) enum TransactionCommand {
     SetDefault(Vec<Mode>),
     /// `SET TRANSACTION SNAPSHOT`
     SetSnapshot,
+    /// `SET CONSTRAINTS`, with the first name that it has; `None` for ALL.
+    SetConstraints(Option<String>),
     /// `PREPARE TRANSACTION`
     Prepare,
     /// `COMMIT PREPARED`, `ROLLBACK PREPARED`, by name.
@@ -58,6 +60,7 @@ impl TransactionCommand {
             | TransactionCommand::Set(_)
             | TransactionCommand::SetDefault(_)
             | TransactionCommand::SetSnapshot
+            | TransactionCommand::SetConstraints(_)
             | TransactionCommand::Prepared(_) => false,
         }
     }
@@ -144,6 +147,9 @@ fn set(words: &mut Words<'_>) -> Result<Option<TransactionCommand>> {
     if words.words(&["session", "characteristics", "as", "transaction"]) {
         return required(words).map(TransactionCommand::SetDefault).map(Some);
     }
+    if words.word("constraints") {
+        return constraints(words).map(TransactionCommand::SetConstraints).map(Some);
+    }
     let _ = words.word("local") || words.word("session");
     if !words.word("transaction") {
         return Ok(None);
@@ -153,6 +159,27 @@ fn set(words: &mut Words<'_>) -> Result<Option<TransactionCommand>> {
         return Ok(Some(TransactionCommand::SetSnapshot));
     }
     required(words).map(TransactionCommand::Set).map(Some)
+}
+
+/// `ALL | name [, ...]`, then DEFERRED or IMMEDIATE; the first name.
+fn constraints(words: &mut Words<'_>) -> Result<Option<String>> {
+    let mut first = None;
+    if !words.word("all") {
+        loop {
+            let mut name = words.name()?;
+            while words.symbol(&Token::Period) {
+                name = words.name()?;
+            }
+            first.get_or_insert(name);
+            if !words.symbol(&Token::Comma) {
+                break;
+            }
+        }
+    }
+    if !words.word("deferred") {
+        words.expect("immediate")?;
+    }
+    Ok(first)
 }
 
 fn required(words: &mut Words<'_>) -> Result<Vec<Mode>> {
@@ -251,6 +278,8 @@ mod tests {
                 SetDefault(vec![("isolation", "serializable")]),
             ),
             ("set transaction snapshot 'x'", SetSnapshot),
+            ("set constraints all deferred", SetConstraints(None)),
+            ("set constraints public.a, b immediate", SetConstraints(Some("a".to_string()))),
         ] {
             assert_eq!(parsed(sql), command, "{sql}");
         }

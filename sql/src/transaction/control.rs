@@ -43,12 +43,16 @@ pub(crate) async fn run(session: &Inner, command: &TransactionCommand) -> Result
         TransactionCommand::SetSnapshot => {
             return Err(Error::not_supported("SET TRANSACTION SNAPSHOT is not supported yet"));
         }
-        TransactionCommand::Prepare if session.transaction().lock().check_usable().is_err() => {
-            session.end(false, false).await?
+        TransactionCommand::SetConstraints(None) => {
+            session.warn_outside_block("SET CONSTRAINTS");
+            // All are checked at the end of each statement, and none is one that could be checked later.
+            "SET CONSTRAINTS"
         }
-        TransactionCommand::Prepare => {
-            return Err(Error::not_supported("PREPARE TRANSACTION is not supported yet"));
+        TransactionCommand::SetConstraints(Some(name)) => {
+            let message = format!("constraint \"{name}\" is not deferrable");
+            return Err(Error::new(ErrorKind::WrongObjectType, message));
         }
+        TransactionCommand::Prepare => session.prepare_transaction().await?,
         TransactionCommand::Prepared(what) => {
             session.transaction().lock().check_alone(what)?;
             return Err(Error::not_supported(format!("{what} is not supported yet")));
@@ -158,6 +162,17 @@ impl Inner {
             self.open_block(false, Some(modes));
         }
         Ok(tag)
+    }
+
+    /// PREPARE TRANSACTION, which ends the block as Postgres does where it has none of these: with an error, or in a failed
+    /// block as ROLLBACK would.
+    async fn prepare_transaction(&self) -> Result<&'static str> {
+        if self.transaction().lock().check_usable().is_err() {
+            return self.end(false, false).await;
+        }
+        self.transaction().lock().abandon();
+        self.end_transaction(false);
+        Err(Error::not_supported("PREPARE TRANSACTION is not supported yet"))
     }
 
     /// Commits or forgets what a closed block did.

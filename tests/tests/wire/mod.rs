@@ -6,6 +6,7 @@ mod errors;
 mod extended;
 mod shutdown;
 mod startup;
+mod timeouts;
 mod transactions;
 mod types;
 
