@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::catalog::{SequenceDefinition, TableDefinition};
 use crate::change::Changes;
@@ -57,12 +58,19 @@ impl OpenOptions {
     }
 }
 
+/// How long a commit waits at most for the one that has the turn.
+const TURN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The right to commit before others, for a transaction that has lost against them too often. One has it at a time.
+pub type Turn = OwnedMutexGuard<()>;
+
 /// An open database. There is one per data directory and process.
 pub struct Database {
     format: FormatFile,
     durability: Durability,
     committer: Arc<Committer>,
     recovery: RecoveryReport,
+    turn: Arc<Mutex<()>>,
     _lock: Lock,
 }
 
@@ -117,6 +125,7 @@ impl Database {
             durability: options.durability,
             committer: Arc::new(committer),
             recovery,
+            turn: Arc::default(),
             _lock: lock,
         }))
     }
@@ -168,7 +177,7 @@ impl Database {
                 )
                 .with_hint("It is being rebuilt; try again in a moment."));
             }
-            let wait = tokio::time::timeout(std::time::Duration::from_millis(20), heads.changed()).await;
+            let wait = tokio::time::timeout(Duration::from_millis(20), heads.changed()).await;
             if wait.is_err() && !repaired {
                 // No commit is on its way that would bring the index along: bring it forward here.
                 repaired = true;
@@ -237,7 +246,7 @@ impl Database {
         view: &ReadView,
         rows: SendableRecordBatchStream,
     ) -> Result<StagedLoad> {
-        let checks = Arc::new(tokio::sync::Mutex::new(LoadChecks::new(table, view).await?));
+        let checks = Arc::new(Mutex::new(LoadChecks::new(table, view).await?));
         // Lance tells an error of its row source as one of its own; the real one is kept here.
         let refused = Arc::new(parking_lot::Mutex::new(None));
         let schema = rows.schema();
@@ -296,6 +305,19 @@ impl Database {
     #[cfg(test)]
     pub(crate) fn waiting_commits(&self) -> usize {
         self.committer.waiting()
+    }
+
+    /// Waits for the turn to commit before others.
+    pub async fn take_turn(&self) -> Turn {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+
+    /// Lets the transaction that has the turn commit first, unless it takes long.
+    pub async fn let_others_finish(&self) {
+        if self.turn.try_lock().is_err() {
+            // Whether it has finished or takes too long, it is time to go on.
+            let _ = tokio::time::timeout(TURN_PATIENCE, self.turn.lock()).await;
+        }
     }
 
     /// Commit records, the newest first, at most `limit`.

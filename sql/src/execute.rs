@@ -5,7 +5,6 @@
 //! else changed the same rows first the statement runs again on the new snapshot. Everything else is [`crate::utility`]'s.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -17,6 +16,7 @@ use slipstream_engine::catalog::{CatalogEdit, TableDefinition};
 use slipstream_engine::change::{Changes, RowChanges};
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
+use crate::attempts::Attempts;
 use crate::copy_command::CopyOut;
 use crate::ddl;
 use crate::dml::sink::{Sink, removed_rows, table_rows};
@@ -29,12 +29,6 @@ use crate::planner::state::Engine;
 use crate::prepare::{Kind, Planned, Prepared};
 use crate::session::{Execution, Inner};
 use crate::utility::utility;
-
-/// How often a write runs when others keep changing the same rows.
-const ATTEMPTS: u32 = 12;
-
-/// The wait before the second attempt; it doubles with each.
-const FIRST_WAIT: Duration = Duration::from_millis(1);
 
 /// Runs a prepared statement.
 pub(crate) async fn execute(
@@ -196,30 +190,6 @@ async fn write_once(
     let tag = gather(&run, &mut changes).await?;
     session.finish_write(&run.view, changes).await?;
     Ok(tag)
-}
-
-/// How often and when a statement that came second is tried again.
-pub(crate) struct Attempts {
-    left: u32,
-    wait: Duration,
-}
-
-impl Attempts {
-    /// The attempts that a statement has. In a block it has one: what the block has read would not be true any more.
-    pub(crate) fn new(session: &Inner) -> Self {
-        Attempts { left: if session.in_block() { 1 } else { ATTEMPTS }, wait: FIRST_WAIT }
-    }
-
-    /// Whether the statement that failed so is to be run again; returns when it is time.
-    pub(crate) async fn again(&mut self, error: &Error) -> bool {
-        self.left -= 1;
-        if self.left == 0 || error.kind() != ErrorKind::SerializationFailure {
-            return false;
-        }
-        tokio::time::sleep(self.wait).await;
-        self.wait *= 2;
-        true
-    }
 }
 
 /// Turns the rows of a plan into changes, and gives the command tag.

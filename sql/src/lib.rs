@@ -24,7 +24,7 @@
 //! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. A write gathers them
 //!    instead (`dml::sink::Sink`), past ten thousand rows in a bulk load where there is no block, and `Inner::finish_write`
 //!    hands the changes over: to the open block, or else to [`Database::commit`]. There, when somebody else changed the same
-//!    rows first, the statement runs again on the new snapshot (`execute::Attempts`).
+//!    rows first, the statement runs again on the new snapshot (`attempts::Attempts`).
 //! 8. **Errors** of DataFusion and Arrow are classified in one place ([`error`]); those of the engine come through unchanged.
 //!
 //! # The life of a transaction
@@ -45,6 +45,7 @@
 //!
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 
+mod attempts;
 pub mod copy;
 mod copy_command;
 pub mod cypher;

@@ -5,6 +5,7 @@
 //! through [`Session::parse`], [`Session::prepare`] and [`Session::execute`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -78,6 +79,8 @@ pub(crate) struct Inner {
     transaction: Mutex<Transaction>,
     running: Mutex<CancellationToken>,
     shield: Shield,
+    /// Whether the running statement commits before others, as it has lost against them too often.
+    has_turn: AtomicBool,
     /// When the running statement began.
     statement_started: Mutex<DateTime<Utc>>,
     plans: PlanCache,
@@ -112,6 +115,7 @@ impl Session {
             transaction: Mutex::default(),
             running: Mutex::default(),
             shield: Shield::default(),
+            has_turn: AtomicBool::default(),
             statement_started: Mutex::new(Utc::now()),
             plans: PlanCache::default(),
             engine: Mutex::default(),
@@ -270,6 +274,16 @@ impl Inner {
         *self.running.lock() = token.clone();
         *self.statement_started.lock() = Utc::now();
         Interrupt::new(token, self.settings.statement_timeout(), self.shield.clone())
+    }
+
+    /// Whether the running statement commits before others.
+    pub(crate) fn has_turn(&self) -> bool {
+        self.has_turn.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the running statement commits before others.
+    pub(crate) fn set_turn(&self, has_turn: bool) {
+        self.has_turn.store(has_turn, Ordering::Relaxed);
     }
 
     /// Runs a commit to its end, whoever wants to stop the statement.

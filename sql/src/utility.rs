@@ -9,11 +9,12 @@ use slipstream_catalog::pg_catalog::session_info::SettingsSource;
 use slipstream_engine::change::Changes;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
+use crate::attempts::Attempts;
 use crate::copy_command::{self, CopyIn, Filling};
 use crate::ddl::{self, Definition};
 use crate::dml::{self, table_name, written_table};
 use crate::error::{from_arrow, from_datafusion};
-use crate::execute::{Attempts, one_batch};
+use crate::execute::one_batch;
 use crate::interrupt::Interrupt;
 use crate::session::{Execution, Inner};
 use crate::settings;

@@ -93,6 +93,9 @@ impl Inner {
         }
         let work = self.transaction().lock().work();
         let Some(work) = work else {
+            if !self.has_turn() {
+                self.database().let_others_finish().await;
+            }
             return self.uninterrupted(self.database().commit(view, changes)).await.map(drop);
         };
         match work.lock().await.as_mut() {

@@ -10,7 +10,7 @@
 //!   error ends it. BEGIN makes it an explicit one, with what was done so far; COMMIT and ROLLBACK end it with a warning,
 //!   as the client has begun nothing.
 //! * A statement alone has no block. It reads the newest snapshot and commits by itself, again when somebody else was first
-//!   ([`crate::execute::Attempts`]), and its rows may stream. `Inner::finish_write` tells the two apart.
+//!   ([`crate::attempts::Attempts`]), and its rows may stream. `Inner::finish_write` tells the two apart.
 //!
 //! A savepoint is the engine's state, and the settings, to come back to. ROLLBACK TO works in a failed block too, and
 //! mends it. Settings follow: what SET did goes back with the block or to the savepoint ([`crate::settings`]).
