@@ -36,8 +36,11 @@ pub use crate::transaction::committer::CommitReceipt;
 /// How a database is opened.
 #[derive(Clone)]
 pub struct OpenOptions {
-    /// The data directory; made where it is missing.
+    /// The data directory; made where it is missing. Where `storage` says otherwise it holds what is local only: the lock
+    /// file and the graph indexes.
     pub directory: PathBuf,
+    /// The root of the database, where it is not `directory`.
+    pub storage: Option<Storage>,
     /// What survives a power cut.
     pub durability: Durability,
     /// What keeps the graph indexes.
@@ -51,6 +54,7 @@ impl OpenOptions {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         OpenOptions {
             directory: directory.into(),
+            storage: None,
             durability: Durability::Full,
             index: crate::graph_set::kuzu_indexes(),
             observer: None,
@@ -84,12 +88,15 @@ impl Database {
     /// Opens a database for writing: takes the lock, recovers, opens the graph indexes.
     pub async fn open(options: OpenOptions) -> Result<Arc<Database>> {
         let started = Instant::now();
-        let storage = Storage::local(&options.directory, options.durability)?;
-        let local = storage.local_root().map(std::path::Path::to_path_buf).unwrap_or(options.directory);
+        let storage = match options.storage {
+            Some(storage) => storage,
+            None => Storage::local(&options.directory, options.durability)?,
+        };
+        let local = storage.local_directory(&options.directory)?;
         let lock = Lock::take(&local)?;
         let format = storage.identify().await?;
         let store = Store::new(storage.clone(), options.durability);
-        let log = CommitLog::new(Arc::clone(storage.object_store()));
+        let log = CommitLog::of(&storage);
         let Recovered { snapshot: head, epoch, sequences, report: recovery } =
             recover(&storage, &store, &log, options.observer.as_deref()).await?;
         let graphs = GraphSet::new(&local, options.index);

@@ -18,6 +18,9 @@ use crate::store::ScanRequest;
 use crate::transaction::graph_changes::{changes, index_schema, node_columns, relationship_columns};
 use crate::transaction::kernel::standing::{Bringing, bringing};
 
+/// The folder of all indexes.
+const FOLDER: &str = "graph";
+
 /// Changes of one commit that are applied row by row; more go through the index's bulk path.
 pub(crate) const MAX_ROW_CHANGES: usize = 20_000;
 
@@ -41,7 +44,7 @@ pub(crate) struct OpenGraph {
 
 impl GraphSet {
     pub(crate) fn new(local: &Path, factory: IndexFactory) -> Self {
-        GraphSet { directory: local.join("graph"), factory, open: RwLock::default() }
+        GraphSet { directory: local.join(FOLDER), factory, open: RwLock::default() }
     }
 
     /// The open graph of that name.
@@ -97,10 +100,19 @@ impl GraphSet {
         }
     }
 
-    /// The graph's id alone: a name need not be a good file name.
     fn path(&self, definition: &GraphDefinition) -> PathBuf {
-        self.directory.join(definition.id.simple().to_string())
+        self.directory.join(folder_of(definition))
     }
+}
+
+/// Where the index of a graph is, below the local directory.
+pub(crate) fn index_path(local: &Path, definition: &GraphDefinition) -> PathBuf {
+    local.join(FOLDER).join(folder_of(definition))
+}
+
+/// The graph's id alone: a name need not be a good file name.
+fn folder_of(definition: &GraphDefinition) -> String {
+    definition.id.simple().to_string()
 }
 
 /// Files beside an index (its log) carry its name as their beginning.
@@ -212,7 +224,7 @@ impl OpenGraph {
 }
 
 /// Rows of a table with `columns`, one of which may be asked for twice.
-async fn read(
+pub(crate) async fn read(
     snapshot: &Snapshot,
     table: TableId,
     columns: Vec<String>,

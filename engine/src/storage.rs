@@ -1,13 +1,24 @@
 //! The root of a database: where it lies, how it is opened, and the files that are neither log nor table.
+//!
+//! A root is a local directory ([`Storage::local`]) or a prefix in an object store ([`Storage::on`]); nothing above this
+//! module and [`crate::store`] knows which. In a directory, Lance writes its files with the operating system's own calls
+//! and nothing is on disk before it is synced by name ([`Storage::sync`]). In an object store, what was put is there.
 
+#[cfg(test)]
+pub(crate) mod faults;
+
+use std::collections::HashSet;
+use std::fmt::Debug;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
+use url::Url;
 use uuid::Uuid;
 
 use crate::catalog::{CATALOG_FORMAT, Catalog};
@@ -16,6 +27,9 @@ use crate::log::record::decode_versioned;
 
 /// The format version of the layout that this code writes and the newest that it reads.
 pub const LAYOUT_FORMAT: u32 = 1;
+
+/// The scheme under which Lance reaches tables behind an object store: ours, so that everything goes through one store.
+pub(crate) const TABLE_SCHEME: &str = "slipstream";
 
 const FORMAT_FILE: &str = "format.json";
 const CATALOG_FOLDER: &str = "catalog";
@@ -45,20 +59,102 @@ pub struct FormatFile {
 #[derive(Debug, Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
-    root_uri: String,
-    local_root: Option<PathBuf>,
+    uri: String,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// A local directory, and how its files are synced.
+    Directory { root: PathBuf, disk: Arc<dyn Disk> },
+    /// Behind the object store, with whether its listings come in the order of names.
+    ObjectStore { listed_in_order: bool },
+}
+
+/// What makes files of a local root survive a power cut.
+pub(crate) trait Disk: Debug + Send + Sync {
+    /// Syncs a file's contents, or a directory's entries.
+    fn sync(&self, path: &FilePath) -> std::io::Result<()>;
+}
+
+/// The operating system's file system.
+#[derive(Debug)]
+struct FileSystem;
+
+impl Disk for FileSystem {
+    fn sync(&self, path: &FilePath) -> std::io::Result<()> {
+        std::fs::File::open(path)?.sync_all()
+    }
 }
 
 impl Storage {
     /// A database in a local directory, which is made where it is missing.
     pub fn local(directory: &FilePath, durability: Durability) -> Result<Self> {
+        let missing: Vec<&FilePath> = directory.ancestors().take_while(|path| !path.exists()).collect();
         std::fs::create_dir_all(directory).map_err(|error| cannot_use(directory, &error))?;
         let root = directory.canonicalize().map_err(|error| cannot_use(directory, &error))?;
+        if durability == Durability::Full {
+            // A directory is there when the one above it says so.
+            let parents = root.ancestors().skip(1).take(missing.len());
+            parents.into_iter().try_for_each(|parent| sync(&FileSystem, parent))?;
+        }
         let files = LocalFileSystem::new_with_prefix(&root)
             .map_err(|error| failed("open the data directory", &error))?
             .with_fsync(durability == Durability::Full);
-        let root_uri = root.to_string_lossy().into_owned();
-        Ok(Storage { store: Arc::new(files), root_uri, local_root: Some(root) })
+        let uri = root.to_string_lossy().into_owned();
+        Ok(Storage { store: Arc::new(files), uri, place: Place::Directory { root, disk: Arc::new(FileSystem) } })
+    }
+
+    /// A database in a local directory that is there.
+    pub fn existing(directory: &FilePath, durability: Durability) -> Result<Self> {
+        match directory.is_dir() {
+            true => Storage::local(directory, durability),
+            false => Err(Error::storage(format!("there is no directory \"{}\"", directory.display()))),
+        }
+    }
+
+    /// A database in a local directory whose syncs go to `disk`.
+    #[cfg(test)]
+    pub(crate) fn on_disk(directory: &FilePath, disk: &Arc<faults::PowerCut>) -> Result<Self> {
+        let mut storage = Storage::local(directory, Durability::Full)?;
+        let root = storage.local_root().unwrap_or(directory).to_path_buf();
+        storage.store = Arc::new(faults::PowerCutStore::new(storage.store, Arc::clone(disk)));
+        storage.place = Place::Directory { root, disk: Arc::clone(disk) as Arc<dyn Disk> };
+        Ok(storage)
+    }
+
+    /// A database whose root is the root of `store`; `uri` is what people know it by. Creating an object that exists must
+    /// be an error there, and what was put must be durable.
+    pub fn on(store: Arc<dyn ObjectStore>, uri: impl Into<String>) -> Self {
+        Storage { store, uri: uri.into(), place: Place::ObjectStore { listed_in_order: false } }
+    }
+
+    /// The bucket that a URI such as `s3://bucket/prefix` names, with settings from the environment.
+    /// [`ErrorKind::NotSupported`](crate::ErrorKind::NotSupported) where this program was built without that kind of store.
+    pub fn bucket(uri: &str) -> Result<Self> {
+        let not_a_bucket =
+            |detail: String| Error::not_supported(format!("cannot keep a database at \"{uri}\"")).with_detail(detail);
+        let url = Url::parse(uri).map_err(|error| not_a_bucket(error.to_string()))?;
+        let (scheme, _) =
+            object_store::ObjectStoreScheme::parse(&url).map_err(|error| not_a_bucket(error.to_string()))?;
+        let known = matches!(
+            scheme,
+            object_store::ObjectStoreScheme::AmazonS3
+                | object_store::ObjectStoreScheme::GoogleCloudStorage
+                | object_store::ObjectStoreScheme::MicrosoftAzure
+        );
+        if !known {
+            return Err(not_a_bucket(format!("\"{}\" is not a kind of bucket that can hold one.", url.scheme())));
+        }
+        let (store, prefix) = object_store::parse_url_opts(&url, bucket_settings()).map_err(|error| match error {
+            object_store::Error::Generic { store: "parse_url", .. } => {
+                not_a_bucket(format!("This program was built without support for \"{}\".", url.scheme()))
+                    .with_hint("Name a local directory.")
+            }
+            error => failed(&format!("open \"{uri}\""), &error),
+        })?;
+        let store = Arc::new(PrefixStore::new(store, prefix));
+        Ok(Storage { store, uri: uri.to_string(), place: Place::ObjectStore { listed_in_order: true } })
     }
 
     /// The object store of the log and the records.
@@ -66,32 +162,72 @@ impl Storage {
         &self.store
     }
 
-    /// The URI of a table's dataset.
-    pub fn table_uri(&self, directory: &str) -> String {
-        format!("{}/tables/{directory}", self.root_uri)
+    /// Where Lance finds a table's dataset.
+    pub(crate) fn table_uri(&self, directory: &str) -> String {
+        match &self.place {
+            Place::Directory { root, .. } => format!("{}/{}", root.display(), table_path(directory)),
+            Place::ObjectStore { .. } => format!("{TABLE_SCHEME}:///{}", table_path(directory)),
+        }
+    }
+
+    /// Where it is, for people.
+    pub fn uri(&self) -> &str {
+        &self.uri
     }
 
     /// The root as a local directory, where it is one.
     pub fn local_root(&self) -> Option<&FilePath> {
-        self.local_root.as_deref()
+        match &self.place {
+            Place::Directory { root, .. } => Some(root),
+            Place::ObjectStore { .. } => None,
+        }
     }
 
-    /// Reads `format.json`; makes it in an empty root. A root that holds something else is refused.
-    pub async fn identify(&self) -> Result<FormatFile> {
-        let path = Path::from(FORMAT_FILE);
-        match self.store.get(&path).await {
+    /// Where files lie that are always local: the root, or else `directory`, which is made where it is missing.
+    pub(crate) fn local_directory(&self, directory: &FilePath) -> Result<PathBuf> {
+        if let Some(root) = self.local_root() {
+            return Ok(root.to_path_buf());
+        }
+        std::fs::create_dir_all(directory).map_err(|error| cannot_use(directory, &error))?;
+        directory.canonicalize().map_err(|error| cannot_use(directory, &error))
+    }
+
+    /// Whether listings of [`Storage::object_store`] come in the order of names.
+    pub(crate) fn listed_in_order(&self) -> bool {
+        matches!(self.place, Place::ObjectStore { listed_in_order: true })
+    }
+
+    /// Syncs files, named below the root, and every directory between them and the root: a file is there when its directory
+    /// says so. In an object store there is nothing to do.
+    pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
+        let Place::Directory { root, disk } = &self.place else { return Ok(()) };
+        let (root, disk) = (root.clone(), Arc::clone(disk));
+        tokio::task::spawn_blocking(move || sync_files(disk.as_ref(), &root, &files))
+            .await
+            .map_err(|error| Error::internal(format!("the sync task failed: {error}")))?
+    }
+
+    /// What database is here; `None` where there is none.
+    pub async fn format(&self) -> Result<Option<FormatFile>> {
+        match self.store.get(&Path::from(FORMAT_FILE)).await {
             Ok(found) => {
                 let bytes = found.bytes().await.map_err(|error| failed("read format.json", &error))?;
-                decode_versioned(FORMAT_FILE, &bytes, "layout file", LAYOUT_FORMAT)
+                decode_versioned(FORMAT_FILE, &bytes, "layout file", LAYOUT_FORMAT).map(Some)
             }
-            Err(object_store::Error::NotFound { .. }) => {
-                self.refuse_a_foreign_root().await?;
-                let format = FormatFile { format: LAYOUT_FORMAT, database_id: Uuid::now_v7(), created: Utc::now() };
-                self.create(&path, &format).await?;
-                Ok(format)
-            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed("read format.json", &error)),
         }
+    }
+
+    /// What database is here; makes one in an empty root. A root that holds something else is refused.
+    pub async fn identify(&self) -> Result<FormatFile> {
+        if let Some(format) = self.format().await? {
+            return Ok(format);
+        }
+        self.refuse_a_foreign_root().await?;
+        let format = FormatFile { format: LAYOUT_FORMAT, database_id: Uuid::now_v7(), created: Utc::now() };
+        self.create(&Path::from(FORMAT_FILE), &format).await?;
+        Ok(format)
     }
 
     async fn refuse_a_foreign_root(&self) -> Result<()> {
@@ -104,7 +240,7 @@ impl Storage {
             .find(|name| name != "LOCK");
         match foreign {
             None => Ok(()),
-            Some(name) => Err(Error::storage(format!("\"{}\" is not a Slipstream database", self.root_uri))
+            Some(name) => Err(Error::storage(format!("\"{}\" is not a Slipstream database", self.uri))
                 .with_detail(format!("It has no format.json, but it holds \"{name}\"."))
                 .with_hint("Name an empty or missing directory to make a database.")),
         }
@@ -138,6 +274,33 @@ impl Storage {
             .map(drop)
             .map_err(|error| failed("write a record", &error))
     }
+}
+
+/// A table's directory below the root.
+pub(crate) fn table_path(directory: &str) -> String {
+    format!("tables/{directory}")
+}
+
+/// What the environment says about buckets. Names of other programs' variables would be taken for settings too.
+fn bucket_settings() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix)))
+}
+
+fn sync_files(disk: &dyn Disk, root: &FilePath, files: &[String]) -> Result<()> {
+    let mut directories = HashSet::new();
+    for file in files.iter().map(|file| root.join(file)) {
+        sync(disk, &file)?;
+        let above = file.ancestors().skip(1).take_while(|path| path.starts_with(root));
+        directories.extend(above.map(FilePath::to_path_buf));
+    }
+    directories.iter().try_for_each(|directory| sync(disk, directory))
+}
+
+fn sync(disk: &dyn Disk, path: &FilePath) -> Result<()> {
+    disk.sync(path)
+        .map_err(|error| Error::storage(format!("cannot sync \"{}\"", path.display())).with_detail(error.to_string()))
 }
 
 fn cannot_use(directory: &FilePath, error: &std::io::Error) -> Error {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::record::CommitRecord;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage;
+use crate::storage::{self, Storage};
 
 const FOLDER: &str = "commits";
 
@@ -16,12 +16,19 @@ const FOLDER: &str = "commits";
 #[derive(Debug, Clone)]
 pub struct CommitLog {
     store: Arc<dyn ObjectStore>,
+    /// Whether listings come in the order of names.
+    listed_in_order: bool,
 }
 
 impl CommitLog {
     /// The log of the database in `store`.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        CommitLog { store }
+        CommitLog { store, listed_in_order: false }
+    }
+
+    /// The log of a database.
+    pub(crate) fn of(storage: &Storage) -> Self {
+        CommitLog { store: Arc::clone(storage.object_store()), listed_in_order: storage.listed_in_order() }
     }
 
     /// Creates the record: the commit point. [`ErrorKind::Locked`] where another writer has taken its place in the log.
@@ -29,28 +36,46 @@ impl CommitLog {
         let options = PutOptions { mode: PutMode::Create, ..Default::default() };
         match self.store.put_opts(&path(record.seq), PutPayload::from(record.encode()?), options).await {
             Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                Err(Error::new(ErrorKind::Locked, "another server has taken over this database")
-                    .with_detail(format!("Commit {} was made by a newer writer.", record.seq))
-                    .with_hint("Stop this server; clients reconnect to the other one."))
-            }
+            Err(object_store::Error::AlreadyExists { .. }) => self.won(record).await,
             Err(error) => Err(storage::failed("write commit record", &error)),
         }
     }
 
+    /// Whether the record in the place of `record` is `record` itself: a store that repeats a request by itself can meet what
+    /// its first try has made.
+    async fn won(&self, record: &CommitRecord) -> Result<()> {
+        if self.get(record.seq).await?.is_some_and(|there| there.tx_id == record.tx_id) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Locked, "another server has taken over this database")
+            .with_detail(format!("Commit {} was made by a newer writer.", record.seq))
+            .with_hint("Stop this server; clients reconnect to the other one."))
+    }
+
     /// The newest record; `None` in an empty log.
     pub async fn newest(&self) -> Result<Option<CommitRecord>> {
-        let mut newest: Option<Path> = None;
-        let mut listing = self.store.list(Some(&Path::from(FOLDER)));
-        while let Some(entry) = listing.try_next().await.map_err(|error| storage::failed("list commits", &error))? {
-            if is_record(&entry.location) && newest.as_ref().is_none_or(|known| entry.location < *known) {
-                newest = Some(entry.location);
-            }
-        }
+        let newest = match self.listed_in_order {
+            true => Box::pin(self.list()).try_next().await?,
+            false => self.list().try_fold(None, |newest, seq| std::future::ready(Ok(newest.max(Some(seq))))).await?,
+        };
         match newest {
-            Some(location) => self.read(&location).await.map(Some),
+            Some(seq) => self.read(&path(seq)).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The sequence numbers of all records, in order.
+    pub(crate) async fn sequence_numbers(&self) -> Result<Vec<u64>> {
+        let mut numbers: Vec<u64> = self.list().try_collect().await?;
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    fn list(&self) -> impl Stream<Item = Result<u64>> {
+        let listing = self.store.list(Some(&Path::from(FOLDER)));
+        listing
+            .map_err(|error| storage::failed("list commits", &error))
+            .try_filter_map(|entry| std::future::ready(Ok(sequence_number(&entry.location))))
     }
 
     /// The record with that sequence number; `None` where there is none.
@@ -81,9 +106,11 @@ fn path(seq: u64) -> Path {
     Path::from(format!("{FOLDER}/{:020}.json", u64::MAX - seq))
 }
 
-/// Files that a broken put left behind are not records.
-fn is_record(location: &Path) -> bool {
-    location.filename().is_some_and(|name| name.len() == 25 && name.ends_with(".json"))
+/// The sequence number that a record's name stands for. Files that a broken put left behind have none.
+fn sequence_number(location: &Path) -> Option<u64> {
+    let digits = location.filename()?.strip_suffix(".json")?;
+    let countdown: u64 = (digits.len() == 20).then(|| digits.parse().ok()).flatten()?;
+    Some(u64::MAX - countdown)
 }
 
 #[cfg(test)]
@@ -112,8 +139,10 @@ mod tests {
     #[tokio::test]
     async fn one_place_in_the_log_is_taken_once() {
         let log = CommitLog::new(Arc::new(InMemory::new()));
-        log.append(&record(1)).await.unwrap();
+        let first = record(1);
+        log.append(&first).await.unwrap();
         assert_eq!(log.append(&record(1)).await.unwrap_err().kind(), ErrorKind::Locked);
+        log.append(&first).await.unwrap();
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 //! * [`publishing`] turns a staged write into exactly the version its commit record names.
 //! * [`key_index`] finds rows by unique key in memory.
 //! * [`folding`] keeps the number of small fragments down.
+//! * [`root`] is how Lance reaches the root of the database.
 //! * [`layout`] is how SQL types that Lance lacks are kept.
 //!
 //! Datasets are opened by the version in the map, never as "latest", and share one Lance session (its caches).
@@ -13,6 +14,7 @@ mod folding;
 pub mod key_index;
 mod layout;
 mod publishing;
+mod root;
 mod scan;
 pub mod staging;
 pub mod table;
@@ -20,8 +22,12 @@ pub mod table;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
+use lance_io::object_store::ObjectStore;
+use lance_table::io::commit::{CommitHandler, ConditionalPutCommitHandler};
+use object_store::path::Path;
 use parking_lot::Mutex;
 
 use crate::catalog::{TableDefinition, TableId};
@@ -58,10 +64,11 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// The tables below `storage`.
     pub fn new(storage: Storage, durability: Durability) -> Arc<Self> {
+        let session = Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, root::registry(&storage));
         Arc::new(Store {
             storage,
             durability,
-            session: Arc::new(Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Default::default())),
+            session: Arc::new(session),
             open: Mutex::new(lru::LruCache::new(OPEN_VERSIONS)),
             keys: KeyIndexes::default(),
         })
@@ -74,26 +81,51 @@ impl Store {
             let same = Arc::ptr_eq(table.definition(), definition) || table.definition() == definition;
             return Ok(if same { table } else { self.remember(table.defined_as(definition)) });
         }
-        let dataset = DatasetBuilder::from_uri(self.storage.table_uri(&definition.directory))
-            .with_session(Arc::clone(&self.session))
-            .with_version(version)
-            .load()
-            .await
-            .map_err(|error| {
-                failed(&format!("open table \"{}\" at version {version}", definition.name), &error)
-                    .on_table(&definition.name)
-            })?;
+        let dataset = self.dataset(&definition.directory).with_version(version).load().await.map_err(|error| {
+            failed(&format!("open table \"{}\" at version {version}", definition.name), &error)
+                .on_table(&definition.name)
+        })?;
         Ok(self.remember(TableVersion::new(Arc::clone(self), Arc::clone(definition), dataset)))
     }
 
-    /// The newest version that anybody made of a table; 0 where there is no dataset yet.
+    /// The newest version that anybody made of a table; 0 where there is no dataset yet. Says nothing of its contents.
     pub async fn latest_version(&self, directory: &str) -> Result<u64> {
-        let uri = self.storage.table_uri(directory);
-        match DatasetBuilder::from_uri(&uri).with_session(Arc::clone(&self.session)).load().await {
-            Ok(dataset) => Ok(dataset.version().version),
+        let looking = |error: &lance::Error| failed(&format!("look for versions of \"{directory}\""), error);
+        let (store, path) = self.place(directory).await?;
+        match ConditionalPutCommitHandler.resolve_latest_location(&path, &store).await {
+            Ok(location) => Ok(location.version),
             Err(lance::Error::DatasetNotFound { .. } | lance::Error::NotFound { .. }) => Ok(0),
-            Err(error) => Err(failed(&format!("open \"{directory}\""), &error)),
+            Err(error) => Err(looking(&error)),
         }
+    }
+
+    /// The versions that there are of a table, in order.
+    pub(crate) async fn versions(&self, directory: &str) -> Result<Vec<u64>> {
+        let (store, path) = self.place(directory).await?;
+        let listing = ConditionalPutCommitHandler.list_manifest_locations(&path, &store, false);
+        let found = listing.map_ok(|location| location.version).try_collect::<Vec<u64>>().await;
+        let mut versions = match found {
+            Ok(versions) => versions,
+            Err(lance::Error::DatasetNotFound { .. } | lance::Error::NotFound { .. }) => Vec::new(),
+            Err(error) => return Err(failed(&format!("look for versions of \"{directory}\""), &error)),
+        };
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// Where Lance has a dataset.
+    async fn place(&self, directory: &str) -> Result<(Arc<ObjectStore>, Path)> {
+        let uri = self.storage.table_uri(directory);
+        ObjectStore::from_uri_and_params(self.session.store_registry(), &uri, &Default::default())
+            .await
+            .map_err(|error| failed(&format!("reach \"{directory}\""), &error))
+    }
+
+    /// Opens a dataset in our session.
+    fn dataset(&self, directory: &str) -> DatasetBuilder {
+        DatasetBuilder::from_uri(self.storage.table_uri(directory))
+            .with_session(Arc::clone(&self.session))
+            .with_commit_handler(Arc::new(ConditionalPutCommitHandler))
     }
 
     /// Lets go of every open table.

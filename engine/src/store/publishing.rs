@@ -4,25 +4,22 @@
 //! version number, and the transaction's identity tells a version that this very write made before a crash from one that
 //! a stranger made.
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use lance::dataset::builder::DatasetBuilder;
 use lance::dataset::{CommitBuilder, WriteDestination};
 use lance_io::object_store::ObjectStore;
 use lance_table::format::{IndexMetadata, Manifest, Transaction};
 use lance_table::io::commit::{
-    CommitError, CommitHandler, ManifestLocation, ManifestNamingScheme, ManifestWriter, commit_handler_from_url,
+    CommitError, CommitHandler, ConditionalPutCommitHandler, ManifestLocation, ManifestNamingScheme, ManifestWriter,
 };
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::staging::StagedWrite;
+use super::staging::{StagedWrite, fragment_files};
 use super::table::TableVersion;
 use super::{Store, failed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::Durability;
+use crate::storage::{self, Durability, table_path};
 
 impl Store {
     /// Makes the version that `write` stands for. Publishing it again gives the same version.
@@ -31,11 +28,7 @@ impl Store {
             return Ok(published);
         }
         let uri = self.storage.table_uri(&write.table.directory);
-        let url_failed = |error: lance::Error| failed("find a commit handler", &error);
-        let handler = Arc::new(ExactVersion {
-            inner: commit_handler_from_url(&uri, &None).await.map_err(url_failed)?,
-            version: write.version(),
-        });
+        let handler = Arc::new(ExactVersion { inner: ConditionalPutCommitHandler, version: write.version() });
         let base = match write.base {
             0 => None,
             version => Some(self.open(&write.table, version).await?),
@@ -58,22 +51,38 @@ impl Store {
     /// The version, where this write has made it already. Somebody else's version of that number is
     /// [`ErrorKind::ForeignChange`].
     async fn published(self: &Arc<Self>, write: &StagedWrite) -> Result<Option<Arc<TableVersion>>> {
-        let uri = self.storage.table_uri(&write.table.directory);
-        let found = DatasetBuilder::from_uri(&uri)
-            .with_session(Arc::clone(&self.session))
-            .with_version(write.version())
-            .load()
-            .await;
+        let found = self.dataset(&write.table.directory).with_version(write.version()).load().await;
         let dataset = match found {
             Ok(dataset) => dataset,
             Err(lance::Error::DatasetNotFound { .. } | lance::Error::NotFound { .. }) => return Ok(None),
+            Err(_) if self.remove_torn_manifest(write).await? => return Ok(None),
             Err(error) => return Err(failed(&format!("open table \"{}\"", write.table.name), &error)),
         };
-        let transaction = dataset.read_transaction().await.map_err(|error| failed("read a transaction", &error))?;
-        if transaction.is_none_or(|made| made.uuid != write.transaction_id()) {
+        // The name of the transaction's file says whose it is; the file itself may not have survived a power cut.
+        let made_by = dataset.manifest().transaction_file.as_deref().unwrap_or_default();
+        if !made_by.ends_with(&format!("-{}.txn", write.transaction_id())) {
             return Err(foreign_change(&write.table.name, write.version()));
         }
         Ok(Some(self.remember(TableVersion::new(Arc::clone(self), Arc::clone(&write.table), dataset))))
+    }
+
+    /// A power cut can leave the name of a manifest that was not synced yet, and not its contents. The redo that led here makes
+    /// it again.
+    async fn remove_torn_manifest(&self, write: &StagedWrite) -> Result<bool> {
+        if self.storage.local_root().is_none() {
+            return Ok(false);
+        }
+        let table = Path::from(table_path(&write.table.directory));
+        let manifest = ManifestNamingScheme::V2.manifest_path(&table, write.version());
+        let files = self.storage.object_store();
+        let reading = |error| storage::failed("read a table's manifest", &error);
+        let contents = files.get(&manifest).await.map_err(reading)?.bytes().await.map_err(reading)?;
+        if contents.ends_with(MANIFEST_END) {
+            return Ok(false);
+        }
+        tracing::warn!(%manifest, "a power cut left half a manifest, it is made again");
+        files.delete(&manifest).await.map_err(|error| storage::failed("remove half a manifest", &error))?;
+        Ok(true)
     }
 
     /// Refuses a table that somebody else has written to since `base`: found here, before the commit point, it costs the
@@ -98,46 +107,44 @@ impl Store {
 
     /// Syncs the files that staged writes refer to, and their directories, before the record that names them is written.
     pub async fn sync_staged(&self, writes: &[StagedWrite]) -> Result<()> {
-        let files = writes.iter().flat_map(|write| self.files_of(write)).collect();
-        self.sync(files).await
+        self.sync(writes.iter().flat_map(StagedWrite::files).collect()).await
     }
 
     /// Syncs the manifest of a published version. Needed before the *next* record only: until then the redo has it.
     pub async fn sync_published(&self, table: &TableVersion) -> Result<()> {
-        let Some(root) = self.storage.local_root() else { return Ok(()) };
-        let manifest = root
-            .join("tables")
-            .join(&table.definition().directory)
-            .join("_versions")
-            .join(table.dataset.manifest_location().path.filename().unwrap_or_default());
-        self.sync(vec![manifest]).await
+        let manifest = table.dataset.manifest_location().path.filename().unwrap_or_default();
+        self.sync(vec![format!("{}/_versions/{manifest}", table_path(&table.definition().directory))]).await
     }
 
-    async fn sync(&self, files: Vec<PathBuf>) -> Result<()> {
+    /// Syncs everything that a version consists of, whoever made it.
+    pub(crate) async fn sync_version(&self, table: &TableVersion) -> Result<()> {
+        let directory = table_path(&table.definition().directory);
+        let fragments = table.dataset.manifest().fragments.iter();
+        let files = fragments.flat_map(fragment_files).map(|file| format!("{directory}/{file}"));
+        self.sync(files.collect()).await?;
+        self.sync_published(table).await
+    }
+
+    /// Whether the files that a staged write refers to are all there; the first that is not is an error.
+    pub(crate) async fn staged_files_are_there(&self, write: &StagedWrite) -> Result<()> {
+        for file in write.files() {
+            match self.storage.object_store().head(&Path::from(file.as_str())).await {
+                Ok(_) => {}
+                Err(object_store::Error::NotFound { .. }) => {
+                    return Err(Error::storage(format!("file \"{file}\" is missing")));
+                }
+                Err(error) => return Err(storage::failed(&format!("look for \"{file}\""), &error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn sync(&self, files: Vec<String>) -> Result<()> {
         if self.durability == Durability::Relaxed || files.is_empty() {
             return Ok(());
         }
-        let root = self.storage.local_root().map(FilePath::to_path_buf).unwrap_or_default();
-        tokio::task::spawn_blocking(move || sync_files(&files, &root))
-            .await
-            .map_err(|error| Error::internal(format!("the sync task failed: {error}")))?
+        self.storage.sync(files).await
     }
-}
-
-/// Syncs files, then every directory between them and the root: a file is only there when its directory entry is.
-fn sync_files(files: &[PathBuf], root: &FilePath) -> Result<()> {
-    let sync = |path: &FilePath| {
-        File::open(path).and_then(|file| file.sync_all()).map_err(|error| {
-            Error::storage(format!("cannot sync \"{}\"", path.display())).with_detail(error.to_string())
-        })
-    };
-    let mut directories = HashSet::new();
-    for file in files {
-        sync(file)?;
-        directories
-            .extend(file.ancestors().skip(1).take_while(|path| path.starts_with(root)).map(FilePath::to_path_buf));
-    }
-    directories.iter().try_for_each(|directory| sync(directory))
 }
 
 fn foreign_change(table: &str, version: u64) -> Error {
@@ -147,12 +154,15 @@ fn foreign_change(table: &str, version: u64) -> Error {
         .on_table(table)
 }
 
+/// What every manifest ends with.
+const MANIFEST_END: &[u8] = lance_file::format::MAGIC;
+
 const NOT_THE_NEXT_VERSION: &str = "not the version that the commit record names";
 
 /// A commit handler that makes one version number only.
 #[derive(Debug)]
 struct ExactVersion {
-    inner: Arc<dyn CommitHandler>,
+    inner: ConditionalPutCommitHandler,
     version: u64,
 }
 

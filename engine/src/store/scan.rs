@@ -139,7 +139,8 @@ impl ExecutionPlan for LanceScan {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
         let rows = self.input.execute(partition, context)?;
         let (positions, schema) = (self.positions.clone(), Arc::clone(&self.schema));
-        let shaped = rows.and_then(move |batch: RecordBatch| {
+        let table = Arc::clone(&self.table);
+        let shaped = rows.map_err(move |error| table.explain(error)).and_then(move |batch: RecordBatch| {
             let shaped = batch
                 .project(&positions)
                 .map_err(Into::into)

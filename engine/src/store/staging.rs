@@ -1,7 +1,6 @@
 //! Rows on their way into a table: written to files that no version names yet.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -12,6 +11,7 @@ use lance::dataset::transaction::{Operation, Transaction, TransactionBuilder, Up
 use lance::dataset::{InsertBuilder, WriteDestination, WriteMode, WriteParams};
 use lance_file::version::LanceFileVersion;
 use lance_table::format::{Fragment, pb};
+use lance_table::io::commit::ConditionalPutCommitHandler;
 use lance_table::io::deletion::relative_deletion_file_path;
 use prost::Message;
 
@@ -20,12 +20,16 @@ use super::table::TableVersion;
 use super::{KeyHash, Store, failed, folding, layout};
 use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, Result};
+use crate::storage::table_path;
 
 /// Rows in a batch of a scan or a write.
 pub(super) const BATCH_ROWS: usize = 8192;
 
 /// The Lance file format that tables are written in; pinned, so that a library update does not change it.
 const FILE_FORMAT: LanceFileVersion = LanceFileVersion::V2_2;
+
+/// The columns of a unique key, and its hash in each of some rows; `None` where it has a NULL.
+pub(crate) type RowKeys = (Vec<String>, Vec<Option<KeyHash>>);
 
 /// A table's new version, written and invisible.
 #[derive(Debug, Clone)]
@@ -37,7 +41,7 @@ pub struct StagedWrite {
     /// Fragments of the base whose rows it writes again, before its own rows.
     pub(crate) folded_fragments: Vec<u64>,
     /// Keys of those rows, in the order in which they are written: one entry per unique key of the table.
-    pub(crate) folded_keys: Vec<(Vec<String>, Vec<Option<KeyHash>>)>,
+    pub(crate) folded_keys: Vec<RowKeys>,
     transaction: Transaction,
 }
 
@@ -49,7 +53,7 @@ pub struct StagedLoad {
     /// The version of the table that the checks were made at; 0 for a table being made.
     pub checked_at: u64,
     /// Hashes of the new rows' keys, in row order: one entry per unique key of the table.
-    pub(crate) keys: Vec<(Vec<String>, Vec<Option<KeyHash>>)>,
+    pub(crate) keys: Vec<RowKeys>,
     /// Keys of other rows that the new rows refer to.
     pub(crate) references: Vec<ReferenceCheck>,
     pub(crate) rows: u64,
@@ -111,6 +115,13 @@ impl StagedWrite {
         let transaction = Transaction::try_from(message).map_err(|error| failed("decode a transaction", &error))?;
         let base = transaction.read_version;
         Ok(StagedWrite { table, base, folded_fragments: Vec::new(), folded_keys: Vec::new(), transaction })
+    }
+
+    /// Files that it refers to, below the root; they must be durable before its record is.
+    pub(super) fn files(&self) -> Vec<String> {
+        let table = table_path(&self.table.directory);
+        let files = changed_fragments(&self.transaction.operation).flat_map(fragment_files);
+        files.map(|file| format!("{table}/{file}")).collect()
     }
 
     /// Rows of each new fragment, in order.
@@ -229,6 +240,7 @@ impl Store {
         let parameters = WriteParams {
             mode,
             session: Some(Arc::clone(&self.session)),
+            commit_handler: Some(Arc::new(ConditionalPutCommitHandler)),
             data_storage_version: Some(FILE_FORMAT),
             auto_cleanup: None,
             skip_auto_cleanup: true,
@@ -281,13 +293,6 @@ impl Store {
             updated_fragment_offsets: None,
         })
     }
-
-    /// Local files that a staged write refers to and that must be on disk before its record is.
-    pub(super) fn files_of(&self, write: &StagedWrite) -> Vec<PathBuf> {
-        let Some(root) = self.storage.local_root() else { return Vec::new() };
-        let table = root.join("tables").join(&write.table.directory);
-        changed_fragments(&write.transaction.operation).flat_map(fragment_files).map(|file| table.join(file)).collect()
-    }
 }
 
 fn staged(table: &Arc<TableDefinition>, base: u64, operation: Operation) -> StagedWrite {
@@ -296,7 +301,7 @@ fn staged(table: &Arc<TableDefinition>, base: u64, operation: Operation) -> Stag
 }
 
 /// Hashes of rows for every unique key of their table.
-fn unique_keys(table: &TableDefinition, rows: &[RecordBatch]) -> Result<Vec<(Vec<String>, Vec<Option<KeyHash>>)>> {
+fn unique_keys(table: &TableDefinition, rows: &[RecordBatch]) -> Result<Vec<RowKeys>> {
     let hashes_of = |columns: &[String]| -> Result<Vec<Option<KeyHash>>> {
         let mut hashes = Vec::new();
         for batch in rows {

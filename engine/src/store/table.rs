@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt};
@@ -76,6 +77,28 @@ impl TableVersion {
     /// The Lance version.
     pub fn version(&self) -> u64 {
         self.dataset.version().version
+    }
+
+    /// How the columns of the files differ from those of the catalog, in words; empty where they agree.
+    pub(crate) fn differences_from_catalog(&self) -> Vec<String> {
+        let expected = layout::stored_schema(&self.definition.arrow_schema());
+        let found = Schema::from(self.dataset.schema());
+        let mut differences = Vec::new();
+        for field in expected.fields() {
+            match found.field_with_name(field.name()) {
+                Err(_) => differences.push(format!("column \"{}\" is missing in its files", field.name())),
+                Ok(there) if !there.data_type().equals_datatype(field.data_type()) => differences.push(format!(
+                    "column \"{}\" is {} in its files, not {}",
+                    field.name(),
+                    there.data_type(),
+                    field.data_type()
+                )),
+                Ok(_) => {}
+            }
+        }
+        let unknown = found.fields().iter().filter(|field| expected.field_with_name(field.name()).is_err());
+        differences.extend(unknown.map(|field| format!("column \"{}\" is in its files only", field.name())));
+        differences
     }
 
     /// Bytes of the table's data files.
@@ -383,9 +406,32 @@ impl TableVersion {
         Ok(found)
     }
 
+    /// An error of a running scan: Lance's own become ours.
+    pub(super) fn explain(&self, error: DataFusionError) -> DataFusionError {
+        match lance_error(&error) {
+            Some(cause) => self.failed("read", cause).into(),
+            None => error,
+        }
+    }
+
     fn failed(&self, action: &str, error: &lance::Error) -> Error {
         failed(&format!("{action} table \"{}\"", self.definition.name), error).on_table(&self.definition.name)
     }
+}
+
+/// Lance's error about a file inside those of the plan that ran.
+fn lance_error(error: &DataFusionError) -> Option<&lance::Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        if let Some(
+            error @ (lance::Error::IO { .. } | lance::Error::NotFound { .. } | lance::Error::CorruptFile { .. }),
+        ) = current.downcast_ref()
+        {
+            return Some(error);
+        }
+        cause = current.source();
+    }
+    None
 }
 
 /// Keys in one IN filter.

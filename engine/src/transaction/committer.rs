@@ -152,10 +152,11 @@ impl Committer {
     pub(crate) async fn stop(&self) {
         let mut writer = self.writer.lock().await;
         let exact = self.sequences.reservations(&self.head().catalog, true);
-        if writer.stopped.is_none() && !exact.is_empty() {
-            if let Err(error) = self.commit_sequences(&mut writer, exact).await {
-                tracing::warn!(%error, "sequences will skip values");
-            }
+        if writer.stopped.is_none()
+            && !exact.is_empty()
+            && let Err(error) = self.commit_sequences(&mut writer, exact).await
+        {
+            tracing::warn!(%error, "sequences will skip values");
         }
         writer.stopped.get_or_insert_with(|| Error::new(ErrorKind::ShuttingDown, "the database is closed for writing"));
     }

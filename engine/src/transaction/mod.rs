@@ -23,10 +23,10 @@ mod graph_step;
 pub(crate) mod kernel;
 pub(crate) mod load_checks;
 mod members;
-mod messages;
-mod prepare;
+pub(crate) mod messages;
+pub(crate) mod prepare;
 pub(crate) mod recovery;
-mod references;
+pub(crate) mod references;
 
 use std::fmt::Debug;
 
