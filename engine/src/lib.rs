@@ -40,6 +40,7 @@
 
 pub mod catalog;
 pub mod change;
+pub mod check;
 pub mod database;
 pub mod error;
 pub mod graph;

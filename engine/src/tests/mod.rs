@@ -1,6 +1,12 @@
 //! The engine as a whole: what a commit promises, with the steps of the protocol stopped one by one.
 
+mod bucket;
+mod check;
 mod crash_matrix;
+mod faults;
+mod power_cut;
+mod stop_at;
+mod store;
 mod transactions;
 
 use std::sync::Arc;
