@@ -1,14 +1,16 @@
 //! `slipstream`: the server's command line.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use slipstream_engine::Result;
+use slipstream_engine::check::CheckOptions;
 use slipstream_engine::database::{Database, OpenOptions};
+use slipstream_engine::storage::{Durability, Storage};
+use slipstream_engine::{Error, ErrorKind, Result};
 use slipstream_pgwire_server::{Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -28,6 +30,11 @@ enum Command {
     /// Makes the database if the directory has none. Connect with `psql -h 127.0.0.1 -p 5433 -U postgres`. SIGTERM or
     /// SIGINT (Ctrl-C) ends the server in order; what was acknowledged is safe however it ends.
     Serve(Serve),
+    /// Read a whole database and say whether it agrees
+    ///
+    /// Commit log, catalogs, the rows of every table with their keys and references, and the graph indexes; one line an
+    /// object. Changes nothing, and may run beside a server. Ends with status 1 where something is wrong.
+    Check(Check),
 }
 
 #[derive(Args)]
@@ -36,9 +43,13 @@ enum Command {
                         [default: info]"
 )]
 struct Serve {
-    /// Directory of the database
+    /// Directory of the database, or a bucket with a prefix, such as s3://bucket/database
     #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    data: String,
+
+    /// Directory for what is always local (lock file and graph indexes), where the database is in a bucket
+    #[arg(long, value_name = "DIR")]
+    local: Option<PathBuf>,
 
     /// Address to listen on, on this machine only; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5433", value_parser = address)]
@@ -49,6 +60,47 @@ struct Serve {
     max_connections: usize,
 }
 
+#[derive(Args)]
+struct Check {
+    /// Directory of the database, or a bucket with a prefix
+    #[arg(value_name = "DIR")]
+    data: String,
+
+    /// Directory of lock file and graph indexes, where the database is in a bucket
+    #[arg(long, value_name = "DIR")]
+    local: Option<PathBuf>,
+
+    /// Take in table versions that other programs made, if schema, keys and references hold; no server may run
+    #[arg(long)]
+    adopt: bool,
+}
+
+/// Where a database is: the root, unless it is the local directory itself, and that directory.
+struct Place {
+    bucket: Option<Storage>,
+    local: PathBuf,
+}
+
+impl Place {
+    fn of(data: &str, local: Option<PathBuf>) -> Result<Self> {
+        if !data.contains("://") {
+            return match local {
+                None => Ok(Place { bucket: None, local: PathBuf::from(data) }),
+                Some(_) => Err(invalid("--local is for a database in a bucket")),
+            };
+        }
+        let bucket = Some(Storage::bucket(data)?);
+        let local = local.ok_or_else(|| {
+            invalid("a database in a bucket needs --local DIR").with_hint("Lock file and graph indexes are kept there.")
+        })?;
+        Ok(Place { bucket, local })
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidParameter, message)
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| error.to_string())?;
     addresses.next().ok_or_else(|| "no such host".to_string())
@@ -56,7 +108,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging();
+    start_logging(match cli.command {
+        Command::Serve(_) => "info,lance=warn",
+        Command::Check(_) => "warn",
+    });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("slipstream").build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -65,12 +120,13 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Serve(options) => runtime.block_on(serve(options)),
+        Command::Serve(options) => runtime.block_on(serve(options)).map(|()| ExitCode::SUCCESS),
+        Command::Check(options) => runtime.block_on(check(options)),
     };
     // The database is closed; what still computes, computes for nobody.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             match error.hint() {
                 Some(hint) => tracing::error!("{error}. {hint}"),
@@ -81,8 +137,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn start_logging() {
-    let filter = EnvFilter::try_from_env("SLIPSTREAM_LOG").unwrap_or_else(|_| EnvFilter::new("info,lance=warn"));
+fn start_logging(default: &str) {
+    let filter = EnvFilter::try_from_env("SLIPSTREAM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -94,14 +150,31 @@ fn start_logging() {
 }
 
 async fn serve(options: Serve) -> Result<()> {
-    let database = Database::open(OpenOptions::new(options.data.clone())).await?;
+    let place = Place::of(&options.data, options.local)?;
+    let database = Database::open(OpenOptions { storage: place.bucket, ..OpenOptions::new(place.local) }).await?;
     let config = ServerConfig { listen: options.listen, max_connections: options.max_connections };
     let server = Server::bind(config, database.clone()).await?;
-    tracing::info!("serving {} on {}", options.data.display(), server.local_addr());
+    tracing::info!("serving {} on {}", options.data, server.local_addr());
     server.run(asked_to_stop()).await;
     database.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn check(options: Check) -> Result<ExitCode> {
+    let place = Place::of(&options.data, options.local)?;
+    let storage = match place.bucket {
+        Some(bucket) => bucket,
+        None => Storage::existing(&place.local, Durability::Full)?,
+    };
+    let what = CheckOptions::new(storage, place.local);
+    let report = match options.adopt {
+        true => slipstream_engine::check::adopt(&what).await?,
+        false => slipstream_engine::check::check(&what).await?,
+    };
+    // A reader that has seen enough, such as `head`, is no error.
+    drop(std::io::stdout().write_all(report.to_string().as_bytes()));
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Resolves at SIGTERM or SIGINT.

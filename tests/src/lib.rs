@@ -16,4 +16,4 @@ mod server;
 pub use postgres::Postgres;
 pub use programs::{Output, psql, python};
 pub use raw::{Message, RawClient};
-pub use server::{TestServer, error_of};
+pub use server::{TestServer, binary, error_of};

@@ -235,8 +235,11 @@ fn serving_address(line: &str) -> Option<SocketAddr> {
     address.trim().parse().ok()
 }
 
-/// The server under test.
-fn binary() -> PathBuf {
+/// The program under test.
+///
+/// # Panics
+/// When it has not been built.
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("SLIPSTREAM_BIN") {
         return path.into();
     }

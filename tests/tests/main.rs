@@ -6,9 +6,11 @@
 //! * `crash`: what is left after SIGKILL;
 //! * `transfers`: SIGKILL of transactions over tables and graph by several clients;
 //! * `durability`: that a commit reaches the disk;
-//! * `differential`: the same statements on Slipstream and on PostgreSQL.
+//! * `differential`: the same statements on Slipstream and on PostgreSQL;
+//! * `command_line`: what the program does beside serving.
 
 mod clients;
+mod command_line;
 mod crash;
 mod differential;
 mod durability;
