@@ -4,17 +4,14 @@
 //! has many layouts for one SQL type (views, dictionaries, large offsets, unsigned integers), and a batch's column is cast
 //! to the canonical one as a whole. Rows are then written straight into the connection's buffer.
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema};
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::data::{FieldDescription, MESSAGE_TYPE_BYTE_DATA_ROW, RowDescription};
-use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_sql::binary::{BinaryEncoder, with_length};
 use slipstream_sql::text::{OutputStyle, TextEncoder};
-
-use crate::binary::{BinaryColumn, with_length};
-use crate::types;
+use slipstream_sql::types::ClientType;
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +54,13 @@ pub(crate) fn expand_formats(codes: &[i16], count: usize) -> Result<Option<Vec<F
     })
 }
 
-/// The SQL types of a result's columns, or an error for a type that has no place on the wire.
-pub(crate) fn column_types(schema: &Schema) -> Result<Vec<SqlType>> {
+/// The types of a result's columns, or an error for a type that has no place on the wire.
+pub(crate) fn column_types(schema: &Schema) -> Result<Vec<ClientType>> {
     schema.fields().iter().map(|field| column_type(field)).collect()
 }
 
-fn column_type(field: &Field) -> Result<SqlType> {
-    SqlType::of_field(field).ok_or_else(|| no_wire_type(field))
+fn column_type(field: &Field) -> Result<ClientType> {
+    ClientType::of_field(field).ok_or_else(|| no_wire_type(field))
 }
 
 fn no_wire_type(field: &Field) -> Error {
@@ -74,15 +71,15 @@ fn no_wire_type(field: &Field) -> Error {
 /// The description of a result's columns.
 pub(crate) fn row_description(schema: &Schema, formats: &[Format]) -> Result<RowDescription> {
     let fields = schema.fields().iter().zip(formats).map(|(field, format)| {
-        let sql_type = column_type(field)?;
+        let client_type = column_type(field)?;
         // Columns are not traced back to their tables: table and attribute number are 0, as for any expression.
         Ok(FieldDescription::new(
             field.name().clone(),
             0,
             0,
-            types::oid(&sql_type),
-            types::size(&sql_type),
-            types::modifier(&sql_type),
+            client_type.oid(),
+            client_type.length(),
+            client_type.modifier(),
             format.code(),
         ))
     });
@@ -91,7 +88,7 @@ pub(crate) fn row_description(schema: &Schema, formats: &[Format]) -> Result<Row
 
 /// Writes the rows of one result.
 pub(crate) struct RowEncoder {
-    columns: Vec<(SqlType, Format)>,
+    columns: Vec<(ClientType, Format)>,
     style: OutputStyle,
     scratch: String,
 }
@@ -105,7 +102,7 @@ pub(crate) struct BoundBatch {
 /// A column of a batch with its writer.
 enum BoundColumn {
     Text(TextEncoder),
-    Binary(BinaryColumn),
+    Binary(BinaryEncoder),
 }
 
 impl BoundBatch {
@@ -119,11 +116,10 @@ impl RowEncoder {
     /// An encoder for results of `schema`; `formats` has one entry per column.
     pub(crate) fn new(schema: &Schema, formats: &[Format], style: OutputStyle) -> Result<RowEncoder> {
         let columns = schema.fields().iter().zip(formats).map(|(field, format)| {
-            let sql_type = column_type(field)?;
-            let layout = canonical(&sql_type, field.data_type());
+            let client_type = column_type(field)?;
             match format {
-                Format::Binary if !can_cast_types(field.data_type(), &layout) => Err(no_wire_type(field)),
-                format => Ok((sql_type, *format)),
+                Format::Binary if !BinaryEncoder::takes(&client_type, field.data_type()) => Err(no_wire_type(field)),
+                format => Ok((client_type, *format)),
             }
         });
         Ok(RowEncoder { columns: columns.collect::<Result<_>>()?, style, scratch: String::new() })
@@ -135,10 +131,10 @@ impl RowEncoder {
         if described != found {
             return Err(Error::internal(format!("a result of {described} columns came with {found}")));
         }
-        let columns = self.columns.iter().zip(batch.columns()).map(|((sql_type, format), array)| {
+        let columns = self.columns.iter().zip(batch.columns()).map(|((client_type, format), array)| {
             Ok(match format {
-                Format::Text => BoundColumn::Text(TextEncoder::new(sql_type, array, &self.style)?),
-                Format::Binary => BoundColumn::Binary(BinaryColumn::new(sql_type, &normalise(sql_type, array)?)),
+                Format::Text => BoundColumn::Text(TextEncoder::for_client(client_type, array, &self.style)?),
+                Format::Binary => BoundColumn::Binary(BinaryEncoder::new(client_type, array)?),
             })
         });
         Ok(BoundBatch { columns: columns.collect::<Result<_>>()?, rows: batch.num_rows() })
@@ -185,31 +181,11 @@ impl RowEncoder {
     }
 }
 
-/// The one Arrow layout that [`BinaryColumn`] takes for a SQL type.
-fn canonical(sql_type: &SqlType, from: &DataType) -> DataType {
-    match from {
-        DataType::Decimal256(_, _) => from.clone(),
-        _ => sql_type.arrow_type(),
-    }
-}
-
-fn normalise(sql_type: &SqlType, array: &ArrayRef) -> Result<ArrayRef> {
-    let target = canonical(sql_type, array.data_type());
-    if array.data_type().equals_datatype(&target) {
-        return Ok(ArrayRef::clone(array));
-    }
-    // A value that does not fit is an error: NULL in its place would be a wrong answer.
-    cast_with_options(array, &target, &CastOptions { safe: false, ..CastOptions::default() }).map_err(|error| {
-        Error::new(ErrorKind::NumericOutOfRange, format!("value out of range for type {sql_type}"))
-            .with_detail(error.to_string())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{DictionaryArray, Int32Array, ListArray, StringViewArray, UInt64Array};
+    use arrow::array::{ArrayRef, DictionaryArray, Int32Array, ListArray, StringViewArray, UInt64Array};
     use arrow::datatypes::{Int8Type, Int32Type};
 
     use super::*;
@@ -265,12 +241,6 @@ mod tests {
         assert_eq!(rows(&batch, Format::Binary)[0][0], Some(vec![0xff, 0xff, 0xff, 0xfe]));
         assert_eq!(rows(&batch, Format::Text)[0][0], Some(b"-2".to_vec()));
         assert_eq!(rows(&batch, Format::Text)[0][1], Some(b"9223372036854775807".to_vec()));
-    }
-
-    #[test]
-    fn a_number_that_does_not_fit_is_an_error_and_never_null() {
-        let wide: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
-        assert_eq!(normalise(&SqlType::BigInt, &wide).unwrap_err().kind(), ErrorKind::NumericOutOfRange);
     }
 
     #[test]

@@ -11,9 +11,8 @@ use pgwire::messages::simplequery::Query;
 use pgwire::messages::terminate::Terminate;
 use pgwire::messages::{PgWireFrontendMessage, copy, extendedquery, simplequery, startup, terminate};
 use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_sql::binary::utf8;
 use tokio_util::codec::Decoder;
-
-use crate::decode::utf8;
 
 /// The longest message accepted: Postgres's own limit, one gigabyte less a byte.
 const MAX_MESSAGE: usize = 0x3fff_ffff;

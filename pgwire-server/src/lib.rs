@@ -9,7 +9,7 @@
 //! 3. `connection`: a session begins, and the client's messages are answered in order. `inbox` reads them ahead
 //!    (`frontend` cuts them out of the stream), `outbox` gathers the answers.
 //! 4. A simple query (`simple`) or the messages of the extended protocol (`extended`, `portal`) become calls of
-//!    `slipstream_sql::Session`; `decode` reads parameters, `encode` writes rows in text and `binary` format as they come,
+//!    `slipstream_sql::Session`; `decode` reads parameters, `encode` writes rows in text and binary format as they come,
 //!    and `copy` frames COPY's data.
 //! 5. An error becomes an `ErrorResponse` (`report`) with the code that [`sqlstate()`] has for its kind.
 //!
@@ -19,7 +19,6 @@
 //! * A client that vanishes cancels its statement; a session that panics takes no other with it.
 //! * The message types and their encoding are pgwire's; its server loop and its reader are not used (`frontend` says why).
 
-mod binary;
 mod cancel;
 mod connection;
 mod copy;
@@ -28,7 +27,6 @@ mod encode;
 mod extended;
 mod frontend;
 mod inbox;
-mod numeric;
 mod outbox;
 mod parameters;
 mod portal;
@@ -37,7 +35,7 @@ mod server;
 mod simple;
 mod sqlstate;
 mod startup;
-pub mod types;
+mod types;
 
 pub use server::{Server, ServerConfig};
 pub use sqlstate::sqlstate;

@@ -11,10 +11,9 @@ use bytes::{Buf, Bytes};
 use futures::FutureExt;
 use pgwire::messages::startup::{GssEncRequest, NegotiateProtocolVersion, SecretKey, SslRequest, Startup};
 use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_sql::binary::utf8;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::decode::utf8;
 
 /// How long a client may take to introduce itself.
 pub(crate) const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);

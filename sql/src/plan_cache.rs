@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use lru::LruCache;
 use parking_lot::Mutex;
-use slipstream_engine::types::SqlType;
 
 use crate::prepare::Planned;
+use crate::types::ClientType;
 
 /// Plans that a session keeps.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
@@ -20,7 +20,7 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PlanKey {
     pub(crate) text: String,
-    pub(crate) declared: Vec<Option<SqlType>>,
+    pub(crate) declared: Vec<Option<ClientType>>,
 }
 
 /// The plans of a session, the least used of them forgotten first.

@@ -134,6 +134,22 @@ pub static TYPES: &[ScalarType] = &[
     scalar("vector", VECTOR, VECTOR_ARRAY, -1, 'U', 'd', 'e', "vector_", [16390, 16391, 16392, 16393]),
 ];
 
+/// Object id of `oid`.
+const OID: u32 = 26;
+
+/// Ways in which clients get a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As its [`SqlType`] is written.
+    Plain,
+    /// Four bytes without a sign, kept as `bigint`.
+    ObjectId,
+    /// One byte, kept as `text`.
+    Byte,
+    /// An array that counts from 0 and has blanks between its items as text.
+    Vector,
+}
+
 /// A type of a column: one of [`TYPES`], or an array of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PgType {
@@ -171,9 +187,7 @@ impl PgType {
             SqlType::Array(item) => (innermost(item), true),
             other => (other, false),
         };
-        let oid = scalar_oid(item);
-        let scalar = TYPES.iter().find(|scalar| scalar.oid == oid).expect("every SQL type is in the table of types");
-        PgType { scalar, array }
+        PgType { scalar: by_oid(scalar_oid(item)), array }
     }
 
     /// What a client is told of a plan's column: `None` for Arrow types that no Postgres type stands for.
@@ -213,6 +227,29 @@ impl PgType {
             (true, 'd') => 'd',
             (true, _) => 'i',
             (false, align) => align,
+        }
+    }
+
+    /// How the values that a plan keeps as its [`SqlType`] are written for clients: what only looks like an integer or a text
+    /// there has a form of its own.
+    pub fn form(&self) -> Form {
+        match self.scalar.name {
+            "oid" | "xid" | "cid" => Form::ObjectId,
+            "char" => Form::Byte,
+            "int2vector" | "oidvector" => Form::Vector,
+            _ => Form::Plain,
+        }
+    }
+
+    /// The type as clients are told it. A type whose own form nobody here writes (the name of a `regproc`, the bytes of an
+    /// `inet`) is shown as what its values are kept as.
+    pub fn shown(&self) -> PgType {
+        match self.scalar.name {
+            "oid" | "xid" | "cid" | "xid8" | "char" | "name" | "bpchar" | "varchar" | "int2vector" | "oidvector" => {
+                *self
+            }
+            name if name.starts_with("reg") => PgType { scalar: by_oid(OID), array: self.array },
+            _ => PgType::of(&self.sql_type()),
         }
     }
 
@@ -375,6 +412,11 @@ fn strip_modifier(name: &str) -> String {
     }
 }
 
+/// A type that is known to be in the table.
+fn by_oid(oid: u32) -> &'static ScalarType {
+    TYPES.iter().find(|scalar| scalar.oid == oid).expect("every SQL type is in the table of types")
+}
+
 /// The items of nested arrays: Postgres has one array type whatever the number of dimensions.
 fn innermost(sql_type: &SqlType) -> &SqlType {
     match sql_type {
@@ -431,6 +473,8 @@ fn scalar_sql_type(name: &str) -> SqlType {
         "interval" => SqlType::Interval,
         "json" => SqlType::Json,
         "jsonb" => SqlType::Jsonb,
+        // Of any dimension.
+        "vector" => SqlType::Vector(0),
         _ => SqlType::Text,
     }
 }

@@ -1,8 +1,11 @@
 //! The rules of binary operators.
 
+use std::sync::Arc;
+
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result as PlanResult;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, lit};
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, lit};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind};
 
@@ -11,7 +14,7 @@ use super::interval;
 use super::operand::{Kind, Operand, is_float, is_integer, is_number, is_text, numeric_literal, rank};
 use super::vector::{Metric, different_dimensions, distance_function};
 use crate::text::rescale;
-use crate::types::typed_literal;
+use crate::types::{ClientType, typed_literal};
 
 /// What became of an operator.
 pub(super) enum Resolved {
@@ -51,11 +54,11 @@ fn compare(operator: Operator, left: Operand, right: Operand, schema: &DFSchema)
     let (left, right) = match (left.kind.clone(), right.kind.clone()) {
         (Kind::Typed(a), Kind::Typed(b)) => return compare_typed(operator, (left, a), (right, b), schema),
         (Kind::Typed(sql_type), _) => {
-            let right = meet(right, &sql_type, schema)?;
+            let right = meet(right, &sql_type, &left.expr, schema)?;
             (left.expr, right)
         }
         (_, Kind::Typed(sql_type)) => {
-            let left = meet(left, &sql_type, schema)?;
+            let left = meet(left, &sql_type, &right.expr, schema)?;
             (left, right.expr)
         }
         _ => return Ok(Resolved::Default(left.expr, right.expr)),
@@ -64,14 +67,28 @@ fn compare(operator: Operator, left: Operand, right: Operand, schema: &DFSchema)
 }
 
 /// An operand without a type, compared with one that has one.
-fn meet(operand: Operand, sql_type: &SqlType, schema: &DFSchema) -> PlanResult<Expr> {
+fn meet(operand: Operand, sql_type: &SqlType, other: &Expr, schema: &DFSchema) -> PlanResult<Expr> {
     match (&operand.kind, sql_type) {
+        // A parameter is what clients call the other side, too.
+        (Kind::Parameter, _) => match ClientType::of_field(&other.to_field(schema)?.1) {
+            Some(beside) => Ok(typed_parameter(operand.expr, &beside)),
+            None => operand.into_type(sql_type, schema),
+        },
         // Text needs no reading, and a text that is too long for a varchar can still be compared with it.
         (Kind::Unknown(_), SqlType::Text | SqlType::Varchar(_)) => Ok(operand.expr),
         (Kind::Unknown(text), SqlType::Numeric { .. }) => fit_numeric(numeric_literal(text)?, sql_type),
-        (Kind::Unknown(_) | Kind::Parameter, _) => operand.into_type(sql_type, schema),
+        (Kind::Unknown(_), _) => operand.into_type(sql_type, schema),
         // NULL and foreign types are DataFusion's to coerce.
         _ => Ok(operand.expr),
+    }
+}
+
+fn typed_parameter(expr: Expr, client_type: &ClientType) -> Expr {
+    match expr {
+        Expr::Placeholder(Placeholder { id, field: None }) => {
+            Expr::Placeholder(Placeholder::new_with_field(id, Some(Arc::new(client_type.field("")))))
+        }
+        other => other,
     }
 }
 
@@ -334,6 +351,7 @@ fn concatenate(operator: Operator, left: Operand, right: Operand, schema: &DFSch
 
 /// A distance, if a side is a vector; the other side then is one of the same dimension.
 pub(super) fn distance(metric: Metric, left: Expr, right: Expr, schema: &DFSchema) -> PlanResult<Resolved> {
+    let (left, right) = (with_dimension(left, schema)?, with_dimension(right, schema)?);
     let (left, right) = (Operand::new(left, schema)?, Operand::new(right, schema)?);
     let vector = |operand: &Operand| match operand.sql_type() {
         Some(SqlType::Vector(dimension)) => Some(*dimension),
@@ -349,6 +367,20 @@ pub(super) fn distance(metric: Metric, left: Expr, right: Expr, schema: &DFSchem
     let sql_type = SqlType::Vector(dimension);
     let (left, right) = (same_dimension(left, &sql_type, schema)?, same_dimension(right, &sql_type, schema)?);
     Ok(Resolved::Done(distance_function(metric).call(vec![left, right])))
+}
+
+/// What is cast to a vector of any dimension and is a vector already has its own.
+fn with_dimension(expr: Expr, schema: &DFSchema) -> PlanResult<Expr> {
+    match expr {
+        Expr::Cast(cast) if SqlType::of_field(&cast.field) == Some(SqlType::Vector(0)) => {
+            let (_, inner) = cast.expr.to_field(schema)?;
+            match SqlType::of_field(&inner) {
+                Some(SqlType::Vector(_)) => Ok(*cast.expr),
+                _ => Ok(Expr::Cast(cast)),
+            }
+        }
+        other => Ok(other),
+    }
 }
 
 /// An operand as a vector of the other side's dimension.

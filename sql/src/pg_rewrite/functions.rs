@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
+use slipstream_catalog::pg_catalog::oids::PgType;
 use slipstream_engine::{Error, ErrorKind};
 
 /// An array, empty where it is NULL.
@@ -108,6 +109,11 @@ impl ScalarUDFImpl for FirstByte {
 
     fn return_type(&self, _arguments: &[DataType]) -> PlanResult<DataType> {
         Ok(DataType::Utf8)
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> PlanResult<FieldRef> {
+        let text = Field::new(FIRST_BYTE, DataType::Utf8, true);
+        Ok(Arc::new(PgType::named("char").map_or(text, |pg_type| pg_type.field(FIRST_BYTE, true))))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

@@ -17,6 +17,8 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::error::from_datafusion;
+use crate::operators::Quantified;
+use crate::types::ClientType;
 
 /// More parameters than this cannot be sent over the wire.
 const MAX_PARAMETERS: usize = u16::MAX as usize;
@@ -43,9 +45,14 @@ pub(crate) fn number(id: &str) -> Result<usize> {
         .ok_or_else(|| Error::new(ErrorKind::UndefinedParameter, format!("there is no parameter {id}")))
 }
 
+/// What is known of types that clients have another name for, by parameter number from 0: of an `oid`, which is kept as a
+/// `bigint`.
+pub(crate) type NamedTypes = BTreeMap<usize, ClientType>;
+
 /// Adds what the plan tells about parameters to `types`; every parameter of the plan has a place afterwards.
-pub(crate) fn infer(plan: &LogicalPlan, types: &mut ParameterTypes) -> Result<()> {
+pub(crate) fn infer(plan: &LogicalPlan, types: &mut ParameterTypes) -> Result<NamedTypes> {
     let mut found: BTreeMap<usize, Option<SqlType>> = BTreeMap::new();
+    let mut named = NamedTypes::new();
     let mut failure = None;
     plan.apply_with_subqueries(|node| {
         let schema = inputs_schema(node);
@@ -56,9 +63,13 @@ pub(crate) fn infer(plan: &LogicalPlan, types: &mut ParameterTypes) -> Result<()
                     match number(id) {
                         Ok(index) => {
                             let sql_type = field.as_ref().and_then(|field| SqlType::of_field(field));
+                            let client_type = field.as_ref().and_then(|field| ClientType::of_field(field));
+                            if let Some(client_type) = client_type.or_else(|| known.get(id).cloned()) {
+                                named.entry(index).or_insert(client_type);
+                            }
                             let entry = found.entry(index).or_default();
                             if entry.is_none() {
-                                *entry = sql_type.or_else(|| known.get(id).cloned());
+                                *entry = sql_type.or_else(|| known.get(id).map(|known| known.sql_type().clone()));
                             }
                         }
                         Err(error) => failure = Some(error),
@@ -75,7 +86,7 @@ pub(crate) fn infer(plan: &LogicalPlan, types: &mut ParameterTypes) -> Result<()
     for (index, sql_type) in found {
         note(types, index, sql_type);
     }
-    Ok(())
+    Ok(named)
 }
 
 /// Notes a parameter, and its type where it is known and nothing better is.
@@ -88,9 +99,22 @@ pub(crate) fn note(types: &mut ParameterTypes, index: usize, sql_type: Option<Sq
     }
 }
 
-/// The types of all parameters: what nothing is known of is text.
-pub(crate) fn settle(types: &[Option<SqlType>]) -> Vec<SqlType> {
-    types.iter().map(|sql_type| sql_type.clone().unwrap_or(SqlType::Text)).collect()
+/// The types of all parameters: what nothing is known of is text. `declared` is what the client says of them, `named` what
+/// the plan does.
+pub(crate) fn settle(
+    types: &[Option<SqlType>],
+    declared: &[Option<ClientType>],
+    named: &NamedTypes,
+) -> Vec<ClientType> {
+    types
+        .iter()
+        .enumerate()
+        .map(|(index, sql_type)| {
+            let sql_type = sql_type.clone().unwrap_or(SqlType::Text);
+            let known = declared.get(index).cloned().flatten().or_else(|| named.get(&index).cloned());
+            known.filter(|known| *known.sql_type() == sql_type).unwrap_or_else(|| ClientType::of(&sql_type))
+        })
+        .collect()
 }
 
 fn inputs_schema(node: &LogicalPlan) -> DFSchema {
@@ -102,18 +126,18 @@ fn inputs_schema(node: &LogicalPlan) -> DFSchema {
 }
 
 /// Uses of parameters that DataFusion leaves untyped: LIMIT and OFFSET, casts, and arguments of functions.
-fn untyped_uses(expr: &Expr, node: &LogicalPlan, schema: &DFSchema) -> BTreeMap<String, SqlType> {
+fn untyped_uses(expr: &Expr, node: &LogicalPlan, schema: &DFSchema) -> BTreeMap<String, ClientType> {
     let mut known = BTreeMap::new();
     if let (LogicalPlan::Limit(_), Expr::Placeholder(placeholder)) = (node, expr) {
-        known.insert(placeholder.id.clone(), SqlType::BigInt);
+        known.insert(placeholder.id.clone(), ClientType::of(&SqlType::BigInt));
     }
     let _ = expr.apply(|expr| {
         match expr {
             Expr::ScalarFunction(call) => argument_types(call, schema, &mut known),
             Expr::Cast(cast) => {
-                if let (Expr::Placeholder(placeholder), Some(sql_type)) = (&*cast.expr, SqlType::of_field(&cast.field))
-                {
-                    known.entry(placeholder.id.clone()).or_insert(sql_type);
+                let client_type = ClientType::of_field(&cast.field);
+                if let (Expr::Placeholder(placeholder), Some(client_type)) = (&*cast.expr, client_type) {
+                    known.entry(placeholder.id.clone()).or_insert(client_type);
                 }
             }
             _ => {}
@@ -124,7 +148,7 @@ fn untyped_uses(expr: &Expr, node: &LogicalPlan, schema: &DFSchema) -> BTreeMap<
 }
 
 /// An argument's type is what the function's signature says, where it says one thing; else that of the argument beside it.
-fn argument_types(call: &ScalarFunction, schema: &DFSchema, known: &mut BTreeMap<String, SqlType>) {
+fn argument_types(call: &ScalarFunction, schema: &DFSchema, known: &mut BTreeMap<String, ClientType>) {
     let exact = match &call.func.signature().type_signature {
         TypeSignature::Exact(types) if types.len() == call.args.len() => Some(types.as_slice()),
         _ => None,
@@ -132,14 +156,25 @@ fn argument_types(call: &ScalarFunction, schema: &DFSchema, known: &mut BTreeMap
     let beside = call.args.iter().filter(|arg| !is_untyped(arg)).find_map(|arg| field_of(arg, schema));
     for (index, arg) in call.args.iter().enumerate() {
         let Expr::Placeholder(placeholder) = arg else { continue };
-        let sql_type = match exact {
-            Some(types) => SqlType::of_arrow(&types[index]),
-            None => beside.as_ref().and_then(SqlType::of_field),
+        let client_type = match exact {
+            Some(types) => SqlType::of_arrow(&types[index]).map(|sql_type| ClientType::of(&sql_type)),
+            None if Quantified::of(&call.func).is_some() => quantified(index, beside.as_ref()),
+            None => beside.as_ref().and_then(ClientType::of_field),
         };
-        if let Some(sql_type) = sql_type {
-            known.entry(placeholder.id.clone()).or_insert(sql_type);
+        if let Some(client_type) = client_type {
+            known.entry(placeholder.id.clone()).or_insert(client_type);
         }
     }
+}
+
+/// The type of an operand of ANY or ALL, by the field of the other one: on the right side stands an array.
+fn quantified(index: usize, beside: Option<&Field>) -> Option<ClientType> {
+    let other = beside.and_then(ClientType::of_field)?;
+    let (left, right) = if index == 0 { (None, Some(other.sql_type())) } else { (Some(other.sql_type()), None) };
+    let compared = Quantified::types(left, right).ok().flatten()?;
+    let item = if index == 0 { other.item()? } else { other };
+    let item = if *item.sql_type() == compared { item } else { ClientType::of(&compared) };
+    Some(if index == 0 { item } else { item.array() })
 }
 
 fn is_untyped(expr: &Expr) -> bool {

@@ -30,7 +30,7 @@ pub struct TextColumn {
 }
 
 /// The builder for each kind of storage.
-enum Values {
+pub(crate) enum Values {
     Boolean(BooleanBuilder),
     Int16(PrimitiveBuilder<Int16Type>),
     Int32(PrimitiveBuilder<Int32Type>),
@@ -156,6 +156,21 @@ impl TextColumn {
                 offsets.push_length(0);
                 nulls.append_null();
             }
+        }
+    }
+
+    /// The values, for those who read them from another form than text.
+    pub(crate) fn values(&mut self) -> &mut Values {
+        &mut self.values
+    }
+
+    /// Appends the elements of a vector, as many as its type says. A vector of any dimension takes that of its first value.
+    pub(crate) fn append_vector(&mut self, values: impl ExactSizeIterator<Item = f32>) {
+        if let (Values::Vector { elements, nulls }, SqlType::Vector(dimension)) = (&mut self.values, &mut self.sql_type)
+        {
+            *dimension = values.len() as u32;
+            elements.extend(values);
+            nulls.append_non_null();
         }
     }
 

@@ -15,6 +15,7 @@ use arrow::datatypes::{
     TimestampMicrosecondType,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use slipstream_catalog::pg_catalog::oids::Form;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
@@ -22,6 +23,7 @@ use super::array::quote_element;
 use super::datetime::MICROS_PER_DAY;
 use super::zone::{OutputStyle, TimeZone};
 use super::{bytes, datetime, interval, number, vector};
+use crate::types::ClientType;
 
 /// Writes the values of one array in Postgres's text output form.
 pub struct TextEncoder(Values);
@@ -56,6 +58,12 @@ enum Values {
         rows: usize,
     },
     Array {
+        items: Box<TextEncoder>,
+        offsets: OffsetBuffer<i32>,
+        nulls: Option<NullBuffer>,
+    },
+    /// Numbers with blanks between them.
+    Spaced {
         items: Box<TextEncoder>,
         offsets: OffsetBuffer<i32>,
         nulls: Option<NullBuffer>,
@@ -119,6 +127,17 @@ impl TextEncoder {
         }))
     }
 
+    /// The same for a type as clients know it: `int2vector` has another form than the array that keeps it.
+    pub fn for_client(client_type: &ClientType, array: &ArrayRef, style: &OutputStyle) -> Result<Self> {
+        let encoder = Self::new(client_type.sql_type(), array, style)?;
+        Ok(match encoder.0 {
+            Values::Array { items, offsets, nulls } if client_type.form() == Form::Vector => {
+                TextEncoder(Values::Spaced { items, offsets, nulls })
+            }
+            other => TextEncoder(other),
+        })
+    }
+
     fn vector(array: &ArrayRef) -> Result<Values> {
         let list =
             array.as_fixed_size_list_opt().ok_or_else(|| Error::internal("a vector that is not a fixed-size list"))?;
@@ -162,7 +181,7 @@ impl TextEncoder {
             Values::Timestamp(values) | Values::TimestampTz(values, _) => values.is_null(row),
             Values::Interval(values) => values.is_null(row),
             Values::Duration(values) => values.is_null(row),
-            Values::Vector { nulls, .. } | Values::Array { nulls, .. } => {
+            Values::Vector { nulls, .. } | Values::Array { nulls, .. } | Values::Spaced { nulls, .. } => {
                 nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
             }
             Values::Other(values) => values.is_null(row),
@@ -189,7 +208,7 @@ impl TextEncoder {
             Values::Interval(values) => values.len(),
             Values::Duration(values) => values.len(),
             Values::Vector { rows, .. } => *rows,
-            Values::Array { offsets, .. } => offsets.len() - 1,
+            Values::Array { offsets, .. } | Values::Spaced { offsets, .. } => offsets.len() - 1,
             Values::Other(values) => values.len(),
         }
     }
@@ -226,6 +245,14 @@ impl TextEncoder {
             }
             Values::Array { items, offsets, .. } => {
                 append_array(items, offsets[row] as usize..offsets[row + 1] as usize, out)
+            }
+            Values::Spaced { items, offsets, .. } => {
+                for item in offsets[row]..offsets[row + 1] {
+                    if item > offsets[row] {
+                        out.push(' ');
+                    }
+                    items.append(item as usize, out);
+                }
             }
             Values::Other(values) => append_other(values, row, out),
         }
@@ -334,6 +361,17 @@ mod tests {
         for (sql_type, text, expected) in cases {
             assert_eq!(round_trip(&sql_type, text).expect(text), expected, "{sql_type}: {text}");
         }
+    }
+
+    #[test]
+    fn the_vectors_of_the_catalogs_have_blanks_between_their_items() {
+        let items = arrow::array::ListArray::from_iter_primitive::<Int64Type, _, _>([Some([Some(20), Some(7)])]);
+        let field = slipstream_catalog::pg_catalog::oids::PgType::named("oidvector").expect("known").field("v", true);
+        let client_type = ClientType::of_field(&field).expect("typed");
+        let encoder = TextEncoder::for_client(&client_type, &(Arc::new(items) as ArrayRef), &OutputStyle::default());
+        let mut out = String::new();
+        encoder.expect("integers").append(0, &mut out);
+        assert_eq!(out, "20 7");
     }
 
     #[test]

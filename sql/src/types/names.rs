@@ -1,12 +1,17 @@
 //! Type names.
 
+use std::sync::Arc;
+
 use arrow::datatypes::FieldRef;
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, TimezoneInfo,
 };
-use slipstream_engine::types::{DEFAULT_NUMERIC, SqlType, field_ref};
+use slipstream_catalog::pg_catalog::oids::PgType;
+use slipstream_engine::types::{DEFAULT_NUMERIC, SqlType};
 use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::ClientType;
 
 /// Most characters a `varchar(n)` can be declared with, as in Postgres.
 const MAX_VARCHAR: u64 = 10_485_760;
@@ -76,6 +81,28 @@ pub fn cast_type(ast: &DataType) -> Result<SqlType> {
         _ => {}
     }
     sql_type(ast)
+}
+
+/// The type that a cast names, as clients know it: an `oid` is kept as a `bigint`, and is none.
+pub(crate) fn client_type(ast: &DataType) -> Result<ClientType> {
+    let sql_type = cast_type(ast)?;
+    let named = catalog_type(ast).map(|pg_type| pg_type.field("", true));
+    let named = named.and_then(|field| ClientType::of_field(&field)).filter(|named| *named.sql_type() == sql_type);
+    Ok(named.unwrap_or_else(|| ClientType::of(&sql_type)))
+}
+
+/// The type of the catalogs that no column of a table can have.
+fn catalog_type(ast: &DataType) -> Option<PgType> {
+    match ast {
+        DataType::Custom(name, arguments) if arguments.is_empty() => {
+            let name = type_name(name).ok()?;
+            matches!(name.as_str(), "oid" | "xid" | "name").then(|| PgType::named(&name))?
+        }
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _) | ArrayElemTypeDef::AngleBracket(item)) => {
+            catalog_type(item).map(|item| PgType { array: true, ..item })
+        }
+        _ => None,
+    }
 }
 
 fn unsupported(name: &str) -> Error {
@@ -217,7 +244,7 @@ pub struct TypeNames;
 
 impl TypePlanner for TypeNames {
     fn plan_type_field(&self, ast: &DataType) -> datafusion::error::Result<Option<FieldRef>> {
-        Ok(Some(field_ref("", &cast_type(ast)?, true)))
+        Ok(Some(Arc::new(client_type(ast)?.field(""))))
     }
 }
 

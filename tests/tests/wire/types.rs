@@ -1,6 +1,11 @@
 //! Every type in both formats, both ways.
 
-use slipstream_tests::RawClient;
+use std::error::Error;
+
+use bytes::{BufMut, BytesMut};
+use slipstream_tests::{RawClient, error_of};
+use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::server;
 
@@ -122,4 +127,102 @@ async fn parameters_take_the_type_of_their_place() {
     assert_eq!((row.get::<_, &str>(0), row.get::<_, f64>(1)), ("one", 0.5));
     let rows = client.query("SELECT id FROM t WHERE name IS NULL AND id > $1 LIMIT $2", &[&1i64, &5i64]).await;
     assert_eq!(rows.expect("rows").len(), 1);
+}
+
+/// A `vector` as pgvector's clients read and write it: a type that is known by its name alone.
+#[derive(Debug, PartialEq)]
+struct Vector(Vec<f32>);
+
+impl<'a> FromSql<'a> for Vector {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let floats = raw[4..].chunks_exact(4).map(|bytes| f32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+        Ok(Vector(floats.collect()))
+    }
+
+    fn accepts(sql_type: &Type) -> bool {
+        sql_type.name() == "vector" && sql_type.schema() == "public"
+    }
+}
+
+impl ToSql for Vector {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_u16(self.0.len() as u16);
+        out.put_u16(0);
+        self.0.iter().for_each(|value| out.put_f32(*value));
+        Ok(IsNull::No)
+    }
+
+    fn accepts(sql_type: &Type) -> bool {
+        <Vector as FromSql>::accepts(sql_type)
+    }
+
+    to_sql_checked!();
+}
+
+#[tokio::test]
+async fn drivers_find_vector_by_its_name() {
+    let (server, _data) = server();
+    let client = server.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint PRIMARY KEY, e vector(3))").await.expect("a table");
+    let (one, two) = (Vector(vec![1.0, 2.0, 3.0]), Vector(vec![0.5, 0.0, -1.0]));
+    let insert = client.prepare("INSERT INTO t VALUES ($1, $2)").await.expect("a statement");
+    assert_eq!(insert.params()[1].name(), "vector");
+    client.execute(&insert, &[&1i64, &one]).await.expect("a row");
+    client.execute(&insert, &[&2i64, &two]).await.expect("a row");
+    let row = client.query_one("SELECT e FROM t ORDER BY e <-> $1 LIMIT 1", &[&one]).await.expect("a row");
+    assert_eq!(row.get::<_, Vector>(0), one);
+    // Nothing says how many dimensions these have, until they come.
+    for vector in [Vector(vec![1.5; 2]), Vector(vec![2.5; 5])] {
+        let row = client.query_one("SELECT $1::vector", &[&vector]).await.expect("a row");
+        assert_eq!(row.get::<_, Vector>(0), vector);
+    }
+    let row = client.query_one("SELECT $1::vector", &[&None::<Vector>]).await.expect("a row");
+    assert_eq!(row.get::<_, Option<Vector>>(0), None);
+    let row = client.query_one("SELECT $1::vector <-> $2::vector", &[&one, &one]).await.expect("a row");
+    assert_eq!(row.get::<_, f64>(0), 0.0);
+    let error = client.query_one("SELECT $1::vector <-> $2::vector", &[&one, &Vector(vec![1.0])]).await;
+    assert_eq!(error_of(&error.expect_err("other dimensions")).code().code(), "22000");
+}
+
+#[tokio::test]
+async fn the_catalogs_have_their_own_types() {
+    let (server, _data) = server();
+    let client = server.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint PRIMARY KEY, name text)").await.expect("a table");
+    let sql = "SELECT c.oid, c.relname, c.relkind, i.indkey, c.oid::bigint, 7::oid, 'x'::name
+               FROM pg_class c LEFT JOIN pg_index i ON i.indrelid = c.oid WHERE c.relname = $1 AND c.relnamespace = $2";
+    let statement = client.prepare(sql).await.expect("a statement");
+    assert_eq!(statement.params(), [Type::NAME, Type::OID]);
+    let types: Vec<_> = statement.columns().iter().map(|column| column.type_().clone()).collect();
+    assert_eq!(types, [Type::OID, Type::NAME, Type::CHAR, Type::INT2_VECTOR, Type::INT8, Type::OID, Type::NAME]);
+    let row = client.query_one(&statement, &[&"t", &2200u32]).await.expect("a row");
+    assert_eq!(i64::from(row.get::<_, u32>(0)), row.get::<_, i64>(4));
+    assert_eq!((row.get::<_, &str>(1), row.get::<_, i8>(2)), ("t", b'r' as i8));
+    assert_eq!(row.get::<_, Vec<i16>>(3), [1]);
+    assert_eq!((row.get::<_, u32>(5), row.get::<_, &str>(6)), (7, "x"));
+    let rows = client.simple_query("SELECT indkey FROM pg_index WHERE indkey IS NOT NULL").await.expect("rows");
+    let shown = rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    assert_eq!(shown, Some("1"));
+    let rows = client.query("SELECT typname FROM pg_type WHERE oid = ANY($1) ORDER BY 1", &[&vec![20u32, 16388]]).await;
+    let names: Vec<String> = rows.expect("rows").iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["int8", "vector"]);
+}
+
+#[tokio::test]
+async fn an_array_is_compared_element_by_element() {
+    let (server, _data) = server();
+    let client = server.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint PRIMARY KEY, n numeric(10,2))").await.expect("a table");
+    client.batch_execute("INSERT INTO t VALUES (1, 1.01), (2, 2), (3, NULL)").await.expect("rows");
+    let ids = async |sql: &str, list: &(dyn ToSql + Sync)| -> Vec<i64> {
+        client.query(sql, &[list]).await.expect(sql).iter().map(|row| row.get(0)).collect()
+    };
+    assert_eq!(ids("SELECT id FROM t WHERE id = ANY($1) ORDER BY 1", &vec![3i64, 1, 9]).await, [1, 3]);
+    assert_eq!(ids("SELECT id FROM t WHERE id = ANY($1)", &Vec::<i64>::new()).await, [0i64; 0]);
+    assert_eq!(ids("SELECT id FROM t WHERE id <> ALL($1) ORDER BY 1", &vec![1i64]).await, [2, 3]);
+    assert_eq!(ids("SELECT id FROM t WHERE NOT id = ANY($1)", &vec![Some(1i64), None]).await, [0i64; 0]);
+    assert_eq!(ids("SELECT id FROM t WHERE id = ANY($1::int[])", &vec![2i32]).await, [2]);
 }

@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use slipstream_engine::{Error, Result};
 
@@ -65,7 +65,7 @@ impl Function {
         Arc::new(ScalarUDF::new_from_impl(Bound {
             function: self,
             signature: self.signature(),
-            returns: PgType::named(self.returns).expect("a declared result type is in pg_type").arrow_type(),
+            returns: PgType::named(self.returns).expect("a declared result type is in pg_type"),
             objects: Arc::clone(objects),
         }))
     }
@@ -179,7 +179,7 @@ impl Call<'_> {
 struct Bound {
     function: &'static Function,
     signature: Signature,
-    returns: DataType,
+    returns: PgType,
     objects: Arc<Objects>,
 }
 
@@ -202,7 +202,11 @@ impl ScalarUDFImpl for Bound {
     }
 
     fn return_type(&self, _arguments: &[DataType]) -> DataFusionResult<DataType> {
-        Ok(self.returns.clone())
+        Ok(self.returns.arrow_type())
+    }
+
+    fn return_field_from_args(&self, _arguments: ReturnFieldArgs<'_>) -> DataFusionResult<FieldRef> {
+        Ok(Arc::new(self.returns.field(self.name(), true)))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {

@@ -14,7 +14,7 @@ const INFINITY: u16 = 0xD000;
 const NEGATIVE_INFINITY: u16 = 0xF000;
 
 /// Appends the number `unscaled * 10^-scale`; `unscaled` is decimal digits with an optional minus sign.
-pub(crate) fn append(out: &mut BytesMut, unscaled: &str, scale: i8) {
+pub(super) fn append(out: &mut BytesMut, unscaled: &str, scale: i8) {
     let (sign, digits) = match unscaled.strip_prefix('-') {
         Some(digits) => (NEGATIVE, digits),
         None => (POSITIVE, unscaled),
@@ -50,7 +50,7 @@ pub(crate) fn append(out: &mut BytesMut, unscaled: &str, scale: i8) {
 }
 
 /// Reads a binary `numeric` as decimal text that the type's input function takes.
-pub(crate) fn to_text(mut data: &[u8]) -> Result<String> {
+pub(super) fn to_text(mut data: &[u8]) -> Result<String> {
     let malformed = || Error::new(ErrorKind::InvalidBinary, "invalid binary representation of numeric");
     if data.len() < 8 {
         return Err(malformed());

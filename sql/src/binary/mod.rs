@@ -1,0 +1,20 @@
+//! Postgres's binary form of every SQL type, both ways.
+//!
+//! The wire's binary format and binary COPY share it. Layouts are those of each type's `_send` and `_recv` functions in
+//! Postgres, and of pgvector for `vector`. Writing is [`BinaryEncoder`], which looks at the array's type once and then appends
+//! row after row; reading is [`BinaryColumn`] (many values into an Arrow array) or [`parse_scalar`]. NULL has no bytes:
+//! callers handle it.
+
+mod decode;
+mod encode;
+mod numeric;
+
+pub use decode::{BinaryColumn, parse_scalar, utf8};
+pub use encode::{BinaryEncoder, with_length};
+
+/// Days from 1970-01-01 to 2000-01-01, where Postgres starts to count.
+const EPOCH_DAYS: i32 = 10_957;
+/// The same in microseconds.
+const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
+/// Version byte before the text of a `jsonb` value.
+const JSONB_VERSION: u8 = 1;
