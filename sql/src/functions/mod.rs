@@ -7,6 +7,7 @@
 mod aggregates;
 mod clock;
 mod common;
+mod json;
 mod rounding;
 mod values;
 
@@ -21,8 +22,9 @@ use datafusion::prelude::SessionConfig;
 
 pub(crate) use clock::at_statement;
 pub(crate) use common::typed_function;
+pub(crate) use json::{operator as json_operator, rewrite_aggregate as rewrite_json};
 
-use crate::operators::{PostgresOperators, PostgresTyping, vector_functions};
+use crate::operators::{PostgresOperators, PostgresTyping, quantified_functions, vector_functions};
 use crate::types::TypeNames;
 
 /// Functions of DataFusion whose name or format language would mislead.
@@ -76,8 +78,10 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 
 fn scalar_functions() -> Vec<ScalarUDF> {
     let mut functions = vector_functions();
+    functions.extend(quantified_functions());
     functions.extend(clock::functions());
     functions.extend(common::functions());
+    functions.extend(json::functions());
     functions.extend(rounding::functions());
     functions.extend(values::functions());
     functions

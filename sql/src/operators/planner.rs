@@ -7,11 +7,12 @@ use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
-use slipstream_engine::Error;
 use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind};
 
 use super::binary::{Resolved, binary, distance};
 use super::vector::{Metric, distance_function};
+use crate::functions::json_operator;
 
 /// Gives binary operators Postgres's meaning. It must be the first planner: `<=>` of vectors is not MySQL's.
 #[derive(Debug)]
@@ -22,6 +23,11 @@ impl ExprPlanner for PostgresOperators {
         let RawBinaryExpr { op, left, right } = expr;
         let op = unqualified(op);
         let (left, right) = (cast_parameter(left), cast_parameter(right));
+        if left.get_type(schema).is_ok()
+            && let Some(part) = json_operator(&op, &left, &right, schema)?
+        {
+            return Ok(PlannerResult::Planned(part));
+        }
         let resolved = match (Metric::of_operator(&op), known(&op)) {
             (None, None) => Resolved::Default(left, right),
             // A column that does not exist: DataFusion says so later, and knows where it stands in the text.
@@ -119,7 +125,9 @@ fn refuse(operator: &BinaryOperator, left: &Expr, right: &Expr) -> PlanResult<()
                 .into())
         }
         Arrow | LongArrow | HashArrow | HashLongArrow => {
-            Err(Error::not_supported(format!("JSON operator {operator} is not supported")).into())
+            Err(Error::new(ErrorKind::UndefinedFunction, format!("operator {operator} takes JSON on its left side"))
+                .with_hint("Cast it to json or jsonb.")
+                .into())
         }
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use slipstream_engine::{Error, ErrorKind, Result};
 
 /// Calls `element` with each element of an array literal, `None` for NULL.
-pub(super) fn parse_array(text: &str, mut element: impl FnMut(Option<&str>) -> Result<()>) -> Result<()> {
+pub(crate) fn parse_array(text: &str, mut element: impl FnMut(Option<&str>) -> Result<()>) -> Result<()> {
     let malformed = |detail: &str| {
         Error::new(ErrorKind::InvalidText, format!("malformed array literal: \"{text}\"")).with_detail(detail)
     };

@@ -16,7 +16,7 @@ pub(super) fn validate(text: &str) -> Result<()> {
 }
 
 /// The jsonb form of a JSON text.
-pub(super) fn normalize(text: &str) -> Result<String> {
+pub(crate) fn normalize(text: &str) -> Result<String> {
     let mut out = Some(String::with_capacity(text.len() + text.len() / 8));
     Parser::new(text, "jsonb").document(&mut out)?;
     Ok(out.unwrap_or_default())
@@ -25,7 +25,7 @@ pub(super) fn normalize(text: &str) -> Result<String> {
 /// Where the normal form goes; `None` when the text is only checked.
 type Out = Option<String>;
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
@@ -33,7 +33,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str, type_name: &'static str) -> Self {
+    pub(super) fn new(text: &'a str, type_name: &'static str) -> Self {
         Parser { text, at: 0, depth: 0, type_name }
     }
 
@@ -41,6 +41,51 @@ impl<'a> Parser<'a> {
         self.value(out)?;
         self.blanks();
         if self.at < self.text.len() { Err(self.unexpected()) } else { Ok(()) }
+    }
+
+    /// Calls `member` with the name and the text of each member of an object.
+    pub(super) fn members(&mut self, mut member: impl FnMut(&str, &'a str)) -> Result<()> {
+        self.blanks();
+        self.at += 1;
+        self.blanks();
+        while !self.take(b'}') {
+            self.blanks();
+            let name = self.string(true)?;
+            self.blanks();
+            if !self.take(b':') {
+                return Err(self.unexpected());
+            }
+            member(&name, self.part()?);
+        }
+        Ok(())
+    }
+
+    /// Calls `element` with the text of each element of an array.
+    pub(super) fn elements(&mut self, mut element: impl FnMut(&'a str)) -> Result<()> {
+        self.blanks();
+        self.at += 1;
+        self.blanks();
+        while !self.take(b']') {
+            element(self.part()?);
+        }
+        Ok(())
+    }
+
+    /// The string that the whole text is, decoded.
+    pub(super) fn decoded(&mut self) -> Result<String> {
+        self.string(true)
+    }
+
+    /// The text of the next value, and the comma after it.
+    fn part(&mut self) -> Result<&'a str> {
+        self.blanks();
+        let start = self.at;
+        self.value(&mut None)?;
+        let text: &'a str = self.text;
+        let part = &text[start..self.at];
+        self.blanks();
+        let _ = self.take(b',');
+        Ok(part)
     }
 
     fn peek(&self) -> Option<u8> {
@@ -310,7 +355,7 @@ fn append_object(out: &mut String, mut members: Vec<(String, String)>) {
 }
 
 /// Writes a string with the escapes it needs.
-fn append_string(out: &mut String, text: &str) {
+pub(crate) fn append_string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

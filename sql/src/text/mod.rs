@@ -15,12 +15,16 @@ mod datetime;
 mod encode;
 mod interval;
 mod json;
+pub(crate) mod json_access;
 mod number;
 mod vector;
 mod zone;
 
+pub(crate) use array::parse_array;
+pub(crate) use column::Values;
 pub use column::{TextColumn, parse_scalar};
 pub use encode::{TextEncoder, append_value};
+pub(crate) use json::{append_string as append_json_string, normalize as normalize_json};
 pub(crate) use number::rescale;
 pub use zone::{OutputStyle, TimeZone};
 
