@@ -21,6 +21,7 @@ mod binary;
 mod interval;
 mod operand;
 mod planner;
+mod quantified;
 mod reassociate;
 mod rule;
 #[cfg(test)]
@@ -29,6 +30,9 @@ mod time_zone;
 mod vector;
 
 pub use planner::PostgresOperators;
+pub(crate) use quantified::{
+    Quantified, as_list, function_name as quantified_function, functions as quantified_functions,
+};
 pub use reassociate::reassociate;
 pub use rule::PostgresTyping;
 pub(crate) use vector::functions as vector_functions;

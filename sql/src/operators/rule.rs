@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DFSchemaRef, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
@@ -16,6 +16,7 @@ use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, WindowFunctionDefinition,
+    lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
@@ -25,10 +26,12 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::arithmetic::Negate;
 use super::binary::{Resolved, binary, distance};
 use super::operand::{Kind, Operand, is_float, is_integer, is_number, is_text, number_literal, rank};
+use super::quantified::Quantified;
 use super::time_zone;
 use super::vector::Metric;
 use crate::functions::typed_function;
-use crate::types::{CastContext, PostgresCast, cast};
+use crate::text::parse_array;
+use crate::types::{CastContext, ClientType, PostgresCast, cast, relabel};
 
 /// Resolves the types of literals, casts and operators in a plan as Postgres does.
 ///
@@ -186,10 +189,20 @@ impl Resolver<'_> {
             return Ok(Expr::Cast(Cast { expr, field }));
         };
         let operand = self.operand(*expr)?;
+        let named = ClientType::of_field(&field);
+        let value = self.cast_to(operand, field, to)?;
+        Ok(match named {
+            // An `oid` is a `bigint` to the plan and something else to the client.
+            Some(named) => relabel(value, &named, self.schema)?,
+            None => value,
+        })
+    }
+
+    fn cast_to(&self, operand: Operand, field: FieldRef, to: SqlType) -> PlanResult<Expr> {
         match (&operand.kind, operand.sql_type(), &to) {
             // A literal or a parameter decides about the dimension of `vector`; anything else has to say it.
             (Kind::Typed(_), Some(SqlType::Vector(_)), SqlType::Vector(0)) => Ok(operand.expr),
-            (Kind::Typed(_) | Kind::Foreign | Kind::Parameter, _, SqlType::Vector(0)) => {
+            (Kind::Typed(_) | Kind::Foreign, _, SqlType::Vector(0)) => {
                 Err(Error::not_supported("cast to vector without dimensions is not supported")
                     .with_hint("Use vector(n).")
                     .into())
@@ -303,8 +316,54 @@ impl Resolver<'_> {
             .collect()
     }
 
+    /// `x = ANY (array)`: a literal array has its elements compared one by one, as in a list.
+    fn quantified(&self, function: ScalarFunction) -> PlanResult<Expr> {
+        let (Some(quantified), [left, right]) = (Quantified::of(&function.func), function.args.as_slice()) else {
+            return Err(Error::internal("ANY and ALL take two operands").into());
+        };
+        let (left, right) = (self.operand(left.clone())?, self.operand(right.clone())?);
+        let elements = match (&right.kind, &right.expr) {
+            (Kind::Unknown(text), _) => Some(elements(text)?),
+            (_, Expr::ScalarFunction(call)) if call.func.name() == "make_array" => Some(call.args.clone()),
+            _ => None,
+        };
+        if let Some(elements) = elements {
+            return match (quantified.operator, quantified.all) {
+                _ if elements.is_empty() => Ok(lit(quantified.all)),
+                (Operator::Eq, false) => self.in_list(InList::new(Box::new(left.expr), elements, false)),
+                (Operator::NotEq, true) => self.in_list(InList::new(Box::new(left.expr), elements, true)),
+                (operator, all) => self.compare_each(operator, all, &left.expr, elements),
+            };
+        }
+        let Some(common) = Quantified::types(left.sql_type(), right.sql_type())? else {
+            return Ok(Expr::ScalarFunction(function));
+        };
+        let args = vec![
+            left.into_type(&common, self.schema)?,
+            right.into_type(&SqlType::Array(Box::new(common)), self.schema)?,
+        ];
+        Ok(Expr::ScalarFunction(ScalarFunction { func: function.func, args }))
+    }
+
+    /// The comparisons of one side with each of some elements, in one condition.
+    fn compare_each(&self, operator: Operator, all: bool, left: &Expr, elements: Vec<Expr>) -> PlanResult<Expr> {
+        let mut whole: Option<Expr> = None;
+        for element in elements {
+            let compared = self.binary(operator, left.clone(), element)?;
+            whole = Some(match whole {
+                Some(whole) if all => whole.and(compared),
+                Some(whole) => whole.or(compared),
+                None => compared,
+            });
+        }
+        Ok(whole.unwrap_or_else(|| lit(all)))
+    }
+
     /// Functions whose arguments have one type, and functions that write their arguments as text.
     fn function(&self, ScalarFunction { func, args }: ScalarFunction) -> PlanResult<Expr> {
+        if Quantified::of(&func).is_some() {
+            return self.quantified(ScalarFunction { func, args });
+        }
         let args = match (func.name(), Metric::of_function(func.name())) {
             (_, Some(metric)) if args.len() == 2 => return self.distance(metric, args),
             ("coalesce" | "greatest" | "least" | "nullif", _) => {
@@ -390,6 +449,16 @@ impl Resolver<'_> {
         };
         Ok(Field::new(name, common, true))
     }
+}
+
+/// The elements of an array literal, each a literal whose type is not known yet.
+fn elements(text: &str) -> Result<Vec<Expr>> {
+    let mut elements = Vec::new();
+    parse_array(text, |element| {
+        elements.push(Expr::Literal(ScalarValue::Utf8(element.map(str::to_string)), None));
+        Ok(())
+    })?;
+    Ok(elements)
 }
 
 /// The type that holds two types' values, if Postgres knows one.

@@ -9,7 +9,8 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::absent::{calls_aggregate, has_no_rows, null_of};
 use super::functions::ARRAY_OR_EMPTY;
-use super::{call, catalog_name, folded, take};
+use super::{call, catalog_name, folded, push_argument, take};
+use crate::operators::quantified_function;
 
 /// Replaces `ARRAY(SELECT ...)`.
 pub(super) fn from_query(expr: &mut Expr, cte_names: &HashSet<String>) {
@@ -35,6 +36,41 @@ pub(super) fn subscripts(expr: &mut Expr) {
     {
         function.name = ObjectName::from(vec![Ident::new("array_subscripts")]);
         *expr = call("unnest", take(expr), Vec::new());
+    }
+}
+
+/// `generate_series` in a select list is a set of rows; DataFusion's is an array there. To be called when the parts of the
+/// expression have been looked at, because it stays inside.
+pub(super) fn series(expr: &mut Expr) {
+    if let Expr::Function(function) = expr
+        && catalog_name(&function.name).as_deref() == Some("generate_series")
+    {
+        *expr = call("unnest", take(expr), Vec::new());
+    }
+}
+
+/// Replaces ANY and ALL of an array by functions that know NULL.
+pub(super) fn compare_elements(expr: &mut Expr) {
+    let (left, operator, right, all) = match expr {
+        Expr::AnyOp { left, compare_op, right, .. } => (left, compare_op, right, false),
+        Expr::AllOp { left, compare_op, right } => (left, compare_op, right, true),
+        _ => return,
+    };
+    if is_subquery(right) {
+        return;
+    }
+    if let Some(name) = quantified_function(operator, all) {
+        let mut function = call(name, take(left), Vec::new());
+        push_argument(&mut function, take(right));
+        *expr = function;
+    }
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    match expr {
+        Expr::Subquery(_) => true,
+        Expr::Nested(inner) => is_subquery(inner),
+        _ => false,
     }
 }
 

@@ -3,11 +3,13 @@
 //! [`rewrite`] works on the syntax tree, before planning, and keeps the meaning of every statement:
 //!
 //! * `registered`: a cast to `regclass`, `regtype` and the like is a look-up of a name or of an object id.
-//! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query, `generate_subscripts` the items of an array.
+//! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query, `generate_subscripts` and `generate_series` the items of an array, `= ANY (array)` a
+//!   function of both sides.
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
 //! * `exists`: EXISTS in a select list is a count.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
 //! * `recursive`: the column names of a recursive query are given where its second half sees them.
+//! * `rows`: `json_agg` is an aggregate of texts, and a row as JSON is an object of its columns.
 //! * `text`: collations that change nothing, the one-byte type `"char"`, escape characters of LIKE.
 //!
 //! [`ScalarSubqueries`] works on the plan, where outer columns are known: it gives subqueries that name outer columns the
@@ -22,6 +24,7 @@ mod first_row;
 mod functions;
 mod recursive;
 mod registered;
+mod rows;
 mod scalar_subquery;
 #[cfg(test)]
 mod tests;
@@ -66,6 +69,7 @@ impl VisitorMut for Rewriter {
         absent::drop_subqueries(select, &self.cte_names);
         exists::count(select);
         registered::keep_column_names(select);
+        rows::into_json(select);
         ControlFlow::Continue(())
     }
 
@@ -76,6 +80,12 @@ impl VisitorMut for Rewriter {
         registered::look_up(expr);
         text::plain(expr);
         text::escape_with_backslash(expr);
+        arrays::compare_elements(expr);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        arrays::series(expr);
         ControlFlow::Continue(())
     }
 }

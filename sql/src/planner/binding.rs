@@ -21,6 +21,7 @@ use slipstream_engine::Result;
 use super::names::{Tables, undefined};
 use crate::cypher_relation::CypherTable;
 use crate::error::from_datafusion;
+use crate::operators::as_list;
 
 /// Stands for a table of the snapshot in a plan that has none.
 #[derive(Debug)]
@@ -79,7 +80,15 @@ fn with_values(plan: LogicalPlan, parameters: &[ScalarValue]) -> DataFusionResul
                 Transformed::no(LogicalPlan::Limit(limit))
             })
         }
-        other => Ok(Transformed::no(other)),
+        other => other.map_expressions(|expr| {
+            expr.transform_up(|expr| match &expr {
+                // An array that is known by now is a list that scans and keys can use.
+                Expr::ScalarFunction(call) => {
+                    Ok(as_list(call)?.map_or_else(|| Transformed::no(expr.clone()), Transformed::yes))
+                }
+                _ => Ok(Transformed::no(expr)),
+            })
+        }),
     })?;
     Ok(folded.data)
 }
