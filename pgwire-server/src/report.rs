@@ -47,6 +47,7 @@ fn fields(error: &Error, severity: &str) -> Vec<(u8, String)> {
     let subject = error.subject();
     add(b'D', error.detail());
     add(b'H', error.hint());
+    add(b'W', error.context());
     add(b'P', error.position().map(|position| position.to_string()).as_deref());
     add(b's', subject.table.as_ref().map(|_| DEFAULT_SCHEMA));
     add(b't', subject.table.as_deref());
@@ -81,6 +82,7 @@ mod tests {
         let error = Error::new(ErrorKind::UniqueViolation, "duplicate\0 key")
             .with_detail("Key (id)=(1) already exists.")
             .with_hint("Choose another.")
+            .with_context("COPY t, line 3")
             .at(7)
             .on_table("t")
             .on_column("id")
@@ -92,6 +94,7 @@ mod tests {
         assert_eq!(field(b'M'), Some("duplicate key"));
         assert_eq!(field(b'D'), Some("Key (id)=(1) already exists."));
         assert_eq!(field(b'H'), Some("Choose another."));
+        assert_eq!(field(b'W'), Some("COPY t, line 3"));
         assert_eq!(field(b'P'), Some("7"));
         assert_eq!(field(b's'), Some("public"));
         assert_eq!(field(b't'), Some("t"));

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
+use parking_lot::Mutex;
 use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::change::Changes;
 use slipstream_engine::types::SqlType;
@@ -25,6 +26,7 @@ use crate::error::from_datafusion;
 use crate::interrupt::Interrupt;
 use crate::session::Inner;
 use crate::text::OutputStyle;
+use crate::types::ClientType;
 
 /// The options of a COPY whose data goes over the wire; the server's own files are out of reach.
 pub(crate) fn options(target: &CopyTarget, options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyOptions> {
@@ -159,9 +161,9 @@ impl CopyIn {
         self.reader.schema().fields().len()
     }
 
-    /// Whether the data is binary. It is text or CSV so far.
+    /// Whether the data is binary.
     pub fn binary(&self) -> bool {
-        false
+        self.reader.is_binary()
     }
 
     /// Takes a chunk of data, which may end anywhere.
@@ -227,9 +229,9 @@ impl CopyOut {
             .fields()
             .iter()
             .map(|field| {
-                let sql_type = SqlType::of_field(field)
+                let client_type = ClientType::of_field(field)
                     .ok_or_else(|| Error::internal(format!("column \"{}\" has no SQL type", field.name())))?;
-                Ok((field.name().clone(), sql_type))
+                Ok((field.name().clone(), client_type))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(CopyOut {
@@ -245,9 +247,9 @@ impl CopyOut {
         self.columns
     }
 
-    /// Whether the data is binary. It is text or CSV so far.
+    /// Whether the data is binary.
     pub fn binary(&self) -> bool {
-        false
+        self.writer.is_binary()
     }
 
     /// Rows sent so far, for the command tag `COPY n` at the end.
@@ -259,12 +261,15 @@ impl CopyOut {
     pub fn stream(self) -> BoxStream<'static, Result<Vec<Bytes>>> {
         let CopyOut { rows, writer, sent, .. } = self;
         let header = stream::iter(writer.header().map(|header| Ok(vec![header])));
+        let writer = Arc::new(Mutex::new(writer));
+        let last = Arc::clone(&writer);
         let rows = rows.map(move |batch| {
             let batch = batch.map_err(from_datafusion)?;
-            let rows = writer.encode(&batch)?;
+            let rows = writer.lock().encode(&batch)?;
             sent.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             Ok(rows)
         });
-        header.chain(rows).boxed()
+        let trailer = stream::once(async move { Ok(last.lock().trailer().into_iter().collect()) });
+        header.chain(rows).chain(trailer).boxed()
     }
 }

@@ -58,7 +58,7 @@ impl Lines {
     /// The next whole record, without its line ending.
     pub(super) fn next(&mut self) -> Result<Option<Range<usize>>> {
         let end = match self.format {
-            Format::Text => self.text_end(),
+            Format::Text | Format::Binary => self.text_end(),
             Format::Csv => self.csv_end(),
         };
         let Some(newline) = end else { return Ok(None) };

@@ -10,6 +10,8 @@ pub enum Format {
     Text,
     /// Comma-separated, with quotes.
     Csv,
+    /// Each value in the binary form of its type.
+    Binary,
 }
 
 /// Whether the first line names the columns.
@@ -154,6 +156,16 @@ impl Given {
     /// Fills in the defaults and checks that the options go together.
     fn resolve(self) -> Result<CopyOptions> {
         let mut options = CopyOptions::new(self.format.unwrap_or(Format::Text));
+        if options.format == Format::Binary {
+            let text_only = [
+                ("DELIMITER", self.delimiter.is_some()),
+                ("NULL", self.null.is_some()),
+                ("HEADER", self.header == Some(true)),
+            ];
+            if let Some((name, _)) = text_only.iter().find(|(_, given)| *given) {
+                return Err(Error::new(ErrorKind::Syntax, format!("cannot specify {name} in BINARY mode")));
+            }
+        }
         if options.format != Format::Csv {
             let csv_only = [
                 ("QUOTE", self.quote.is_some()),
@@ -225,7 +237,7 @@ fn format(name: &str) -> Result<Format> {
     match name.to_ascii_lowercase().as_str() {
         "text" => Ok(Format::Text),
         "csv" => Ok(Format::Csv),
-        "binary" => Err(Error::not_supported("COPY in binary format is not supported")),
+        "binary" => Ok(Format::Binary),
         _ => Err(Error::new(ErrorKind::InvalidParameter, format!("COPY format \"{name}\" not recognized"))),
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes of COPY data into record batches.
+//! Lines of COPY data into record batches.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use super::options::{CopyOptions, Format, Header};
 use crate::text::{TextColumn, TimeZone};
 
 /// A batch is given out when it has this many rows,
-const BATCH_ROWS: usize = 8192;
+pub(super) const BATCH_ROWS: usize = 8192;
 /// or was read from this many bytes.
-const BATCH_BYTES: usize = 8 << 20;
+pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// Most of a line that an error shows.
 const SHOWN: usize = 100;
 
 /// Reads COPY data in text or CSV, chunk by chunk.
 ///
 /// The batches have the columns named in the statement, in that order, each in the Arrow type of its SQL type.
-pub struct CopyReader {
+pub struct LineReader {
     table: String,
     options: CopyOptions,
     names: Vec<String>,
@@ -38,11 +38,11 @@ pub struct CopyReader {
     ended: bool,
 }
 
-impl CopyReader {
+impl LineReader {
     /// A reader for the named columns of a table; `zone` is the session's.
     pub fn new(table: &str, columns: &[(String, SqlType)], options: CopyOptions, zone: TimeZone) -> Self {
         let fields = columns.iter().map(|(name, sql_type)| field_ref(name, sql_type, true));
-        let mut reader = CopyReader {
+        let mut reader = LineReader {
             table: table.to_string(),
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             names: columns.iter().map(|(name, _)| name.clone()).collect(),
@@ -126,10 +126,10 @@ impl CopyReader {
         }
         let length = bytes.len();
         let text = std::str::from_utf8(bytes)
-            .map_err(|_| invalid_utf8().with_detail(format!("COPY {}, line {}", self.table, self.line)))?;
+            .map_err(|_| invalid_utf8().with_context(format!("COPY {}, line {}", self.table, self.line)))?;
         if self.line == 1 && self.options.header != Header::Absent {
             return check_header(text, &self.options, &self.names)
-                .map_err(|error| error.with_detail(format!("COPY {}, line 1: \"{}\"", self.table, shorten(text))));
+                .map_err(|error| error.with_context(format!("COPY {}, line 1: \"{}\"", self.table, shorten(text))));
         }
         let row = Row { options: &self.options, names: &self.names, columns: &mut self.columns, next: 0 };
         match row.read(text) {
@@ -144,7 +144,7 @@ impl CopyReader {
     }
 
     fn on_line(&self, error: Error) -> Error {
-        error.with_detail(format!("COPY {}, line {}", self.table, self.line + 1))
+        error.with_context(format!("COPY {}, line {}", self.table, self.line + 1))
     }
 }
 
@@ -169,17 +169,12 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// The error with Postgres's context line, and the detail that it had.
+    /// The error with Postgres's context line.
     fn error(self, table: &str, line: u64, text: &str) -> Error {
-        let context = match &self.field {
+        self.error.with_context(match &self.field {
             Some((column, value)) => format!("COPY {table}, line {line}, column {column}: \"{}\"", shorten(value)),
             None => format!("COPY {table}, line {line}: \"{}\"", shorten(text)),
-        };
-        let detail = match self.error.detail() {
-            Some(detail) => format!("{detail} {context}"),
-            None => context,
-        };
-        self.error.with_detail(detail)
+        })
     }
 }
 
@@ -188,7 +183,9 @@ impl Row<'_> {
         let options = self.options;
         let mut failed: Option<(String, String)> = None;
         let result = match options.format {
-            Format::Text => split_text(text, options, |field| self.append(field.as_deref(), &mut failed)),
+            Format::Text | Format::Binary => {
+                split_text(text, options, |field| self.append(field.as_deref(), &mut failed))
+            }
             Format::Csv => split_csv(text, options, |field, quoted| {
                 let null = self.is_csv_null(&field, quoted);
                 self.append((!null).then_some(&*field), &mut failed)
@@ -238,7 +235,7 @@ fn check_header(text: &str, options: &CopyOptions, names: &[String]) -> Result<(
     }
     let mut found = Vec::new();
     match options.format {
-        Format::Text => split_text(text, options, |field| {
+        Format::Text | Format::Binary => split_text(text, options, |field| {
             found.push(field.map(String::from).unwrap_or_default());
             Ok(())
         })?,
@@ -282,9 +279,9 @@ mod tests {
     use super::super::options::Columns;
     use super::*;
 
-    fn reader(options: CopyOptions) -> CopyReader {
+    fn reader(options: CopyOptions) -> LineReader {
         let columns = [("a".to_string(), SqlType::Integer), ("b".to_string(), SqlType::Text)];
-        CopyReader::new("t", &columns, options, TimeZone::UTC)
+        LineReader::new("t", &columns, options, TimeZone::UTC)
     }
 
     /// Reads `data` in chunks of every size, and gives the rows, which must not depend on the size.
@@ -356,9 +353,9 @@ mod tests {
             (&text, "x\ty\n", "invalid input syntax for type integer: \"x\"", "COPY t, line 1, column a: \"x\""),
             (&csv, "1,\"a\n", "unterminated CSV quoted field", "COPY t, line 1"),
         ];
-        for (options, data, message, detail) in cases {
+        for (options, data, message, context) in cases {
             let error = rows(options, data).expect_err(data);
-            assert_eq!((error.message(), error.detail()), (message, Some(detail)));
+            assert_eq!((error.message(), error.context()), (message, Some(context)));
         }
         assert_eq!(rows(&text, "1\n").expect_err("missing").kind(), ErrorKind::BadCopyFormat);
     }

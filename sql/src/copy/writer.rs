@@ -1,28 +1,28 @@
-//! Record batches into bytes of COPY data.
+//! Record batches into lines of COPY data.
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use slipstream_engine::Result;
-use slipstream_engine::types::SqlType;
 
 use super::options::{CopyOptions, Format, Header};
 use crate::text::{OutputStyle, TextEncoder};
+use crate::types::ClientType;
 
 /// Writes COPY data in text or CSV.
-pub struct CopyWriter {
+pub struct LineWriter {
     options: CopyOptions,
     names: Vec<String>,
-    types: Vec<SqlType>,
+    types: Vec<ClientType>,
     forced: Vec<bool>,
     style: OutputStyle,
 }
 
-impl CopyWriter {
+impl LineWriter {
     /// A writer for rows of these columns.
-    pub fn new(columns: &[(String, SqlType)], options: CopyOptions, style: OutputStyle) -> Self {
-        CopyWriter {
+    pub fn new(columns: &[(String, ClientType)], options: CopyOptions, style: OutputStyle) -> Self {
+        LineWriter {
             names: columns.iter().map(|(name, _)| name.clone()).collect(),
-            types: columns.iter().map(|(_, sql_type)| sql_type.clone()).collect(),
+            types: columns.iter().map(|(_, client_type)| client_type.clone()).collect(),
             forced: columns.iter().map(|(name, _)| options.force_quote.contains(name)).collect(),
             options,
             style,
@@ -40,7 +40,7 @@ impl CopyWriter {
             let start = out.len();
             out.push_str(name);
             match self.options.format {
-                Format::Text => self.escape_from(&mut out, start),
+                Format::Text | Format::Binary => self.escape_from(&mut out, start),
                 Format::Csv => self.quote_from(&mut out, start, false),
             }
         }
@@ -54,7 +54,7 @@ impl CopyWriter {
             .types
             .iter()
             .zip(batch.columns())
-            .map(|(sql_type, array)| TextEncoder::new(sql_type, array, &self.style))
+            .map(|(client_type, array)| TextEncoder::for_client(client_type, array, &self.style))
             .collect::<Result<Vec<_>>>()?;
         let mut out = String::with_capacity(batch.num_rows() * encoders.len() * 12);
         let mut ends = Vec::with_capacity(batch.num_rows());
@@ -68,21 +68,14 @@ impl CopyWriter {
                 let start = out.len();
                 encoder.append(row, &mut out);
                 match self.options.format {
-                    Format::Text => self.escape_from(&mut out, start),
+                    Format::Text | Format::Binary => self.escape_from(&mut out, start),
                     Format::Csv => self.quote_from(&mut out, start, self.forced[position]),
                 }
             }
             out.push('\n');
             ends.push(out.len());
         }
-        let mut rest = Bytes::from(out);
-        let mut start = 0;
-        let rows = ends.into_iter().map(|end| {
-            let row = rest.split_to(end - start);
-            start = end;
-            row
-        });
-        Ok(rows.collect())
+        Ok(cut(Bytes::from(out), ends))
     }
 
     fn separate(&self, out: &mut String, position: usize) {
@@ -135,21 +128,35 @@ impl CopyWriter {
     }
 }
 
+/// Cuts bytes at these places, without copying them.
+pub(super) fn cut(mut bytes: Bytes, ends: Vec<usize>) -> Vec<Bytes> {
+    let mut start = 0;
+    let rows = ends.into_iter().map(|end| {
+        let row = bytes.split_to(end - start);
+        start = end;
+        row
+    });
+    rows.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, Int32Array, StringArray};
 
+    use slipstream_engine::types::SqlType;
+
     use super::super::options::Columns;
     use super::*;
 
     fn written(options: CopyOptions) -> String {
-        let columns = [("a".to_string(), SqlType::Integer), ("b".to_string(), SqlType::Text)];
+        let columns = [("a", SqlType::Integer), ("b", SqlType::Text)]
+            .map(|(name, sql_type)| (name.to_string(), ClientType::of(&sql_type)));
         let a: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]));
         let b: ArrayRef = Arc::new(StringArray::from(vec![Some("x,\t\"y\"\\"), None, Some("")]));
         let batch = RecordBatch::try_from_iter([("a", a), ("b", b)]).expect("equal lengths");
-        let writer = CopyWriter::new(&columns, options, OutputStyle::default());
+        let writer = LineWriter::new(&columns, options, OutputStyle::default());
         let mut out = writer.header().map(|bytes| bytes.to_vec()).unwrap_or_default();
         out.extend(writer.encode(&batch).expect("known types").concat());
         String::from_utf8(out).expect("utf8")

@@ -74,3 +74,64 @@ async fn a_duplicate_key_fails_the_whole_copy() {
     assert_eq!(error_of(&error).code().code(), "23505");
     assert_eq!(client.query_one("SELECT count(*) FROM t", &[]).await.expect("a count").get::<_, i64>(0), 0);
 }
+
+#[tokio::test]
+async fn rows_of_every_type_go_through_binary() {
+    let (server, _data) = server();
+    let client = server.connect().await;
+    let columns =
+        "id bigint PRIMARY KEY, b boolean, s smallint, i integer, r real, d double precision, n numeric(12,3),
+                   t text, v varchar(5), y bytea, u uuid, da date, ti time, ts timestamp, tz timestamptz, iv interval,
+                   j json, jb jsonb, ia integer[], ta text[], e vector(3)";
+    client.batch_execute(&format!("CREATE TABLE a ({columns}); CREATE TABLE b ({columns})")).await.expect("tables");
+    let row = "INSERT INTO a VALUES (1, true, -2, 3, 1.5, 0.1, -123456.789, 'h\u{e4}\u{df}lich', 'abcde', '\\x00ff',
+        'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2024-02-29', '23:59:59.999999', '1969-12-31 23:59:59.5',
+        '2024-02-29 12:00:00+02', '1 year 2 days 03:04:05.6', '{\"a\":  1}', '{\"b\": [1]}', '{1,NULL,3}', '{a,NULL}',
+        '[1,-2.5,0.125]'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+        NULL, NULL, NULL, NULL, NULL)";
+    client.batch_execute(row).await.expect("rows");
+    let stream = client.copy_out("COPY a TO STDOUT WITH (FORMAT binary)").await.expect("a copy begins");
+    let data: Vec<Bytes> = stream.try_collect().await.expect("rows come");
+    assert!(data[0].starts_with(b"PGCOPY\n\xff\r\n\0"), "the signature comes with the first row");
+    assert_eq!((data.len(), &data[2][..]), (3, &[0xff, 0xff][..]));
+    let sink = client.copy_in("COPY b FROM STDIN BINARY").await.expect("a copy begins");
+    let mut sink = std::pin::pin!(sink);
+    for chunk in data.concat().chunks(7) {
+        sink.send(Bytes::copy_from_slice(chunk)).await.expect("rows are taken");
+    }
+    assert_eq!(sink.finish().await.expect("a copy ends"), 2);
+    let text = async |table: &str| -> Vec<u8> {
+        let stream = client.copy_out(&format!("COPY {table} TO STDOUT")).await.expect("a copy begins");
+        stream.try_collect::<Vec<Bytes>>().await.expect("rows come").concat()
+    };
+    assert_eq!(String::from_utf8(text("b").await), String::from_utf8(text("a").await));
+    let empty = client.copy_out("COPY (SELECT 1 WHERE false) TO STDOUT WITH (FORMAT binary)").await.expect("a copy");
+    assert_eq!(empty.try_collect::<Vec<Bytes>>().await.expect("no rows").concat().len(), 21);
+}
+
+#[tokio::test]
+async fn broken_rows_name_their_line() {
+    let (server, _data) = server();
+    let client = server.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint PRIMARY KEY, x integer)").await.expect("a table");
+    let fails = async |sql: &str, data: &'static [u8]| {
+        let mut sink = Box::pin(client.copy_in::<_, Bytes>(sql).await.expect("a copy begins"));
+        sink.send(Bytes::from_static(data)).await.expect("rows are taken");
+        let error = sink.as_mut().finish().await.expect_err("broken rows");
+        let report = error_of(&error);
+        (report.code().code().to_string(), report.where_().unwrap_or_default().to_string())
+    };
+    let text = fails("COPY t FROM STDIN", b"1\t1\n2\t2\n3\tthree\n").await;
+    assert_eq!(text, ("22P02".into(), "COPY t, line 3, column x: \"three\"".into()));
+    let csv = fails("COPY t FROM STDIN WITH (FORMAT csv)", b"1,1\n2\n").await;
+    assert_eq!(csv, ("22P04".into(), "COPY t, line 2: \"2\"".into()));
+    let signature = fails("COPY t FROM STDIN WITH (FORMAT binary)", b"1\t1\n").await;
+    assert_eq!(signature, ("22P04".into(), String::new()));
+    let header = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+    let short = [&header[..], &[0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 7]].concat();
+    let value = fails("COPY t FROM STDIN WITH (FORMAT binary)", short.leak()).await;
+    assert_eq!(value, ("22P03".into(), "COPY t, line 1, column x".into()));
+    let fields = [&header[..], &[0, 1, 0, 0, 0, 0]].concat();
+    let fields = fails("COPY t FROM STDIN WITH (FORMAT binary)", fields.leak()).await;
+    assert_eq!(fields, ("22P04".into(), "COPY t, line 1".into()));
+}
