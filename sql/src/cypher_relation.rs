@@ -6,7 +6,7 @@
 //!    [`CypherTable`]: names and types, no data. AGE's column list (`AS (a agtype, b int)`) names the columns, and casts
 //!    those whose type is not agtype.
 //! 3. Before running, [`CypherTable::bind`] makes the scan of the statement's own read transaction on the index, with the
-//!    values of `$1`, `$2`, ..., which in a Cypher text are the parameters of the SQL statement.
+//!    values of the Cypher text's parameters ([`crate::cypher_arguments`]).
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -34,7 +34,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::cypher::{self, CypherParameter, GraphQuery};
-use crate::planner::parameters;
+use crate::cypher_arguments::Arguments;
 use crate::source::SourceText;
 use crate::types::sql_type;
 
@@ -70,6 +70,7 @@ struct Call<'a> {
     graph: &'a str,
     text: &'a str,
     literal: &'a ValueWithSpan,
+    arguments: Arguments,
 }
 
 impl<'a> Call<'a> {
@@ -86,9 +87,12 @@ impl<'a> Call<'a> {
     fn arguments(args: &'a [FunctionArg]) -> Result<Self> {
         let literals: Vec<_> = args.iter().map(string_argument).collect();
         match literals[..] {
-            [Some((graph, _)), Some((text, literal))] => Ok(Call { graph, text, literal }),
-            [Some(_), Some(_), _] => Err(Error::not_supported("the third argument of cypher() is not supported")
-                .with_hint("Name the statement's own parameters in the Cypher text: $1, $2.")),
+            [Some((graph, _)), Some((text, literal))] => {
+                Ok(Call { graph, text, literal, arguments: Arguments::Statement })
+            }
+            [Some((graph, _)), Some((text, literal)), _] => {
+                Ok(Call { graph, text, literal, arguments: Arguments::third(&args[2])? })
+            }
             _ => Err(Error::new(
                 ErrorKind::UndefinedFunction,
                 "cypher() takes the name of a graph and a query text, both as constants",
@@ -143,12 +147,19 @@ impl CypherRelations {
 
     fn table(&self, call: &Call<'_>) -> Result<CypherTable> {
         let graph = Arc::clone(self.catalog.graph(call.graph)?);
-        let query = cypher::plan(call.text, self.offset(call.literal), &self.catalog, &graph, &self.parameters)?;
+        let arguments = call.arguments.clone();
+        let known = match arguments {
+            Arguments::Statement => self.parameters.clone(),
+            Arguments::Constant(_) | Arguments::Parameter(_) => arguments.types()?,
+        };
+        let query = cypher::plan(call.text, self.offset(call.literal), &self.catalog, &graph, &known)?;
         for parameter in &query.parameters {
-            let index = parameters::number(&parameter.name)?;
-            self.seen.0.lock().push((index, parameter.sql_type.clone()));
+            self.seen.0.lock().extend(arguments.source(parameter)?);
         }
-        Ok(CypherTable { graph, query })
+        if let Arguments::Parameter(index) = arguments {
+            self.seen.0.lock().push((index, SqlType::Jsonb));
+        }
+        Ok(CypherTable { graph, query, arguments })
     }
 
     /// Where the text of a string literal begins in the statement, in characters from 1.
@@ -228,6 +239,7 @@ fn is_agtype(data_type: &ast::DataType) -> bool {
 pub(crate) struct CypherTable {
     graph: Arc<GraphDefinition>,
     query: GraphQuery,
+    arguments: Arguments,
 }
 
 impl CypherTable {
@@ -236,22 +248,19 @@ impl CypherTable {
         let reader = view.readers.get(&self.graph.name).ok_or_else(|| {
             Error::internal(format!("graph \"{}\" was not opened for the statement", self.graph.name))
         })?;
-        let parameters = self
-            .query
-            .parameters
-            .iter()
-            .map(|parameter| {
-                let value = values.get(parameters::number(&parameter.name)?).ok_or_else(|| {
-                    Error::new(ErrorKind::UndefinedParameter, format!("there is no parameter ${}", parameter.name))
-                })?;
-                let value = value.cast_to(&parameter.sql_type.arrow_type()).map_err(crate::error::from_datafusion)?;
-                Ok((parameter.name.clone(), value))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let parameters = self.parameters(values)?;
         let query =
             IndexQuery { cypher: self.query.cypher.clone(), parameters, schema: Arc::clone(&self.query.schema) };
         let scan = GraphScan::new(&self.graph.name, &self.query.description, query, Arc::clone(reader));
         Ok(Arc::new(scan))
+    }
+}
+
+impl CypherTable {
+    /// The values of the query's parameters, in its types.
+    fn parameters(&self, values: &[ScalarValue]) -> Result<Vec<(String, ScalarValue)>> {
+        let parameters = self.query.parameters.iter();
+        parameters.map(|parameter| Ok((parameter.name.clone(), self.arguments.value(parameter, values)?))).collect()
     }
 }
 
