@@ -29,7 +29,7 @@ use crate::frontend::BadMessage;
 use crate::inbox::{Inbox, Incoming};
 use crate::outbox::Outbox;
 use crate::parameters::ReportedParameters;
-use crate::portal::{Portal, PreparedStatement};
+use crate::portal::Portal;
 use crate::report::{Severity, error_response, notice_response, warning_response};
 use crate::startup::StartupRequest;
 
@@ -38,7 +38,6 @@ pub(crate) struct Connection {
     pub(crate) session: Arc<Session>,
     pub(crate) inbox: Inbox,
     pub(crate) out: Outbox<OwnedWriteHalf>,
-    pub(crate) statements: HashMap<String, Arc<PreparedStatement>>,
     pub(crate) portals: HashMap<String, Portal>,
     reported: ReportedParameters,
     skip_to_sync: bool,
@@ -74,7 +73,6 @@ impl Connection {
             session,
             inbox,
             out,
-            statements: HashMap::new(),
             portals: HashMap::new(),
             reported: ReportedParameters::default(),
             skip_to_sync: false,
@@ -167,6 +165,7 @@ impl Connection {
             Ok(()) => {}
             Err(Failure::Connection(error)) => return Err(error),
             Err(Failure::Statement(error)) => {
+                // Also where no statement came so far: a message that makes no sense fails a transaction block, too.
                 self.session.fail();
                 self.error(&error);
                 if !simple {

@@ -1,9 +1,6 @@
 //! The extended protocol: Parse, Bind, Describe, Execute and Close.
 
-use std::sync::Arc;
-
-use arrow::datatypes::Schema;
-use datafusion::scalar::ScalarValue;
+use arrow::datatypes::{Schema, SchemaRef};
 use pgwire::messages::PgWireFrontendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
@@ -11,15 +8,15 @@ use pgwire::messages::extendedquery::{
     TARGET_TYPE_BYTE_STATEMENT,
 };
 use pgwire::messages::response::EmptyQueryResponse;
-use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
-use slipstream_sql::{Execution, Prepared, Session, Statement, from_datafusion};
+use slipstream_sql::types::ClientType;
+use slipstream_sql::{Execution, Prepared, Session, Statement};
 
 use crate::connection::{Connection, Failure};
+use crate::decode;
 use crate::encode::{Format, RowEncoder, column_types, expand_formats, row_description};
-use crate::portal::{Parameter, Portal, PortalState, PreparedStatement, Progress, RowCursor, complete_tag};
-use crate::types::DeclaredType;
-use crate::{decode, types};
+use crate::portal::{Portal, PortalState, Progress, RowCursor, complete_tag};
+use crate::types::{DeclaredType, declared};
 
 impl Connection {
     /// Answers one message of the extended protocol.
@@ -39,22 +36,18 @@ impl Connection {
     async fn parse(&mut self, parse: Parse) -> Result<()> {
         let name = name(parse.name);
         if name.is_empty() {
-            self.statements.remove("");
-        } else if self.statements.contains_key(&name) {
-            let message = format!("prepared statement \"{name}\" already exists");
-            return Err(Error::new(ErrorKind::DuplicateStatement, message));
+            self.session.forget_statement("");
         }
-        let mut statements = self.session.parse(&parse.query)?;
-        statements.retain(|statement| !statement.is_empty());
+        let statements = self.session.parse(&parse.query)?;
         let statement = match &statements[..] {
-            [] => PreparedStatement { prepared: None, parameters: Vec::new() },
-            [statement] => type_statement(&self.session, statement, &parse.type_oids).await?,
+            [statement] => statement,
             _ => {
                 let message = "cannot insert multiple commands into a prepared statement";
                 return Err(Error::new(ErrorKind::Syntax, message));
             }
         };
-        self.statements.insert(name, Arc::new(statement));
+        let prepared = type_statement(&self.session, statement, &parse.type_oids).await?;
+        self.session.keep_statement(&name, prepared)?;
         self.out.push(&ParseComplete::new());
         Ok(())
     }
@@ -62,11 +55,13 @@ impl Connection {
     fn bind(&mut self, bind: Bind) -> Result<()> {
         let statement_name = name(bind.statement_name);
         let portal_name = name(bind.portal_name);
-        let statement = Arc::clone(self.statement(&statement_name)?);
-        if !portal_name.is_empty() && self.portals.contains_key(&portal_name) {
-            return Err(Error::new(ErrorKind::DuplicateObject, format!("cursor \"{portal_name}\" already exists")));
+        let statement = self.session.statement(&statement_name)?;
+        let is_cursor = self.session.cursor_fields(&portal_name).is_some();
+        if !portal_name.is_empty() && (is_cursor || self.portals.contains_key(&portal_name)) {
+            return Err(Error::new(ErrorKind::DuplicateCursor, format!("cursor \"{portal_name}\" already exists")));
         }
-        let (given, required) = (bind.parameters.len(), statement.parameters.len());
+        let types = statement.parameter_types();
+        let (given, required) = (bind.parameters.len(), types.len());
         let violation = |message: String| Error::new(ErrorKind::ProtocolViolation, message);
         let formats = expand_formats(&bind.parameter_format_codes, given)?.ok_or_else(|| {
             let codes = bind.parameter_format_codes.len();
@@ -78,9 +73,12 @@ impl Connection {
             );
             return Err(violation(message));
         }
-        let values = statement.parameters.iter().zip(&formats).zip(&bind.parameters).enumerate();
+        let zone = self.session.output_style().time_zone;
+        let values = types.iter().zip(&formats).zip(&bind.parameters).enumerate();
         let parameters = values
-            .map(|(index, ((parameter, format), data))| parameter.decode(index + 1, *format, data.as_deref()))
+            .map(|(index, ((parameter, format), data))| {
+                decode::parameter(index + 1, parameter, *format, zone, data.as_deref())
+            })
             .collect::<Result<_>>()?;
         let columns = statement.fields().map_or(0, |fields| fields.fields().len());
         let codes = &bind.result_column_format_codes;
@@ -95,25 +93,35 @@ impl Connection {
     fn describe(&mut self, target: u8, name: &str) -> Result<()> {
         match target {
             TARGET_TYPE_BYTE_STATEMENT => {
-                let statement = Arc::clone(self.statement(name)?);
-                let oids = statement.parameters.iter().map(|parameter| parameter.oid).collect();
+                let statement = self.session.statement(name)?;
+                let oids = statement.parameter_types().iter().map(ClientType::oid).collect();
                 self.out.push(&ParameterDescription::new(oids));
-                let columns = statement.fields().map_or(0, |fields| fields.fields().len());
-                self.describe_rows(statement.fields(), &vec![Format::Text; columns])
+                self.describe_rows(statement.fields(), None)
             }
-            TARGET_TYPE_BYTE_PORTAL => {
-                let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
-                let (statement, formats) = (Arc::clone(&portal.statement), portal.formats.clone());
-                self.describe_rows(statement.fields(), &formats)
-            }
+            TARGET_TYPE_BYTE_PORTAL => match self.portals.get(name) {
+                Some(portal) => {
+                    let (statement, formats) = (portal.statement.clone(), portal.formats.clone());
+                    self.describe_rows(statement.fields(), Some(&formats))
+                }
+                // A cursor that DECLARE has made is a portal as well.
+                None => {
+                    let fields = self.session.cursor_fields(name).ok_or_else(|| no_portal(name))?;
+                    self.describe_rows(Some(&fields), None)
+                }
+            },
             _ => Err(bad_target("DESCRIBE", target)),
         }
     }
 
-    fn describe_rows(&mut self, fields: Option<&Schema>, formats: &[Format]) -> Result<()> {
-        match fields {
-            Some(fields) => self.out.push(&row_description(fields, formats)?),
-            None => self.out.push(&NoData::new()),
+    /// Describes columns, in text where nothing has been said about formats.
+    fn describe_rows(&mut self, fields: Option<&SchemaRef>, formats: Option<&[Format]>) -> Result<()> {
+        match (fields, formats) {
+            (Some(fields), Some(formats)) => self.out.push(&row_description(fields, formats)?),
+            (Some(fields), None) => {
+                let formats = vec![Format::Text; fields.fields().len()];
+                self.out.push(&row_description(fields, &formats)?);
+            }
+            (None, _) => self.out.push(&NoData::new()),
         }
         Ok(())
     }
@@ -139,17 +147,13 @@ impl Connection {
     }
 
     async fn start(&mut self, portal: &mut Portal, limit: Option<usize>) -> Result<(), Failure> {
-        let Some(prepared) = &portal.statement.prepared else {
-            self.out.push(&EmptyQueryResponse::new());
-            return Ok(());
-        };
         // What is run before one Sync is one transaction. A statement that is alone there commits by itself.
         if !self.session.in_block() && !self.inbox.sync_follows().await {
             self.session.begin_implicit();
         }
-        match self.session.execute(prepared, std::mem::take(&mut portal.parameters)).await? {
+        match self.session.execute(&portal.statement, std::mem::take(&mut portal.parameters)).await? {
             Execution::Rows { schema, stream, tag } => {
-                expect_described(portal.statement.fields(), &schema)?;
+                expect_described(portal.statement.fields().map(AsRef::as_ref), &schema)?;
                 let encoder = RowEncoder::new(&schema, &portal.formats, self.session.output_style())?;
                 self.fetch(portal, RowCursor::new(stream, encoder, tag), limit).await?;
             }
@@ -184,39 +188,15 @@ impl Connection {
     /// Forgets a statement or portal. One that does not exist is no error.
     fn close(&mut self, target: u8, name: &str) -> Result<()> {
         match target {
-            TARGET_TYPE_BYTE_STATEMENT => drop(self.statements.remove(name)),
-            TARGET_TYPE_BYTE_PORTAL => drop(self.portals.remove(name)),
+            TARGET_TYPE_BYTE_STATEMENT => self.session.forget_statement(name),
+            TARGET_TYPE_BYTE_PORTAL => {
+                self.portals.remove(name);
+                self.session.close_cursor(name);
+            }
             _ => return Err(bad_target("CLOSE", target)),
         }
         self.out.push(&CloseComplete::new());
         Ok(())
-    }
-
-    fn statement(&self, name: &str) -> Result<&Arc<PreparedStatement>> {
-        self.statements.get(name).ok_or_else(|| {
-            let message = match name {
-                "" => "unnamed prepared statement does not exist".to_string(),
-                name => format!("prepared statement \"{name}\" does not exist"),
-            };
-            Error::new(ErrorKind::UndefinedStatement, message)
-        })
-    }
-}
-
-impl PreparedStatement {
-    fn fields(&self) -> Option<&Schema> {
-        self.prepared.as_ref().and_then(|prepared| prepared.fields()).map(AsRef::as_ref)
-    }
-}
-
-impl Parameter {
-    /// Decodes the bytes of this parameter, and brings them into the statement's type where the client declared another.
-    fn decode(&self, number: usize, format: Format, data: Option<&[u8]>) -> Result<ScalarValue> {
-        let value = decode::parameter(number, &self.wire_type, format, data)?;
-        if self.wire_type == self.statement_type {
-            return Ok(value);
-        }
-        value.cast_to(&self.statement_type.arrow_type()).map_err(from_datafusion)
     }
 }
 
@@ -224,57 +204,29 @@ impl Parameter {
 ///
 /// An object id says `numeric` or `vector` without precision or dimension. The statement usually knows better (the
 /// column that the parameter goes to), so it is asked first; where its answer is another type, the fallback is declared.
-async fn type_statement(session: &Session, statement: &Statement, oids: &[u32]) -> Result<PreparedStatement> {
-    let declared: Vec<DeclaredType> = oids.iter().map(|oid| types::declared(*oid)).collect::<Result<_>>()?;
-    let exact: Vec<Option<SqlType>> = declared
-        .iter()
-        .map(|declared| match declared {
-            DeclaredType::Exact(sql_type) => Some(sql_type.clone()),
-            DeclaredType::Open { .. } | DeclaredType::Unspecified => None,
-        })
-        .collect();
-    let has_open = declared.iter().any(|declared| matches!(declared, DeclaredType::Open { .. }));
-    let mut prepared = match session.prepare(statement, &exact).await {
-        Err(error) if has_open && error.kind() != ErrorKind::UndefinedParameter => return Err(error),
-        Err(_) if has_open => session.prepare(statement, &with_fallbacks(&declared, &exact)).await?,
-        prepared => prepared?,
-    };
-    let fits = |(oid, found): (&u32, &SqlType)| types::oid(found) == *oid;
-    let open = oids.iter().zip(prepared.parameter_types()).zip(&declared);
-    if open.into_iter().any(|(pair, declared)| matches!(declared, DeclaredType::Open { .. }) && !fits(pair)) {
-        prepared = session.prepare(statement, &with_fallbacks(&declared, &exact)).await?;
+async fn type_statement(session: &Session, statement: &Statement, oids: &[u32]) -> Result<Prepared> {
+    let declared: Vec<DeclaredType> = oids.iter().map(|oid| declared(*oid)).collect::<Result<_>>()?;
+    let exact: Vec<Option<ClientType>> = declared.iter().map(DeclaredType::exact).collect();
+    if !declared.iter().any(|declared| matches!(declared, DeclaredType::Open(_))) {
+        return session.prepare(statement, &exact).await;
     }
-    Ok(PreparedStatement { parameters: parameters(&prepared, oids, &exact), prepared: Some(prepared) })
-}
-
-/// What the wire has to know of each parameter: the client's own declaration goes before what the statement found.
-fn parameters(prepared: &Prepared, oids: &[u32], exact: &[Option<SqlType>]) -> Vec<Parameter> {
-    let parameters = prepared.parameter_types().iter().enumerate();
-    parameters
-        .map(|(index, statement_type)| Parameter {
-            oid: match oids.get(index) {
-                None | Some(0) => types::oid(statement_type),
-                Some(oid) => *oid,
-            },
-            wire_type: exact.get(index).cloned().flatten().unwrap_or_else(|| statement_type.clone()),
-            statement_type: statement_type.clone(),
-        })
-        .collect()
-}
-
-fn with_fallbacks(declared: &[DeclaredType], exact: &[Option<SqlType>]) -> Vec<Option<SqlType>> {
-    let pairs = declared.iter().zip(exact);
-    pairs
-        .map(|(declared, exact)| match declared {
-            DeclaredType::Open { fallback } => fallback.clone(),
-            DeclaredType::Exact(_) | DeclaredType::Unspecified => exact.clone(),
-        })
-        .collect()
+    let with_fallbacks: Vec<Option<ClientType>> = declared.iter().map(DeclaredType::fallback).collect();
+    let prepared = match session.prepare(statement, &exact).await {
+        Err(error) if error.kind() != ErrorKind::UndefinedParameter => return Err(error),
+        Err(_) => return session.prepare(statement, &with_fallbacks).await,
+        Ok(prepared) => prepared,
+    };
+    let found = prepared.parameter_types().iter().zip(&declared);
+    if found.into_iter().all(|(found, declared)| declared.fits(found)) {
+        return Ok(prepared);
+    }
+    session.prepare(statement, &with_fallbacks).await
 }
 
 /// The client decodes rows as they were described; a plan made again over changed tables must not differ.
 fn expect_described(described: Option<&Schema>, found: &Schema) -> Result<()> {
-    let oids = |schema: &Schema| -> Result<Vec<u32>> { Ok(column_types(schema)?.iter().map(types::oid).collect()) };
+    let oids =
+        |schema: &Schema| -> Result<Vec<u32>> { Ok(column_types(schema)?.iter().map(ClientType::oid).collect()) };
     let described = described.map(oids).transpose()?.unwrap_or_default();
     if described == oids(found)? {
         return Ok(());

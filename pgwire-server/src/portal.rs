@@ -1,13 +1,11 @@
-//! Prepared statements and portals of the extended protocol, and the cursor that both protocols send rows with.
+//! Portals of the extended protocol, and the cursor that both protocols send rows with.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 use slipstream_engine::Result;
-use slipstream_engine::types::SqlType;
 use slipstream_sql::{Prepared, from_datafusion};
 use tokio::io::AsyncWrite;
 
@@ -18,27 +16,9 @@ use crate::outbox::Outbox;
 /// How long rows that are ready wait for more before they are sent anyway.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// A statement that the client has named (the empty name included).
-pub(crate) struct PreparedStatement {
-    /// The typed statement; `None` for text without a statement in it.
-    pub(crate) prepared: Option<Prepared>,
-    /// What the client was told, or has declared, about each parameter.
-    pub(crate) parameters: Vec<Parameter>,
-}
-
-/// A parameter of a prepared statement.
-pub(crate) struct Parameter {
-    /// Its object id on the wire.
-    pub(crate) oid: u32,
-    /// The type its bytes are decoded as.
-    pub(crate) wire_type: SqlType,
-    /// The type the statement takes.
-    pub(crate) statement_type: SqlType,
-}
-
 /// A statement with its parameters, ready to run or running.
 pub(crate) struct Portal {
-    pub(crate) statement: Arc<PreparedStatement>,
+    pub(crate) statement: Prepared,
     pub(crate) parameters: Vec<ScalarValue>,
     pub(crate) formats: Vec<Format>,
     pub(crate) state: PortalState,
@@ -135,5 +115,5 @@ impl RowCursor {
 
 /// The command tag of a statement that returned `rows` rows.
 pub(crate) fn complete_tag(tag: &str, rows: usize) -> String {
-    if tag == "SELECT" { format!("SELECT {rows}") } else { tag.to_string() }
+    if matches!(tag, "SELECT" | "FETCH") { format!("{tag} {rows}") } else { tag.to_string() }
 }

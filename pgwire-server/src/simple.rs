@@ -15,7 +15,7 @@ impl Connection {
     /// Runs the statements of `sql`; the first that fails ends the list.
     pub(crate) async fn simple_query(&mut self, sql: &str) -> Result<(), Failure> {
         // A simple query ends the unnamed statement and the unnamed portal.
-        self.statements.remove("");
+        self.session.forget_statement("");
         self.portals.remove("");
         let mut statements = self.session.parse(sql)?;
         statements.retain(|statement| !statement.is_empty());

@@ -34,7 +34,7 @@ use crate::utility::utility;
 pub(crate) async fn execute(
     session: &Arc<Inner>,
     prepared: &Prepared,
-    parameters: Vec<ScalarValue>,
+    mut parameters: Vec<ScalarValue>,
     interrupt: Interrupt,
 ) -> Result<Execution> {
     let statement = prepared.statement();
@@ -42,10 +42,21 @@ pub(crate) async fn execute(
         session.transaction().lock().check_usable()?;
     }
     check_parameters(prepared, &parameters)?;
+    let sized = match prepared.sized(&mut parameters)? {
+        Some(sized) => Some(session.prepare(statement, &sized).await?),
+        None => None,
+    };
+    let prepared = sized.as_ref().unwrap_or(prepared);
     match prepared.planned() {
         Some(planned) => run(session, prepared, planned, parameters, interrupt).await,
         None => utility(session, statement, interrupt).await,
     }
+}
+
+/// The rows of a query as they come, for whoever asks for them and for how long it takes.
+pub(crate) async fn open(session: &Arc<Inner>, prepared: &Prepared) -> Result<SendableRecordBatchStream> {
+    let planned = prepared.planned().ok_or_else(|| Error::internal("a statement without a plan has no rows"))?;
+    Run::begin(session, prepared, planned, &[]).await?.rows().await
 }
 
 fn check_parameters(prepared: &Prepared, parameters: &[ScalarValue]) -> Result<()> {

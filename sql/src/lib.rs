@@ -6,7 +6,8 @@
 //!    its semicolons and parses each part: property graph DDL by [`pgq`], everything else by sqlparser. Every error from here
 //!    on can point at a character of the message, because `source::SourceText` remembers where lines begin.
 //! 2. **Preparation.** [`Session::prepare`] asks `plan_cache::PlanCache` for the plan of that text under the catalog in force.
-//!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none; `utility` carries them out.
+//!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none; `utility` carries them out. What is prepared under
+//!    a name is kept in `named`; a query whose rows are fetched some at a time is a `cursor`.
 //! 3. **Names.** `planner::Planning` looks up every table that the syntax tree names in the catalog of the snapshot
 //!    (`planner::names::Tables`: `pg_catalog`, then `public`). `cypher(...)` in FROM becomes a relation of its own:
 //!    `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
@@ -46,9 +47,12 @@
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 
 mod attempts;
+pub mod binary;
 pub mod copy;
 mod copy_command;
+mod cursor;
 pub mod cypher;
+mod cypher_arguments;
 mod cypher_relation;
 mod ddl;
 mod dml;
@@ -57,6 +61,7 @@ mod execute;
 mod explain;
 pub mod functions;
 mod interrupt;
+mod named;
 pub mod operators;
 mod pg_rewrite;
 pub mod pgq;

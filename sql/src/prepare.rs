@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, CopySource};
 use parking_lot::Mutex;
 use slipstream_engine::catalog::TableDefinition;
@@ -11,14 +12,19 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::copy::CopyOptions;
+use crate::cursor;
 use crate::cypher_relation::{SeenParameters, graphs};
+use crate::error::from_datafusion;
+use crate::named::Execute;
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
-use crate::planner::columns::{OutputNames, make_distinct, output_names};
+use crate::planner::columns::{OutputNames, make_distinct, name_subqueries, output_names};
 use crate::planner::names::unqualify_functions;
 use crate::planner::{Plan, Planning, binding, fetch, parameters, refused};
+use crate::session::Inner;
 use crate::settings::show_name;
 use crate::statement::{Command, Statement};
+use crate::types::ClientType;
 use crate::{ddl, dml};
 
 /// A statement that is ready to run, any number of times. Cheap to clone.
@@ -27,8 +33,8 @@ pub struct Prepared(Arc<State>);
 
 struct State {
     statement: Statement,
-    declared: Vec<Option<SqlType>>,
-    parameter_types: Vec<SqlType>,
+    declared: Vec<Option<ClientType>>,
+    parameter_types: Vec<ClientType>,
     fields: Option<SchemaRef>,
     /// The plan, where the statement has one. Replaced when the catalog has changed.
     planned: Option<Mutex<Arc<Planned>>>,
@@ -36,7 +42,7 @@ struct State {
 
 impl Prepared {
     /// The types of `$1`, `$2`, ...
-    pub fn parameter_types(&self) -> &[SqlType] {
+    pub fn parameter_types(&self) -> &[ClientType] {
         &self.0.parameter_types
     }
 
@@ -54,8 +60,32 @@ impl Prepared {
         self.0.planned.as_ref().map(|planned| Arc::clone(&planned.lock()))
     }
 
-    pub(crate) fn declared(&self) -> &[Option<SqlType>] {
+    pub(crate) fn declared(&self) -> &[Option<ClientType>] {
         &self.0.declared
+    }
+
+    /// The parameter types with the dimensions that vectors have, where a parameter is a vector of any dimension and the
+    /// statement must be planned for the one it has got. NULL has one dimension.
+    pub(crate) fn sized(&self, values: &mut [ScalarValue]) -> Result<Option<Vec<Option<ClientType>>>> {
+        let any = SqlType::Vector(0);
+        if self.0.parameter_types.iter().all(|client_type| *client_type.sql_type() != any) {
+            return Ok(None);
+        }
+        let mut sized = Vec::with_capacity(values.len());
+        for (client_type, value) in self.0.parameter_types.iter().zip(values) {
+            sized.push(Some(match (client_type.sql_type() == &any, SqlType::of_arrow(&value.data_type())) {
+                (false, _) => client_type.clone(),
+                (true, Some(SqlType::Vector(dimension))) if dimension > 0 => {
+                    ClientType::of(&SqlType::Vector(dimension))
+                }
+                (true, _) => {
+                    let one = SqlType::Vector(1);
+                    *value = ScalarValue::try_new_null(&one.arrow_type()).map_err(from_datafusion)?;
+                    ClientType::of(&one)
+                }
+            }));
+        }
+        Ok(Some(sized))
     }
 
     /// Takes a plan made again under a new catalog, if it still returns the same.
@@ -71,18 +101,18 @@ impl Prepared {
     }
 
     /// A statement that is carried out without a plan.
-    pub(crate) fn utility(statement: &Statement, declared: &[Option<SqlType>]) -> Self {
+    pub(crate) fn utility(statement: &Statement, declared: &[Option<ClientType>], fields: Option<SchemaRef>) -> Self {
         Prepared(Arc::new(State {
             statement: statement.clone(),
             declared: declared.to_vec(),
             parameter_types: Vec::new(),
-            fields: utility_fields(statement.command()),
+            fields,
             planned: None,
         }))
     }
 
     /// A statement with a plan.
-    pub(crate) fn planned_as(statement: &Statement, declared: &[Option<SqlType>], planned: Arc<Planned>) -> Self {
+    pub(crate) fn planned_as(statement: &Statement, declared: &[Option<ClientType>], planned: Arc<Planned>) -> Self {
         Prepared(Arc::new(State {
             statement: statement.clone(),
             declared: declared.to_vec(),
@@ -93,15 +123,24 @@ impl Prepared {
     }
 }
 
-/// The result of SHOW.
-fn utility_fields(command: &Command) -> Option<SchemaRef> {
-    let Command::Sql(statement) = command else { return None };
-    let ast::Statement::ShowVariable { variable } = &**statement else { return None };
+/// What a statement without a plan returns: SHOW its setting, EXECUTE what the statement does that it runs, FETCH the rows of
+/// its cursor.
+pub(crate) fn utility_fields(session: &Inner, command: &Command) -> Result<Option<SchemaRef>> {
+    let statement = match command {
+        Command::Cursor(cursor) => return cursor::fields(session, cursor),
+        Command::Empty | Command::PropertyGraph(_) | Command::Prepare(_) | Command::Transaction(_) => return Ok(None),
+        Command::Sql(statement) => statement,
+    };
+    if let Some(execute) = Execute::of(statement) {
+        return Ok(session.statements().get(&execute.name)?.fields().cloned());
+    }
+    let ast::Statement::ShowVariable { variable } = &**statement else { return Ok(None) };
     let names = match show_name(variable) {
         Some(name) => vec![name.to_lowercase()],
         None => ["name", "setting", "description"].map(str::to_string).to_vec(),
     };
-    Some(Arc::new(Schema::new(names.iter().map(|name| SqlType::Text.field(name, true)).collect::<Vec<_>>())))
+    let fields = names.iter().map(|name| SqlType::Text.field(name, true));
+    Ok(Some(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
 }
 
 /// A plan and what running it means.
@@ -110,7 +149,7 @@ pub(crate) struct Planned {
     pub(crate) catalog_record: String,
     /// Graphs that it reads.
     pub(crate) graphs: Vec<String>,
-    pub(crate) parameter_types: Vec<SqlType>,
+    pub(crate) parameter_types: Vec<ClientType>,
     pub(crate) fields: Option<SchemaRef>,
     pub(crate) kind: Kind,
     /// The plan without its tables.
@@ -167,21 +206,25 @@ pub(crate) fn has_plan(statement: &ast::Statement) -> bool {
 }
 
 /// Plans a statement. Types of parameters that the client did not declare are found by planning once without them.
-pub(crate) async fn plan(planning: Planning<'_>, statement: &ast::Statement) -> Result<Planned> {
+pub(crate) async fn plan(
+    planning: Planning<'_>,
+    statement: &ast::Statement,
+    declared: &[Option<ClientType>],
+) -> Result<Planned> {
     let names = names(statement);
     let statement = &rewritten(statement);
     refused::check(statement)?;
     let mut types = planning.parameters.to_vec();
     let first = plan_kind(&planning, statement).await?;
-    parameters::infer(&first.1.plan, &mut types)?;
+    let named = parameters::infer(&first.1.plan, &mut types)?;
     for (index, sql_type) in planning.seen.take() {
         parameters::note(&mut types, index, Some(sql_type));
     }
-    let parameter_types = parameters::settle(&types);
+    let parameter_types = parameters::settle(&types, declared, &named);
     if parameter_types.is_empty() {
         return finish(&planning, statement, &names, first, parameter_types);
     }
-    let settled: Vec<_> = parameter_types.iter().cloned().map(Some).collect();
+    let settled: Vec<_> = parameter_types.iter().map(|settled| Some(settled.sql_type().clone())).collect();
     let again = Planning { parameters: &settled, seen: Arc::new(SeenParameters::default()), ..planning };
     let second = plan_kind(&again, statement).await?;
     finish(&again, statement, &names, second, parameter_types)
@@ -193,7 +236,7 @@ fn finish(
     statement: &ast::Statement,
     names: &OutputNames,
     (kind, Plan { plan, tables }): (Kind, Plan),
-    parameter_types: Vec<SqlType>,
+    parameter_types: Vec<ClientType>,
 ) -> Result<Planned> {
     let optimized = planning.optimize(plan.clone())?;
     let schema = optimized.schema().as_arrow();
@@ -259,6 +302,7 @@ fn names(statement: &ast::Statement) -> OutputNames {
 /// The statement in the words that DataFusion understands.
 fn rewritten(statement: &ast::Statement) -> ast::Statement {
     let mut statement = statement.clone();
+    name_subqueries(&mut statement);
     reassociate(&mut statement);
     fetch::as_limit(&mut statement);
     rewrite(&mut statement);

@@ -16,22 +16,24 @@ use parking_lot::Mutex;
 use slipstream_catalog::pg_catalog::session_info::SessionInfo;
 use slipstream_engine::database::Database;
 use slipstream_engine::storage::Durability;
-use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::copy_command::{CopyIn, CopyOut};
+use crate::cursor::Cursors;
 use crate::execute;
 use crate::interrupt::{Interrupt, Shield};
+use crate::named::NamedStatements;
 use crate::plan_cache::{PlanCache, PlanKey};
 use crate::planner::Ground;
 use crate::planner::names::{Functions, Tables};
 use crate::planner::state::Engine;
-use crate::prepare::{Planned, Prepared, has_plan, plan};
+use crate::prepare::{Planned, Prepared, has_plan, plan, utility_fields};
 use crate::settings::Settings;
 use crate::statement::{self, Command, Statement};
 use crate::text::OutputStyle;
 use crate::transaction::{Transaction, TransactionStatus};
+use crate::types::ClientType;
 
 /// Who connects, and how.
 #[derive(Debug, Clone)]
@@ -84,6 +86,8 @@ pub(crate) struct Inner {
     /// When the running statement began.
     statement_started: Mutex<DateTime<Utc>>,
     plans: PlanCache,
+    statements: NamedStatements,
+    cursors: Cursors,
     engine: Mutex<Option<(String, Arc<Engine>)>>,
     functions: Mutex<Option<(String, Arc<Functions>)>>,
     warnings: Mutex<Vec<Error>>,
@@ -118,6 +122,8 @@ impl Session {
             has_turn: AtomicBool::default(),
             statement_started: Mutex::new(Utc::now()),
             plans: PlanCache::default(),
+            statements: NamedStatements::default(),
+            cursors: Cursors::default(),
             engine: Mutex::default(),
             functions: Mutex::default(),
             warnings: Mutex::default(),
@@ -132,7 +138,7 @@ impl Session {
 
     /// Finds out what a statement returns and which parameters it takes; `declared` are their types as far as the client
     /// says them.
-    pub async fn prepare(&self, statement: &Statement, declared: &[Option<SqlType>]) -> Result<Prepared> {
+    pub async fn prepare(&self, statement: &Statement, declared: &[Option<ClientType>]) -> Result<Prepared> {
         let interrupt = self.0.interrupt();
         let prepared = interrupt.limit(self.0.prepare(statement, declared)).await;
         self.0.noting_failure(prepared)
@@ -143,6 +149,34 @@ impl Session {
         let interrupt = self.0.interrupt();
         let executed = interrupt.limit(execute::execute(&self.0, prepared, parameters, interrupt.clone())).await;
         self.0.noting_failure(executed)
+    }
+
+    /// Keeps a prepared statement under a name, which EXECUTE finds too. The empty name is the unnamed statement, which
+    /// gives way; any other that is taken is `42P05`.
+    pub fn keep_statement(&self, name: &str, prepared: Prepared) -> Result<()> {
+        self.0.statements.check_free(name)?;
+        self.0.statements.put(name, prepared);
+        Ok(())
+    }
+
+    /// The prepared statement of a name, or `26000`.
+    pub fn statement(&self, name: &str) -> Result<Prepared> {
+        self.0.statements.get(name)
+    }
+
+    /// Forgets the prepared statement of a name, if there is one.
+    pub fn forget_statement(&self, name: &str) {
+        self.0.statements.remove(name);
+    }
+
+    /// The columns of the cursor of a name, if DECLARE has made one.
+    pub fn cursor_fields(&self, name: &str) -> Option<SchemaRef> {
+        self.0.cursors.schema(name)
+    }
+
+    /// Closes the cursor of a name, if there is one.
+    pub fn close_cursor(&self, name: &str) {
+        self.0.cursors.close(name);
     }
 
     /// Makes the statements that follow one transaction, unless they belong to one already. It ends with an error, with a
@@ -245,6 +279,14 @@ impl Inner {
         &self.plans
     }
 
+    pub(crate) fn statements(&self) -> &NamedStatements {
+        &self.statements
+    }
+
+    pub(crate) fn cursors(&self) -> &Cursors {
+        &self.cursors
+    }
+
     pub(crate) fn warn(&self, warning: Option<Error>) {
         self.warnings.lock().extend(warning);
     }
@@ -329,7 +371,7 @@ impl Inner {
         Tables::new(&self.database, &self.info, view)
     }
 
-    async fn prepare(&self, statement: &Statement, declared: &[Option<SqlType>]) -> Result<Prepared> {
+    pub(crate) async fn prepare(&self, statement: &Statement, declared: &[Option<ClientType>]) -> Result<Prepared> {
         if !statement.ends_transaction() {
             self.transaction.lock().check_usable()?;
         }
@@ -338,14 +380,12 @@ impl Inner {
                 let planned = self.planned(statement, declared).await?;
                 Ok(Prepared::planned_as(statement, declared, planned))
             }
-            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) | Command::Transaction(_) => {
-                Ok(Prepared::utility(statement, declared))
-            }
+            command => Ok(Prepared::utility(statement, declared, utility_fields(self, command)?)),
         }
     }
 
     /// The plan of a statement under the catalog in force: a kept one, or one made here.
-    pub(crate) async fn planned(&self, statement: &Statement, declared: &[Option<SqlType>]) -> Result<Arc<Planned>> {
+    pub(crate) async fn planned(&self, statement: &Statement, declared: &[Option<ClientType>]) -> Result<Arc<Planned>> {
         let engine = self.engine()?;
         let view = self.view(&[]).await?;
         let key = PlanKey { text: statement.text().to_string(), declared: declared.to_vec() };
@@ -356,7 +396,8 @@ impl Inner {
             return Err(Error::internal("a statement without a plan was to be planned"));
         };
         let ground = self.ground(engine, &view);
-        let planned = Arc::new(plan(ground.planning(statement, declared), sql).await?);
+        let types: Vec<_> = declared.iter().map(|known| known.as_ref().map(|known| known.sql_type().clone())).collect();
+        let planned = Arc::new(plan(ground.planning(statement, &types), sql, declared).await?);
         self.plans.put(key, Arc::clone(&planned));
         Ok(planned)
     }

@@ -1,7 +1,8 @@
 //! Text to statements: one message is tokenised once, split at its semicolons, and each part parsed.
 //!
 //! sqlparser does most of it. What it has no grammar for is taken first, from the same tokens: the property graph DDL of
-//! SQL/PGQ goes to [`crate::pgq`], what begins and ends transactions to [`crate::transaction`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::cypher_relation`]
+//! SQL/PGQ goes to [`crate::pgq`], what begins and ends transactions to [`crate::transaction`], cursors to [`crate::cursor`],
+//! PREPARE to [`crate::named`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::cypher_relation`]
 //! reads the column list). Positions in errors count characters of the whole message from 1, as Postgres does.
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use crate::cursor;
+use crate::named::Prepare;
 use crate::pgq;
 use crate::settings;
 use crate::source::SourceText;
@@ -47,6 +50,10 @@ pub(crate) enum Command {
     PropertyGraph(Box<pgq::Statement>),
     /// `BEGIN`, `COMMIT`, `SAVEPOINT`, `SET TRANSACTION` and what else is about transactions.
     Transaction(TransactionCommand),
+    /// `DECLARE`, `FETCH`, `MOVE`, `CLOSE`.
+    Cursor(Box<cursor::Command>),
+    /// `PREPARE`.
+    Prepare(Box<Prepare>),
 }
 
 impl Statement {
@@ -64,7 +71,9 @@ impl Statement {
     pub fn ends_transaction(&self) -> bool {
         match &self.0.command {
             Command::Transaction(command) => command.leaves_failed_block(),
-            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) => false,
+            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) | Command::Cursor(_) | Command::Prepare(_) => {
+                false
+            }
         }
     }
 
@@ -84,18 +93,20 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>> {
         Tokenizer::new(&DIALECT, sql).tokenize_with_location().map_err(|error| lexical_error(error, &source))?;
     let mut statements = Vec::new();
     for part in tokens.split(|token| token.token == Token::SemiColon) {
-        let Some(range) = significant(part) else { continue };
-        let text = slice(sql, &source, range);
-        statements.push(Statement(Arc::new(Parsed {
-            text,
-            command: command(sql, part, &source)?,
-            source: source.clone(),
-        })));
+        if significant(part).is_some() {
+            statements.push(one(sql, part, &source)?);
+        }
     }
     if statements.is_empty() {
         statements.push(Statement(Arc::new(Parsed { text: String::new(), command: Command::Empty, source })));
     }
     Ok(statements)
+}
+
+/// The statement that some of a text's tokens are: all up to a semicolon, or those after `PREPARE name AS`.
+pub(crate) fn one(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Result<Statement> {
+    let text = significant(tokens).map(|span| slice(sql, source, span)).unwrap_or_default();
+    Ok(Statement(Arc::new(Parsed { text, command: command(sql, tokens, source)?, source: Arc::clone(source) })))
 }
 
 /// Parses the text of an expression, for a column default out of the catalog.
@@ -106,7 +117,7 @@ pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
     parser(tokens.clone()).parse_expr().map_err(|error| syntax_error(error, &tokens, &source))
 }
 
-fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
+pub(crate) fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
     Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens)
 }
 
@@ -114,15 +125,28 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
     if pgq::is_statement(tokens) {
         return pgq::parse(sql, tokens).map(|statement| Command::PropertyGraph(Box::new(statement)));
     }
-    if let Some(command) = TransactionCommand::parse(Words::new(tokens, source))? {
+    let words = Words::new(tokens, source);
+    if let Some(command) = TransactionCommand::parse(words.clone())? {
         return Ok(Command::Transaction(command));
     }
-    if let Some(reset) = settings::parse_reset(Words::new(tokens, source))? {
+    if let Some(reset) = settings::parse_reset(words.clone())? {
         return Ok(Command::Sql(Box::new(reset)));
     }
+    if let Some(cursor) = cursor::parse(sql, words.clone())? {
+        return Ok(Command::Cursor(Box::new(cursor)));
+    }
+    if let Some(prepare) = Prepare::parse(sql, words)? {
+        return Ok(Command::Prepare(Box::new(prepare)));
+    }
+    let (tokens, with_data) = without_data_clause(tokens);
     let tokens = name_cypher_relations(tokens);
     let mut parser = parser(tokens.clone());
-    let statement = parser.parse_statement().map_err(|error| syntax_error(error, &tokens, source))?;
+    let mut statement = parser.parse_statement().map_err(|error| syntax_error(error, &tokens, source))?;
+    if let (ast::Statement::CreateTable(ast::CreateTable { query: Some(query), .. }), false) =
+        (&mut statement, with_data)
+    {
+        take_no_rows(query);
+    }
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         return Err(near(&rest, source));
@@ -142,6 +166,41 @@ fn slice(sql: &str, source: &SourceText, span: Span) -> String {
     let start = source.position(span.start.line, span.start.column).map_or(0, |position| position - 1);
     let end = source.position(span.end.line, span.end.column).map_or(usize::MAX, |position| position - 1);
     sql.chars().take(end).skip(start).collect()
+}
+
+/// Takes `WITH [NO] DATA` off the end of `CREATE TABLE ... AS ...`; sqlparser has no grammar for it. Says whether the table is
+/// to be filled.
+fn without_data_clause(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], bool) {
+    let words: Vec<(usize, &Word)> = tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
+        .map(|(at, token)| match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => (at, word),
+            _ => (at, &NO_WORD),
+        })
+        .collect();
+    let keyword = |position: usize| words[position].1.keyword;
+    let creates = words.first().is_some_and(|(_, first)| first.keyword == Keyword::CREATE);
+    let last = words.len();
+    if !creates || last < 4 || keyword(last - 1) != Keyword::DATA {
+        return (tokens, true);
+    }
+    match (keyword(last - 3), keyword(last - 2)) {
+        (_, Keyword::WITH) => (&tokens[..words[last - 2].0], true),
+        (Keyword::WITH, Keyword::NO) => (&tokens[..words[last - 3].0], false),
+        _ => (tokens, true),
+    }
+}
+
+/// Stands for a token that is no word.
+static NO_WORD: Word = Word { value: String::new(), quote_style: None, keyword: Keyword::NoKeyword };
+
+/// Limits a query to no rows, whatever it was limited to.
+fn take_no_rows(query: &mut ast::Query) {
+    let zero = ast::Expr::Value(ast::Value::Number("0".to_string(), false).with_empty_span());
+    query.fetch = None;
+    query.limit_clause = Some(ast::LimitClause::LimitOffset { limit: Some(zero), offset: None, limit_by: Vec::new() });
 }
 
 /// Gives `cypher(...) AS (...)` an alias, so that the grammar takes the column list.
@@ -189,7 +248,7 @@ fn lexical_error(error: TokenizerError, source: &SourceText) -> Error {
 }
 
 /// sqlparser appends the place to its message; the token there is what Postgres names.
-fn syntax_error(error: ParserError, tokens: &[TokenWithSpan], source: &SourceText) -> Error {
+pub(crate) fn syntax_error(error: ParserError, tokens: &[TokenWithSpan], source: &SourceText) -> Error {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
             return Error::new(ErrorKind::TooComplex, "statement is too deeply nested")
@@ -200,14 +259,14 @@ fn syntax_error(error: ParserError, tokens: &[TokenWithSpan], source: &SourceTex
     let (message, location) = split_location(&message);
     let Some(location) = location else {
         if message.contains("found: EOF") {
-            return at_end(tokens, source, message);
+            return at_end(tokens, source, Some(message));
         }
         return Error::new(ErrorKind::Syntax, message);
     };
     let token = tokens.iter().find(|token| token.span.start == location && token.token != Token::EOF);
     match token {
         Some(token) => near(token, source).with_detail(detail(message)),
-        None => at_end(tokens, source, message),
+        None => at_end(tokens, source, Some(message)),
     }
 }
 
@@ -216,8 +275,11 @@ fn near(token: &TokenWithSpan, source: &SourceText) -> Error {
     source.point(error, token.span.start.line, token.span.start.column)
 }
 
-fn at_end(tokens: &[TokenWithSpan], source: &SourceText, message: &str) -> Error {
-    let error = Error::new(ErrorKind::Syntax, "syntax error at end of input").with_detail(detail(message));
+fn at_end(tokens: &[TokenWithSpan], source: &SourceText, message: Option<&str>) -> Error {
+    let mut error = Error::new(ErrorKind::Syntax, "syntax error at end of input");
+    if let Some(message) = message {
+        error = error.with_detail(detail(message));
+    }
     match significant(tokens) {
         Some(span) => source.point(error, span.end.line, span.end.column),
         None => error,

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
-use slipstream_engine::types::SqlType;
 use slipstream_engine::{Database, Error, ErrorKind, OpenOptions, Result};
 
 use crate::{Execution, Session, SessionOptions, TransactionStatus};
@@ -68,7 +67,7 @@ impl Client {
         let values: Vec<ScalarValue> = values
             .iter()
             .zip(prepared.parameter_types())
-            .map(|(text, sql_type)| crate::text::parse_scalar(sql_type, text).expect(text))
+            .map(|(text, sql_type)| crate::text::parse_scalar(sql_type.sql_type(), text).expect(text))
             .collect();
         show(self.session.execute(&prepared, values).await.expect(sql)).await.expect(sql)
     }
@@ -76,7 +75,7 @@ impl Client {
     async fn parameter_types(&self, sql: &str) -> Vec<String> {
         let statement = self.session.parse(sql).expect(sql).remove(0);
         let prepared = self.session.prepare(&statement, &[]).await.expect(sql);
-        prepared.parameter_types().iter().map(SqlType::to_string).collect()
+        prepared.parameter_types().iter().map(|known| known.sql_type().to_string()).collect()
     }
 }
 

@@ -11,11 +11,13 @@ use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::attempts::Attempts;
 use crate::copy_command::{self, CopyIn, Filling};
+use crate::cursor;
 use crate::ddl::{self, Definition};
 use crate::dml::{self, table_name, written_table};
 use crate::error::{from_arrow, from_datafusion};
 use crate::execute::one_batch;
 use crate::interrupt::Interrupt;
+use crate::named::{self, Execute};
 use crate::session::{Execution, Inner};
 use crate::settings;
 use crate::statement::{Command, Statement};
@@ -30,7 +32,13 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
             session.check_writable("PROPERTY GRAPH DDL")?;
             define(session, |view: &ReadView| ddl::property_graph(graph, &view.snapshot.catalog)).await
         }
+        Command::Cursor(cursor) => cursor::run(session, cursor, interrupt).await,
+        Command::Prepare(prepare) => prepare.run(session).await,
         Command::Sql(sql) => match &**sql {
+            ast::Statement::Execute { .. } => match Execute::of(sql) {
+                Some(execute) => execute.run(session, statement, interrupt).await,
+                None => Err(ddl::refused(sql)),
+            },
             ast::Statement::CreateTable(create) => {
                 session.check_writable("CREATE TABLE")?;
                 let engine = session.engine()?;
@@ -144,6 +152,8 @@ fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result
         ast::Statement::ShowVariable { variable } => show(session, variable),
         ast::Statement::Discard { object_type: DiscardObject::ALL } => {
             session.transaction().lock().check_alone("DISCARD ALL")?;
+            session.cursors().close_all();
+            session.statements().clear();
             session.settings().reset_all();
             session.plans().clear();
             done("DISCARD ALL")
@@ -154,12 +164,7 @@ fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result
         }
         ast::Statement::Discard { object_type: DiscardObject::SEQUENCES } => done("DISCARD SEQUENCES"),
         ast::Statement::Discard { object_type: DiscardObject::TEMP } => done("DISCARD TEMP"),
-        // Prepared statements live in the wire's own table, which takes these before they come here.
-        ast::Statement::Deallocate { name, .. } if name.value.eq_ignore_ascii_case("all") => done("DEALLOCATE ALL"),
-        ast::Statement::Deallocate { name, .. } => Err(Error::new(
-            ErrorKind::UndefinedStatement,
-            format!("prepared statement \"{}\" does not exist", name.value),
-        )),
+        ast::Statement::Deallocate { name, .. } => named::deallocate(session, name),
         other => Err(refused(session, other)),
     }
 }

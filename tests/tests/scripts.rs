@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts!(in "":
+    arrays,
     copy,
     cypher,
     ddl,
@@ -35,6 +36,7 @@ scripts!(in "":
     index_then_store,
     insert_update_delete,
     isolation_settings,
+    json,
     savepoints,
     select,
     settings,

@@ -40,7 +40,8 @@ pub(crate) fn typed_null(sql_type: &SqlType) -> Result<Expr> {
     Ok(Expr::Literal(value, Some((&sql_type.field("", true)).into())))
 }
 
-fn is_assignable(from: &SqlType, to: &SqlType) -> bool {
+/// Whether values of one type are stored as another without a cast.
+pub(crate) fn is_assignable(from: &SqlType, to: &SqlType) -> bool {
     use SqlType::{Array, Date, Json, Jsonb, Text, Timestamp, TimestampTz, Varchar, Vector};
     if from == to || (is_number(from) && is_number(to)) {
         return true;

@@ -5,10 +5,13 @@
 //! the syntax tree ([`output_names`]) and put on the result, and where the tree repeats a name, DataFusion gets an alias
 //! that nobody sees ([`make_distinct`]).
 
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, CopySource, DataType, Expr, Function, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement,
-    Subscript,
+    Subscript, TableFactor, VisitMut, VisitorMut,
 };
 
 /// The name of what has none.
@@ -176,6 +179,58 @@ fn type_name(data_type: &DataType) -> String {
     name.to_string()
 }
 
+/// Gives the columns of subqueries in FROM and WITH the names that Postgres gives them, so that the query around can use them.
+pub(crate) fn name_subqueries(statement: &mut Statement) {
+    struct Subqueries;
+    impl VisitorMut for Subqueries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+            for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+                name_body(&mut table.query.body);
+            }
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+            if let TableFactor::Derived { subquery, .. } = factor {
+                name_body(&mut subquery.body);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = statement.visit(&mut Subqueries);
+}
+
+fn name_body(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => name_items(&mut select.projection),
+        SetExpr::Query(query) => name_body(&mut query.body),
+        SetExpr::SetOperation { left, .. } => name_body(left),
+        _ => {}
+    }
+}
+
+/// A name that comes twice is left to the first: nobody can refer to the other.
+fn name_items(items: &mut [SelectItem]) {
+    let own_name = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        | SelectItem::ExprWithAlias { .. } => given_name(item),
+        _ => None,
+    };
+    let mut taken: HashSet<String> = items.iter().filter_map(own_name).collect();
+    for item in items {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        {
+            let name = expression_name(expr);
+            if taken.insert(name.clone()) {
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', name) };
+            }
+        }
+    }
+}
+
 /// Gives an alias to every expression whose name DataFusion has seen already, at the top of a statement's query.
 pub(crate) fn make_distinct(statement: &mut Statement) {
     let query = match statement {
@@ -304,6 +359,26 @@ mod tests {
         ];
         for (sql, expected) in cases {
             assert_eq!(names(sql), [expected], "{sql}");
+        }
+    }
+
+    #[test]
+    fn subqueries_have_names_that_can_be_used() {
+        for (sql, expected) in [
+            (
+                "SELECT \"?column?\" FROM (SELECT 1 + 1) AS s",
+                "SELECT \"?column?\" FROM (SELECT 1 + 1 AS \"?column?\") AS s",
+            ),
+            (
+                "WITH c AS (SELECT count(*), count(a), a::text FROM t) SELECT count FROM c",
+                "WITH c AS (SELECT count(*) AS \"count\", count(a), a::TEXT AS \"a\" FROM t) SELECT count FROM c",
+            ),
+        ] {
+            let statements = parse(sql).expect(sql);
+            let Command::Sql(statement) = statements[0].command() else { panic!("not a query") };
+            let mut statement = statement.as_ref().clone();
+            name_subqueries(&mut statement);
+            assert_eq!(statement.to_string(), expected);
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) enum Allowed {
     OneOf(&'static [&'static str]),
     /// Postgres knows others, here it is these.
     Only(&'static [&'static str]),
+    /// UTF-8, in any of the spellings that Postgres reads: letters and digits count, and nothing else.
+    Utf8,
     /// A time zone.
     TimeZone,
 }
@@ -51,7 +53,7 @@ const ISOLATION: Allowed = Allowed::OneOf(&["read uncommitted", "read committed"
 pub(super) const PARAMETERS: &[Parameter] = &[
     parameter("application_name", "", Allowed::Text, "The name that the client gives itself."),
     parameter("bytea_output", "hex", Allowed::Only(&["hex"]), "How bytea is written as text."),
-    parameter("client_encoding", "UTF8", Allowed::Only(&["UTF8", "UTF-8", "unicode"]), "The encoding of all text."),
+    parameter("client_encoding", "UTF8", Allowed::Utf8, "The encoding of all text."),
     parameter(
         "client_min_messages",
         "notice",
@@ -176,6 +178,13 @@ impl Parameter {
                 Some(_) => Ok(self.default.to_string()),
                 None => Err(Error::not_supported(format!("{} is always {}", self.name, self.default))),
             },
+            Allowed::Utf8 => {
+                let spelling: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+                match find(&["utf8", "unicode"], &spelling) {
+                    Some(_) => Ok(self.default.to_string()),
+                    None => Err(Error::not_supported(format!("{} is always {}", self.name, self.default))),
+                }
+            }
             Allowed::TimeZone => TimeZone::named(value).map(|_| value.to_string()),
         }
     }
@@ -196,7 +205,7 @@ impl Parameter {
             Allowed::Bool => "bool",
             Allowed::Integer(..) | Allowed::Duration => "integer",
             Allowed::OneOf(_) => "enum",
-            Allowed::Fixed | Allowed::Text | Allowed::Only(_) | Allowed::TimeZone => "string",
+            Allowed::Fixed | Allowed::Text | Allowed::Only(_) | Allowed::Utf8 | Allowed::TimeZone => "string",
         }
     }
 

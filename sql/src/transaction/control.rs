@@ -195,6 +195,7 @@ impl Inner {
     /// What ends with a transaction besides its changes.
     pub(crate) fn end_transaction(&self, committed: bool) {
         self.settings().end_transaction(committed);
+        self.cursors().end_transaction(committed);
     }
 
     async fn savepoint(&self, name: &str) -> Result<()> {

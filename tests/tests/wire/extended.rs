@@ -57,6 +57,10 @@ async fn names_that_are_unknown_or_taken_are_refused() {
     assert_eq!(error(&client.describe(b'P', "nowhere").sync().answers().await).0, "34000");
     let answers = client.parse("s", "SELECT 1", &[]).parse("s", "SELECT 2", &[]).sync().answers().await;
     assert_eq!(error(&answers).0, "42P05");
+    client.query("BEGIN").answers().await;
+    client.bind("p", "s", 0, &[], 0);
+    assert_eq!(error(&client.bind("p", "s", 0, &[], 0).sync().answers().await).0, "42P03");
+    client.query("ROLLBACK").answers().await;
     let answers = client.close(b'S', "s").parse("s", "SELECT 2", &[]).close(b'S', "nowhere").sync().answers().await;
     assert_eq!(kinds(&answers), "313Z");
 }
@@ -72,6 +76,31 @@ async fn an_error_skips_to_the_next_sync() {
     assert_eq!(kinds(&first), "EZ");
     assert_eq!(error(&first).0, "42703");
     assert_eq!(kinds(&second), "12DCZ");
+}
+
+#[tokio::test]
+async fn a_message_that_makes_no_sense_fails_an_open_block() {
+    let (server, _data) = server();
+    let mut client = RawClient::connect(server.address()).await;
+    client.parse("s", "SELECT $1::integer", &[]).sync().answers().await;
+    let status = |answers: &[slipstream_tests::Message]| answers.last().map(|ready| ready.body[0]);
+    let mut after = async |add: &dyn for<'a> Fn(&'a mut RawClient) -> &'a mut RawClient| {
+        client.query("BEGIN").answers().await;
+        add(&mut client);
+        let answers = client.sync().answers().await;
+        let code = error(&answers).0;
+        let refused = error(&client.query("SELECT 1").answers().await).0;
+        client.query("ROLLBACK").answers().await;
+        (code, status(&answers), refused)
+    };
+    let failed = |code: &str| (code.to_string(), Some(b'E'), "25P02".to_string());
+    assert_eq!(after(&|client| client.bind("", "s", 0, &[], 0)).await, failed("08P01"));
+    assert_eq!(after(&|client| client.bind("", "s", 0, &[Some(b"x")], 0)).await, failed("22P02"));
+    assert_eq!(after(&|client| client.bind("", "nowhere", 0, &[], 0)).await, failed("26000"));
+    assert_eq!(after(&|client| client.execute("nowhere", 0)).await, failed("34000"));
+    assert_eq!(after(&|client| client.describe(b'?', "s")).await, failed("08P01"));
+    assert_eq!(after(&|client| client.parse("t", "SELEKT", &[])).await, failed("42601"));
+    assert_eq!(after(&|client| client.message(b'E', b"torn")).await, failed("08P01"));
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 mod cancel;
 mod copy;
+mod cursors;
 mod errors;
 mod extended;
 mod shutdown;
 mod startup;
+mod statements;
 mod timeouts;
 mod transactions;
 mod types;
