@@ -28,6 +28,9 @@
 //! finished is finished before the next one, and after a crash by `transaction::recovery`, which reads the newest record,
 //! redoes what its tables lack, takes a new epoch and brings the graph indexes along.
 //!
+//! What each of these decides is in `transaction::kernel`, free of input and output; a model checker takes every way through it
+//! (`engine/model`).
+//!
 //! # What a reader sees
 //!
 //! [`Database::read_view`] gives a [`snapshot::Snapshot`], which opens tables at exactly its versions, and read transactions

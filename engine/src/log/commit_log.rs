@@ -52,6 +52,11 @@ impl CommitLog {
             .with_hint("Stop this server; clients reconnect to the other one."))
     }
 
+    /// Makes sure that a record which was found, and not created, survives a power cut.
+    pub(crate) async fn sync(&self, storage: &Storage, seq: u64) -> Result<()> {
+        storage.sync(vec![path(seq).to_string()]).await
+    }
+
     /// The newest record; `None` in an empty log.
     pub async fn newest(&self) -> Result<Option<CommitRecord>> {
         let newest = match self.listed_in_order {

@@ -238,6 +238,8 @@ struct Durable {
     skipped: Option<fn(&FilePath) -> bool>,
     failing: Option<u64>,
     syncs: u64,
+    /// The next put below this folder is not synced, and fails.
+    failing_put: Option<&'static str>,
 }
 
 impl PowerCut {
@@ -255,6 +257,16 @@ impl PowerCut {
     pub(crate) fn fail(&self, nth: u64) {
         let mut state = self.state.lock();
         state.failing = Some(state.syncs + nth);
+    }
+
+    /// Calls of [`Disk::sync`] so far.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.state.lock().syncs
+    }
+
+    /// Lets the sync fail that belongs to the next put below `folder`: the file is there, and not durable.
+    pub(crate) fn fail_put(&self, folder: &'static str) {
+        self.state.lock().failing_put = Some(folder);
     }
 
     /// Takes the power away: the directory is left as the disk has it. From then on the disk is a good one.
@@ -362,6 +374,9 @@ impl ObjectStore for PowerCutStore {
         let missing: Vec<PathBuf> =
             file.ancestors().skip(1).take_while(|path| !path.exists()).map(FilePath::to_path_buf).collect();
         let put = self.inner.put_opts(location, payload, options).await?;
+        if self.disk.state.lock().failing_put.take_if(|folder| location.as_ref().starts_with(*folder)).is_some() {
+            return Err(fault("sync", location));
+        }
         // With its `with_fsync`, the store has synced the file, its directory, and those above directories that it made.
         self.disk.note(&file);
         for made in missing.iter().chain([&file]) {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use lance::Dataset;
 use lance::dataset::{CommitBuilder, WriteDestination};
 use lance_io::object_store::ObjectStore;
 use lance_table::format::{IndexMetadata, Manifest, Transaction};
@@ -20,12 +21,19 @@ use super::table::TableVersion;
 use super::{Store, failed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{self, Durability, table_path};
+use crate::transaction::kernel::table::{Publishing, publishing};
 
 impl Store {
     /// Makes the version that `write` stands for. Publishing it again gives the same version.
     pub async fn publish(self: &Arc<Self>, write: &StagedWrite) -> Result<Arc<TableVersion>> {
-        if let Some(published) = self.published(write).await? {
-            return Ok(published);
+        let there = self.there(write).await?;
+        let decision = publishing(write.transaction_id(), there.as_ref().map(maker));
+        match (decision, there) {
+            (Publishing::Made, Some(dataset)) => {
+                return Ok(self.remember(TableVersion::new(Arc::clone(self), Arc::clone(&write.table), dataset)));
+            }
+            (Publishing::Foreign, _) => return Err(foreign_change(&write.table.name, write.version())),
+            (Publishing::Make | Publishing::Made, _) => {}
         }
         let uri = self.storage.table_uri(&write.table.directory);
         let handler = Arc::new(ExactVersion { inner: ConditionalPutCommitHandler, version: write.version() });
@@ -48,22 +56,15 @@ impl Store {
         Ok(self.remember(TableVersion::new(Arc::clone(self), Arc::clone(&write.table), dataset)))
     }
 
-    /// The version, where this write has made it already. Somebody else's version of that number is
-    /// [`ErrorKind::ForeignChange`].
-    async fn published(self: &Arc<Self>, write: &StagedWrite) -> Result<Option<Arc<TableVersion>>> {
+    /// The version of that number, whoever has made it, where there is one.
+    async fn there(self: &Arc<Self>, write: &StagedWrite) -> Result<Option<Dataset>> {
         let found = self.dataset(&write.table.directory).with_version(write.version()).load().await;
-        let dataset = match found {
-            Ok(dataset) => dataset,
-            Err(lance::Error::DatasetNotFound { .. } | lance::Error::NotFound { .. }) => return Ok(None),
-            Err(_) if self.remove_torn_manifest(write).await? => return Ok(None),
-            Err(error) => return Err(failed(&format!("open table \"{}\"", write.table.name), &error)),
-        };
-        // The name of the transaction's file says whose it is; the file itself may not have survived a power cut.
-        let made_by = dataset.manifest().transaction_file.as_deref().unwrap_or_default();
-        if !made_by.ends_with(&format!("-{}.txn", write.transaction_id())) {
-            return Err(foreign_change(&write.table.name, write.version()));
+        match found {
+            Ok(dataset) => Ok(Some(dataset)),
+            Err(lance::Error::DatasetNotFound { .. } | lance::Error::NotFound { .. }) => Ok(None),
+            Err(_) if self.remove_torn_manifest(write).await? => Ok(None),
+            Err(error) => Err(failed(&format!("open table \"{}\"", write.table.name), &error)),
         }
-        Ok(Some(self.remember(TableVersion::new(Arc::clone(self), Arc::clone(&write.table), dataset))))
     }
 
     /// A power cut can leave the name of a manifest that was not synced yet, and not its contents. The redo that led here makes
@@ -145,6 +146,12 @@ impl Store {
         }
         self.storage.sync(files).await
     }
+}
+
+/// The transaction that has made a version. The name of its file says so; the file itself may not have survived a power cut.
+fn maker(dataset: &Dataset) -> Option<&str> {
+    let file = dataset.manifest().transaction_file.as_deref()?;
+    file.strip_suffix(".txn")?.split_once('-').map(|(_, transaction)| transaction)
 }
 
 fn foreign_change(table: &str, version: u64) -> Error {

@@ -10,6 +10,7 @@ use super::stop_at::StopAt;
 use super::*;
 use crate::storage::Storage;
 use crate::storage::faults::{PowerCut, Unsynced};
+use crate::transaction::RecoveryStep;
 
 const KINDS: [Unsynced; 3] = [Unsynced::Lost, Unsynced::Emptied, Unsynced::Torn];
 
@@ -44,6 +45,7 @@ impl Bench {
     async fn after_the_cut(&self, unsynced: Unsynced) -> Result<World> {
         self.disk.strike(unsynced);
         self.observer.set(None);
+        self.observer.set_recovery(None);
         World::of(&*self.open().await?).await
     }
 }
@@ -133,4 +135,61 @@ async fn a_sync_that_fails_before_the_record_is_no_commit() {
     let mut expected = world;
     expected.take(&Step::Meet(10));
     assert_eq!(bench.after_the_cut(Unsynced::Lost).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_record_whose_sync_failed_is_synced_before_it_counts() {
+    let bench = Bench::new();
+    let database = bench.ready().await;
+    let mut expected = World::of(&database).await.unwrap();
+    bench.disk.fail_put("commits");
+    run(&database, &Step::Meet(10)).await.unwrap();
+    expected.take(&Step::Meet(10));
+    drop(database);
+    assert_eq!(bench.after_the_cut(Unsynced::Lost).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_synced_stops_the_writer() {
+    let bench = Bench::new();
+    let database = bench.ready().await;
+    let syncs = {
+        let probe = Bench::new();
+        let database = probe.ready().await;
+        let before = probe.disk.syncs();
+        run(&database, &Step::Meet(10)).await.unwrap();
+        probe.disk.syncs() - before
+    };
+    bench.disk.fail_put("commits");
+    bench.disk.fail(syncs);
+    run(&database, &Step::Meet(10)).await.unwrap_err();
+    run(&database, &Step::Insert(20)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn nothing_that_recovery_does_outlives_the_record_it_found() {
+    for last in RecoveryStep::ALL {
+        let bench = Bench::new();
+        let database = bench.ready().await;
+        let untouched = World::of(&database).await.unwrap();
+        let mut changed = untouched.clone();
+        changed.take(&Step::Meet(10));
+        // Killed between the record's creation and its sync.
+        bench.disk.fail_put("commits");
+        bench.observer.set(Some((CommitStep::CommitTables, true)));
+        bench
+            .disk
+            .skip(|path| path.parent().is_some_and(|folder| folder.ends_with("commits")) || path.ends_with("commits"));
+        run(&database, &Step::Meet(10)).await.unwrap_err();
+        drop(database);
+        bench.disk.skip(|_| false);
+        bench.observer.set(None);
+        bench.observer.set_recovery(Some(last));
+        bench.open().await.unwrap_err();
+        let found = bench.after_the_cut(Unsynced::Lost).await.unwrap();
+        assert_eq!(found, changed, "{last:?}");
+        let database = bench.open().await.unwrap();
+        assert!(database.recovery().foreign.is_empty(), "{last:?}");
+        run(&database, &Step::Insert(20)).await.unwrap();
+    }
 }

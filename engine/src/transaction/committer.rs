@@ -362,8 +362,13 @@ impl Committer {
             Some(verdict) => verdict,
             None => verdict_of_the_log(&record.tx_id, &self.in_place_of(record).await),
         };
-        let Some(error) = error.filter(|_| verdict != Verdict::Committed) else { return Ok(()) };
-        if verdict == Verdict::Stop {
+        let committed = match verdict {
+            Verdict::Committed => true,
+            Verdict::CommittedOnceSynced => self.log.sync(&self.storage, record.seq).await.is_ok(),
+            Verdict::NotCommitted | Verdict::Stop => false,
+        };
+        let Some(error) = error.filter(|_| !committed) else { return Ok(()) };
+        if verdict != Verdict::NotCommitted {
             writer.stopped = Some(match creation {
                 Creation::Taken => error.clone(),
                 _ => error.clone().with_hint("Restart the server: it reads its log anew."),

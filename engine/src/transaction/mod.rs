@@ -32,59 +32,10 @@ use std::fmt::Debug;
 
 use crate::error::Result;
 
-/// The steps of a commit, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CommitStep {
-    /// Conflicts and constraints, against the head.
-    Check,
-    /// Lance files, written and not yet part of any version.
-    StageTables,
-    /// Graph changes, in an open write transaction of each index.
-    StageGraph,
-    /// The commit point: files synced, then the record created.
-    WriteRecord,
-    /// Each staged write becomes exactly the version that the record names.
-    CommitTables,
-    /// The indexes commit; one that fails is brought forward from Lance.
-    CommitGraph,
-    /// The next snapshot that readers get is this one.
-    Publish,
-    /// The version-map event. Nobody listens yet; the commit log is its outbox.
-    Announce,
-}
+pub use kernel::steps::{CommitStep, RecoveryStep};
 
-impl CommitStep {
-    /// Every step in order.
-    pub const ALL: [CommitStep; 8] = [
-        CommitStep::Check,
-        CommitStep::StageTables,
-        CommitStep::StageGraph,
-        CommitStep::WriteRecord,
-        CommitStep::CommitTables,
-        CommitStep::CommitGraph,
-        CommitStep::Publish,
-        CommitStep::Announce,
-    ];
-}
-
-/// The steps of recovery, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RecoveryStep {
-    /// Tables below the newest record's versions are redone.
-    RedoTables,
-    /// A record with a new epoch is created.
-    TakeEpoch,
-    /// Graph indexes are opened and brought to the snapshot.
-    BringGraphs,
-}
-
-impl RecoveryStep {
-    /// Every step in order.
-    pub const ALL: [RecoveryStep; 3] = [RecoveryStep::RedoTables, RecoveryStep::TakeEpoch, RecoveryStep::BringGraphs];
-}
-
-/// Watches the steps of every commit and of recovery. Tests stop a commit with it; an error from [`CommitObserver::before`] is treated as
-/// a failure of that step.
+/// Watches the steps of every commit and of recovery. Tests stop a commit with it; an error from [`CommitObserver::before`] is
+/// treated as a failure of that step.
 pub trait CommitObserver: Send + Sync + Debug {
     /// Called before a step runs.
     fn before(&self, step: CommitStep) -> Result<()>;

@@ -1,6 +1,7 @@
 //! Recovery: from wherever a writer stopped to its newest record.
 //!
-//! 1. The newest record is the truth; what was staged for a later one is unreferenced files.
+//! 1. The newest record is the truth, and is synced before anything is built on it; what was staged for a later one is
+//!    unreferenced files.
 //! 2. A table below the record's version is redone from the record; a table above it was changed by a stranger.
 //! 3. A record with a new epoch is created: an older writer that still runs fails at its next commit.
 //! 4. Each graph index is believed only in what it says of itself, and brought to the snapshot from Lance.
@@ -57,12 +58,16 @@ pub(crate) async fn recover(
     let done = |step| observer.map_or(Ok(()), |observer| observer.recovered(step));
     let newest = log.newest().await?;
     let mut report = RecoveryReport::default();
+    if let Some(record) = &newest {
+        report.found_seq = record.seq;
+        log.sync(storage, record.seq).await?;
+    }
+    done(RecoveryStep::SyncRecord)?;
     let catalog = match &newest {
         Some(record) => storage.read_catalog(&record.catalog).await?,
         None => Catalog::default(),
     };
     if let Some(record) = &newest {
-        report.found_seq = record.seq;
         recover_tables(store, &catalog, record, &mut report).await?;
     }
     done(RecoveryStep::RedoTables)?;

@@ -43,6 +43,8 @@ pub(crate) enum InPlace<Id> {
 pub(crate) enum Verdict {
     /// The transaction is committed: only forward from here.
     Committed,
+    /// It is committed as soon as its record, which is there, has been synced. Where that fails the writer stops.
+    CommittedOnceSynced,
     /// It is not, and the writer goes on.
     NotCommitted,
     /// Nobody can say, or another writer has taken over: this one writes no more.
@@ -61,7 +63,8 @@ pub(crate) fn verdict(creation: Creation) -> Option<Verdict> {
 /// What follows for transaction `own` from what was read in its place.
 pub(crate) fn verdict_of_the_log<Id: PartialEq>(own: &Id, found: &InPlace<Id>) -> Verdict {
     match found {
-        InPlace::Record(there) if there == own => Verdict::Committed,
+        // Seen is not synced: the failure may have been the sync's.
+        InPlace::Record(there) if there == own => Verdict::CommittedOnceSynced,
         InPlace::Nothing => Verdict::NotCommitted,
         InPlace::Record(_) | InPlace::Unreadable => Verdict::Stop,
     }
@@ -74,7 +77,7 @@ mod tests {
     #[test]
     fn only_the_log_settles_an_uncertain_creation() {
         assert_eq!(verdict(Creation::Uncertain), None);
-        assert_eq!(verdict_of_the_log(&1, &InPlace::Record(1)), Verdict::Committed);
+        assert_eq!(verdict_of_the_log(&1, &InPlace::Record(1)), Verdict::CommittedOnceSynced);
         assert_eq!(verdict_of_the_log(&1, &InPlace::Nothing), Verdict::NotCommitted);
         assert_eq!(verdict_of_the_log(&1, &InPlace::Record(2)), Verdict::Stop);
         assert_eq!(verdict_of_the_log(&1, &InPlace::Unreadable), Verdict::Stop);

@@ -29,6 +29,27 @@ pub(crate) fn is_foreign(recorded: u64, newest: u64) -> bool {
     newest > recorded
 }
 
+/// What making a version comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Publishing {
+    /// It has to be made.
+    Make,
+    /// This very write has made it, before a crash or an error.
+    Made,
+    /// Somebody else has made a version of that number. It is never built upon.
+    Foreign,
+}
+
+/// What becomes of the write of transaction `own`, where its version was made by `maker` already; `maker` is unknown where the
+/// version does not say.
+pub(crate) fn publishing<Id: PartialEq>(own: Id, made: Option<Option<Id>>) -> Publishing {
+    match made {
+        None => Publishing::Make,
+        Some(Some(maker)) if maker == own => Publishing::Made,
+        Some(_) => Publishing::Foreign,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +61,13 @@ mod tests {
         assert_eq!(recovery(5, 5, false), Recovery::Nothing);
         assert_eq!(recovery(5, 3, true), Recovery::FilesMissing);
         assert_eq!(recovery(5, 4, false), Recovery::FilesMissing);
+    }
+
+    #[test]
+    fn a_version_counts_only_with_the_name_of_its_transaction() {
+        assert_eq!(publishing("a", None), Publishing::Make);
+        assert_eq!(publishing("a", Some(Some("a"))), Publishing::Made);
+        assert_eq!(publishing("a", Some(Some("b"))), Publishing::Foreign);
+        assert_eq!(publishing("a", Some(None)), Publishing::Foreign);
     }
 }
