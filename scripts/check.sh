@@ -10,7 +10,9 @@ CARGO_TARGET_DIR=$(target_dir)-check
 export CARGO_TARGET_DIR
 
 cargo fmt --all --check
+cargo fmt --manifest-path engine/model/Cargo.toml --check
 cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
+cargo clippy --locked --manifest-path engine/model/Cargo.toml --all-targets --quiet -- -D warnings
 # The reader of these documents works on the program, so they hold what is private, and may link to it.
 RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' \
   cargo doc --workspace --no-deps --document-private-items --all-features --quiet

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the programs and runs every test of the workspace, then what the README shows. With arguments it runs only those tests
-# that they select (they go to the test runner).
+# Builds the programs and runs every test of the workspace, the model of commit and recovery, and what the README shows. With
+# arguments it runs only those tests that they select (they go to the test runner).
 #
 # The tests find the server as SLIPSTREAM_BIN and a Python with real clients as SLIPSTREAM_PYTHON.
 set -euo pipefail
@@ -19,4 +19,7 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
   cargo test --workspace "$@"
 fi
-(($# > 0)) || scripts/test_readme.sh
+if (($# == 0)); then
+  cargo test --locked --quiet --manifest-path engine/model/Cargo.toml -- --nocapture --test-threads 1
+  scripts/test_readme.sh
+fi
