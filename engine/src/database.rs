@@ -68,6 +68,9 @@ const TURN_PATIENCE: Duration = Duration::from_secs(1);
 /// The right to commit before others, for a transaction that has lost against them too often. One has it at a time.
 pub type Turn = OwnedMutexGuard<()>;
 
+/// How long a transaction waits for a reader of a graph index before it does without.
+const READER_PATIENCE: Duration = Duration::from_millis(20);
+
 /// An open database. There is one per data directory and process.
 pub struct Database {
     format: FormatFile,
@@ -214,7 +217,18 @@ impl Database {
         Ok(snapshot.map(|snapshot| self.view_of(snapshot, readers)))
     }
 
-    fn view_of(&self, snapshot: Arc<Snapshot>, readers: BTreeMap<String, Arc<dyn IndexReader>>) -> ReadView {
+    /// A read transaction of a graph's index, if it stands at `snapshot` and is to be had at once: a transaction may be held
+    /// open for long, so it takes none of the last readers from statements that are not.
+    pub(crate) async fn reader_at(&self, graph: &str, snapshot: &Snapshot) -> Result<Option<Arc<dyn IndexReader>>> {
+        let Some(graph) = self.committer.graphs.get(graph) else { return Ok(None) };
+        let Ok(reader) = tokio::time::timeout(READER_PATIENCE, graph.index.begin_read()).await else { return Ok(None) };
+        let Some(reader) = reader? else { return Ok(None) };
+        let fits = snapshot.catalog.graphs.get(&graph.definition.name) == Some(&graph.definition)
+            && reader.standing().versions == graph.standing_at(snapshot)?.versions;
+        Ok(fits.then_some(reader))
+    }
+
+    pub(crate) fn view_of(&self, snapshot: Arc<Snapshot>, readers: BTreeMap<String, Arc<dyn IndexReader>>) -> ReadView {
         let pin = self.committer.pins.pin(snapshot.seq);
         ReadView { snapshot, readers, pending: Arc::default(), pin }
     }

@@ -32,8 +32,8 @@ pub struct Transaction {
 struct Begun {
     /// What was published when it began.
     base: Arc<Snapshot>,
-    /// The indexes that stand at the base.
-    readers: BTreeMap<String, Arc<dyn IndexReader>>,
+    /// The indexes that were asked for, with a read transaction where they stand at the base.
+    readers: BTreeMap<String, Option<Arc<dyn IndexReader>>>,
     /// What its statements read: the snapshot, with the transaction's own catalog, and its changes.
     view: ReadView,
 }
@@ -49,23 +49,27 @@ impl Transaction {
 
     /// What the next statement reads. The first call takes the snapshot of the whole transaction.
     ///
-    /// Graphs whose index does not show what the transaction has written have no reader.
+    /// Graphs whose index does not stand at that snapshot, or does not show what the transaction has written, have no
+    /// reader.
     pub async fn view(&mut self, graphs: &[String]) -> Result<ReadView> {
-        let begun = self.begin().await?;
+        let database = Arc::clone(&self.database);
+        let begun = self.begin();
         for graph in graphs {
             begun.view.snapshot.catalog.graph(graph)?;
+            if !begun.readers.contains_key(graph) {
+                let reader = database.reader_at(graph, &begun.base).await?;
+                begun.readers.insert(graph.clone(), reader);
+            }
         }
+        begun.show(Arc::clone(&begun.view.snapshot), Arc::clone(&begun.view.pending));
         Ok(begun.view.clone())
     }
 
-    async fn begin(&mut self) -> Result<&mut Begun> {
-        if self.begun.is_none() {
-            // Which graphs will be read is not known yet, and all must stand at the same snapshot.
-            let graphs: Vec<String> = self.database.snapshot().catalog.graphs.keys().cloned().collect();
-            let view = self.database.read_view(&graphs).await?;
-            self.begun = Some(Begun { base: Arc::clone(&view.snapshot), readers: view.readers.clone(), view });
-        }
-        self.begun.as_mut().ok_or_else(|| Error::internal("a transaction did not begin"))
+    fn begin(&mut self) -> &mut Begun {
+        self.begun.get_or_insert_with(|| {
+            let view = self.database.view_of(self.database.snapshot(), BTreeMap::new());
+            Begun { base: Arc::clone(&view.snapshot), readers: BTreeMap::new(), view }
+        })
     }
 
     /// Makes a statement's changes part of the transaction, checked against what the transaction sees. After an error the
@@ -77,7 +81,7 @@ impl Transaction {
         if !changes.loads.is_empty() {
             return Err(Error::internal("a bulk load was to be part of a transaction block"));
         }
-        let begun = self.begin().await?;
+        let begun = self.begin();
         let Changes { catalog: edits, rows, locked, .. } = changes;
         let before = Arc::clone(&begun.view.snapshot);
         let (snapshot, mut pending) = edited(&before, &begun.view.pending, edits)?;
@@ -145,7 +149,8 @@ impl Begun {
             _ => false,
         };
         let usable = self.readers.iter().filter(|(name, _)| shows(name));
-        self.view.readers = usable.map(|(name, reader)| (name.clone(), Arc::clone(reader))).collect();
+        self.view.readers =
+            usable.filter_map(|(name, reader)| Some((name.clone(), Arc::clone(reader.as_ref()?)))).collect();
         self.view.snapshot = snapshot;
         self.view.pending = pending;
     }

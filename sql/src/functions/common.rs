@@ -8,10 +8,18 @@ use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::functions::core;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use slipstream_engine::Error;
+
+/// The result of a function whose arguments include a NULL of no type: NULL. The optimizer asks what a predicate gives when
+/// the columns of a join's outer side are all NULL, and then columns have no type.
+pub(crate) fn untyped_null(args: &ScalarFunctionArgs) -> Option<PlanResult<ColumnarValue>> {
+    let is_untyped = args.args.iter().any(|arg| arg.data_type().is_null());
+    is_untyped.then(|| Ok(ColumnarValue::Scalar(ScalarValue::try_from(args.return_type())?)))
+}
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     [core::coalesce(), core::greatest(), core::least(), core::nullif()]

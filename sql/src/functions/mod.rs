@@ -21,7 +21,7 @@ use datafusion::optimizer::{AnalyzerRule, Optimizer};
 use datafusion::prelude::SessionConfig;
 
 pub(crate) use clock::at_statement;
-pub(crate) use common::typed_function;
+pub(crate) use common::{typed_function, untyped_null};
 pub(crate) use json::{operator as json_operator, rewrite_aggregate as rewrite_json};
 
 use crate::operators::{PostgresOperators, PostgresTyping, quantified_functions, vector_functions};

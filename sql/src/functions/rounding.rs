@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use super::untyped_null;
 use crate::text::rescale;
 
 const DECIMAL_DIGITS: u8 = 38;
@@ -92,6 +93,9 @@ impl ScalarUDFImpl for Round {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let result: ArrayRef = match (arrays.as_slice(), args.return_type()) {
@@ -168,6 +172,9 @@ impl ScalarUDFImpl for Abs {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let sql_type = SqlType::of_arrow(args.return_type());
         datafusion::functions::math::abs().invoke_with_args(args).map_err(|error| match (&error, sql_type) {
             (DataFusionError::ArrowError(..), Some(sql_type)) => {

@@ -18,6 +18,8 @@ use datafusion::logical_expr::{
 use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use crate::functions::untyped_null;
+
 /// Digits of a decimal.
 const DECIMAL_DIGITS: u32 = 38;
 /// A quotient has at least this many digits after the point, as in Postgres.
@@ -194,6 +196,9 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let [left, right] = args.args.as_slice() else {
             return Err(DataFusionError::from(Error::internal("an operator takes two arguments")));
         };
@@ -253,6 +258,9 @@ impl ScalarUDFImpl for Negate {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let negate = |array: &dyn Array| numeric::neg(array).map_err(|error| arithmetic_error(error, &self.result));
         Ok(match args.args.as_slice() {
             [ColumnarValue::Array(array)] => ColumnarValue::Array(negate(array)?),

@@ -16,6 +16,7 @@ use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::arithmetic::Operation;
+use crate::functions::untyped_null;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 const NANOS_PER_DAY: i128 = 86_400_000_000_000;
@@ -189,6 +190,9 @@ impl ScalarUDFImpl for DateOperator {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let result = self.function.compute(&arrays).map_err(DataFusionError::from)?;

@@ -1,4 +1,6 @@
-//! `<=>` at its right precedence.
+//! Operators at their right precedence.
+//!
+//! The parser lets the right side of `a IS DISTINCT FROM b AND c` reach over AND and OR, which bind less closely.
 //!
 //! The parser knows `<=>` as MySQL's comparison, so `0.5 > a <=> b` comes as `(0.5 > a) <=> b`, and `a <=> b BETWEEN 0 AND
 //! 1` as `a <=> (b BETWEEN 0 AND 1)`. In Postgres it binds closer than comparisons, as every operator without a rule of its
@@ -8,7 +10,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, VisitMut, visit_expressions_mut};
 
-/// Regroups every `<=>` of a statement (or of any part of one).
+/// Regroups every `<=>` and IS DISTINCT FROM of a statement (or of any part of one).
 pub fn reassociate(node: &mut impl VisitMut) {
     let _: ControlFlow<()> = visit_expressions_mut(node, |expr| {
         regroup(expr);
@@ -23,6 +25,12 @@ fn is_comparison(operator: &BinaryOperator) -> bool {
 
 /// Brings one expression into order; its parts are in order.
 fn regroup(expr: &mut Expr) {
+    if let Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) = expr {
+        if is_logical(right) {
+            end_before_logical(expr);
+        }
+        return;
+    }
     let Expr::BinaryOp { left, op: BinaryOperator::Spaceship, right } = expr else { return };
     if let Expr::BinaryOp { left: first, op, right: second } = left.as_mut()
         && is_comparison(op)
@@ -42,6 +50,30 @@ fn regroup(expr: &mut Expr) {
     **tested = distance;
     regroup(tested);
     *expr = take(right);
+}
+
+fn is_logical(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. })
+}
+
+/// Turns `a IS DISTINCT FROM (b AND c)` into `(a IS DISTINCT FROM b) AND c`, however many conditions follow.
+fn end_before_logical(expr: &mut Expr) {
+    let (left, right, is_not) = match take(expr) {
+        Expr::IsDistinctFrom(left, right) => (left, right, false),
+        Expr::IsNotDistinctFrom(left, right) => (left, right, true),
+        other => {
+            *expr = other;
+            return;
+        }
+    };
+    *expr = *right;
+    let mut first = expr;
+    while is_logical(first) {
+        let Expr::BinaryOp { left, .. } = first else { return };
+        first = left;
+    }
+    let right = Box::new(take(first));
+    *first = if is_not { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) };
 }
 
 fn spaceship(left: Expr, right: Expr) -> Expr {
@@ -78,7 +110,22 @@ mod tests {
         match expr {
             Expr::BinaryOp { left, op, right } => format!("({} {op} {})", operator(left), operator(right)),
             Expr::Between { expr, .. } => format!("between {}", operator(expr)),
+            Expr::IsDistinctFrom(left, right) => format!("({} differs {})", operator(left), operator(right)),
+            Expr::IsNotDistinctFrom(left, right) => format!("({} is {})", operator(left), operator(right)),
             other => other.to_string(),
+        }
+    }
+
+    #[test]
+    fn is_distinct_from_ends_before_and_and_or() {
+        for (sql, expected) in [
+            ("a IS DISTINCT FROM b", "(a differs b)"),
+            ("a IS DISTINCT FROM b AND c", "((a differs b) AND c)"),
+            ("a IS NOT DISTINCT FROM b AND c OR d", "(((a is b) AND c) OR d)"),
+            ("x OR a IS DISTINCT FROM b = c AND d", "(x OR ((a differs (b = c)) AND d))"),
+            ("a IS DISTINCT FROM (b AND c)", "(a differs (b AND c))"),
+        ] {
+            assert_eq!(operator(&regrouped(sql)), expected, "{sql}");
         }
     }
 

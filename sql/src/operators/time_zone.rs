@@ -13,6 +13,7 @@ use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind};
 
 use super::operand::{Kind, Operand};
+use crate::functions::untyped_null;
 use crate::text::TimeZone;
 
 /// The zone, if a cast stands for AT TIME ZONE: DataFusion plans it as a cast to nanoseconds in that zone, a type that
@@ -68,6 +69,9 @@ impl ScalarUDFImpl for AtTimeZone {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let [times] = arrays.as_slice() else {

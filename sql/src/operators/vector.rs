@@ -13,6 +13,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use crate::functions::untyped_null;
+
 /// Sums are kept in this many lanes, so that compilers use the machine's vectors.
 const LANES: usize = 8;
 
@@ -176,6 +178,9 @@ impl ScalarUDFImpl for Distance {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let [left, right] = args.args.as_slice() else {
             return Err(DataFusionError::from(Error::internal("a distance takes two arguments")));
         };
@@ -211,6 +216,9 @@ impl ScalarUDFImpl for Property {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if let Some(null) = untyped_null(&args) {
+            return null;
+        }
         let [vector] = args.args.as_slice() else {
             return Err(DataFusionError::from(Error::internal("a vector function takes one argument")));
         };
