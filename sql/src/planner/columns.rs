@@ -243,6 +243,33 @@ pub(crate) fn make_distinct(statement: &mut Statement) {
     if let Some(query) = query {
         distinct_body(&mut query.body);
     }
+    let _ = statement.visit(&mut SetOperations);
+}
+
+/// Takes the names off the later queries of every set operation: the first one's count, and DataFusion, which gives them to
+/// the others by place, would mistake a column of one of those for the one that it names.
+struct SetOperations;
+
+impl VisitorMut for SetOperations {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        anonymous_after_the_first(&mut query.body);
+        ControlFlow::Continue(())
+    }
+}
+
+fn anonymous_after_the_first(body: &mut SetExpr) {
+    let SetExpr::SetOperation { left, right, .. } = body else { return };
+    anonymous_after_the_first(left);
+    if let SetExpr::Select(select) = right.as_mut() {
+        for (position, item) in select.projection.iter_mut().enumerate() {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                let alias = Ident::with_quote('"', format!("?{position}?"));
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+            }
+        }
+    }
 }
 
 fn distinct_body(body: &mut SetExpr) {
