@@ -163,6 +163,8 @@ fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result
             done("DISCARD PLANS")
         }
         ast::Statement::Discard { object_type: DiscardObject::SEQUENCES } => done("DISCARD SEQUENCES"),
+        // Nothing has been listened to. Connection pools say this when they take a connection back.
+        ast::Statement::UNLISTEN { .. } => done("UNLISTEN"),
         ast::Statement::Discard { object_type: DiscardObject::TEMP } => done("DISCARD TEMP"),
         ast::Statement::Deallocate { name, .. } => named::deallocate(session, name),
         other => Err(refused(session, other)),

@@ -11,7 +11,7 @@ mod rows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
@@ -38,6 +38,8 @@ pub(crate) struct Cursor {
     hold: bool,
     /// Whether the transaction that declared it is still open.
     fresh: AtomicBool,
+    /// How many savepoints of that transaction it came after.
+    savepoints: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -51,8 +53,21 @@ impl Cursors {
     pub(crate) fn end_transaction(&self, committed: bool) {
         self.0.lock().retain(|_, cursor| {
             let fresh = cursor.fresh.swap(false, Ordering::Relaxed);
+            cursor.savepoints.store(0, Ordering::Relaxed);
             cursor.hold && (committed || !fresh)
         });
+    }
+
+    /// Closes the cursors that were declared after a savepoint. Savepoints are counted from 0, the oldest.
+    pub(crate) fn rollback_to_savepoint(&self, number: usize) {
+        self.0.lock().retain(|_, cursor| cursor.savepoints.load(Ordering::Relaxed) <= number);
+    }
+
+    /// Leaves the cursors that were declared after a savepoint to what is around it.
+    pub(crate) fn release_savepoint(&self, number: usize) {
+        for cursor in self.0.lock().values() {
+            cursor.savepoints.fetch_min(number, Ordering::Relaxed);
+        }
     }
 
     /// Closes a cursor. Says whether there was one.
@@ -124,7 +139,13 @@ async fn declare(session: &Arc<Inner>, declare: &Declare) -> Result<Execution> {
         return Err(Error::new(ErrorKind::UndefinedParameter, "there is no parameter $1"));
     }
     let state = State::at_start(execute::open(session, &prepared).await?);
-    let cursor = Cursor { schema, hold: declare.hold, fresh: AtomicBool::new(in_block), state: Mutex::new(state) };
+    let cursor = Cursor {
+        schema,
+        hold: declare.hold,
+        fresh: AtomicBool::new(in_block),
+        savepoints: AtomicUsize::new(session.transaction().lock().savepoints()),
+        state: Mutex::new(state),
+    };
     session.cursors().0.lock().insert(declare.name.clone(), Arc::new(cursor));
     Ok(Execution::Done("DECLARE CURSOR".to_string()))
 }

@@ -29,6 +29,7 @@ pub(crate) async fn run(session: &Inner, command: &TransactionCommand) -> Result
         TransactionCommand::Release(name) => {
             let number = session.transaction().lock().release(name)?;
             session.settings().release_savepoint(number);
+            session.cursors().release_savepoint(number);
             "RELEASE"
         }
         TransactionCommand::Set(modes) => {
@@ -222,6 +223,7 @@ impl Inner {
             transaction.rollback_to(&mark);
         }
         self.settings().rollback_to_savepoint(number);
+        self.cursors().rollback_to_savepoint(number);
         Ok(())
     }
 }

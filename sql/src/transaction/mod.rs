@@ -170,6 +170,11 @@ impl Transaction {
         false
     }
 
+    /// How many savepoints there are.
+    pub(crate) fn savepoints(&self) -> usize {
+        self.block.as_ref().map_or(0, |block| block.savepoints.len())
+    }
+
     /// Defines a savepoint.
     pub(crate) fn savepoint(&mut self, name: &str, mark: Mark) -> Result<()> {
         self.explicit("SAVEPOINT")?.savepoints.push(Savepoint { name: name.to_string(), mark });
