@@ -15,7 +15,7 @@ say "soak: seed $SLIPSTREAM_SEED, $SLIPSTREAM_ROUNDS rounds, $SLIPSTREAM_STATEME
 cargo build --workspace --bins --tests
 SLIPSTREAM_BIN=$(target_dir)/debug/slipstream
 export SLIPSTREAM_BIN
-for rounds in sigkill_under_transfers statements_give_what_postgres_gives; do
+for rounds in sigkill_under_transfers bulk_crashes statements_give_what_postgres_gives; do
   started=$SECONDS
   cargo test -p slipstream-tests -- --nocapture "$rounds"
   say "soak: $rounds took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"

@@ -2,7 +2,7 @@
 //!
 //! * [`TestServer`] starts the `slipstream` binary on a free port, and stops or kills it;
 //! * [`RawClient`] speaks the protocol byte by byte, for what no driver would send;
-//! * [`psql()`] and [`python()`] run real clients;
+//! * [`psql()`] and [`python()`] run real clients, [`check_data()`] the check of a folder;
 //! * [`Postgres`] is a PostgreSQL to compare with;
 //! * [`TestServer::connect`] gives a `tokio-postgres` client for everything else.
 //!
@@ -14,6 +14,6 @@ mod raw;
 mod server;
 
 pub use postgres::Postgres;
-pub use programs::{Output, psql, python};
+pub use programs::{Output, check_data, psql, python};
 pub use raw::{Message, RawClient};
 pub use server::{TestServer, binary, error_of};

@@ -1,9 +1,10 @@
 //! Real clients: psql, and Python with its drivers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::TestServer;
+use crate::server::binary;
 
 /// What a program has printed.
 #[derive(Debug)]
@@ -46,6 +47,17 @@ pub fn python(server: &TestServer, arguments: &[&str], script: &str) -> Output {
     command.arg("-").args(arguments);
     connect(&mut command, server);
     run(command, script, help)
+}
+
+/// Runs `slipstream check` on a folder that no server has open.
+///
+/// # Panics
+/// When it finds something wrong, or does not run.
+pub fn check_data(data: &Path) {
+    let mut command = Command::new(binary());
+    command.arg("check").arg(data);
+    let output = run(command, "", "the server binary does not run");
+    assert!(output.success, "slipstream check {}:\n{}\n{}", data.display(), output.stdout, output.stderr);
 }
 
 fn connect(command: &mut Command, server: &TestServer) {

@@ -4,11 +4,13 @@
 //! * `wire`: the protocol, byte by byte and through `tokio-postgres`;
 //! * `clients`: psql and Python clients as people use them;
 //! * `crash`: what is left after SIGKILL;
+//! * `bulk_crashes`: SIGKILL in the middle of loads and of a graph build;
 //! * `transfers`: SIGKILL of transactions over tables and graph by several clients;
 //! * `durability`: that a commit reaches the disk;
 //! * `differential`: the same statements on Slipstream and on PostgreSQL;
 //! * `command_line`: what the program does beside serving.
 
+mod bulk_crashes;
 mod clients;
 mod command_line;
 mod crash;
