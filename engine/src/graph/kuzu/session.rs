@@ -18,6 +18,11 @@ use crate::graph::index::Standing;
 /// Prepared statements kept; one more, and all are dropped.
 const MAX_STATEMENTS: usize = 512;
 
+/// What is in the text of a statement that holds memory for as long as it is kept: tables for groups, for sorting, for the
+/// paths of a search. It comes from the buffer pool, a megabyte or more for each, and is given back with the statement only.
+const HOLDING_MEMORY: [&str; 9] =
+    ["DISTINCT ", "ORDER BY ", "* TRAIL ", "count(", "sum(", "avg(", "min(", "max(", "collect("];
+
 /// The table name of the row that says whether the index is complete: its `lance_version` is [`COMPLETE`] or [`BEHIND`].
 const STATE: &str = "";
 const COMPLETE: i64 = 1;
@@ -56,7 +61,13 @@ impl<'s, 'db> Session<'s, 'db> {
 
     /// Runs a prepared statement. After an error no transaction is open.
     pub(super) fn execute(&mut self, text: &str, parameters: Vec<(&str, Value)>) -> Result<QueryResult<'db>> {
-        let answer = self.prepared(text).and_then(|(connection, statement)| connection.execute(statement, parameters));
+        let answer = match HOLDING_MEMORY.iter().any(|words| text.contains(words)) {
+            true => {
+                let connection = self.connection;
+                connection.prepare(text).and_then(|mut statement| connection.execute(&mut statement, parameters))
+            }
+            false => self.prepared(text).and_then(|(connection, statement)| connection.execute(statement, parameters)),
+        };
         answer.map_err(|error| self.failed(&error))
     }
 
