@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use datafusion::physical_plan::SendableRecordBatchStream;
@@ -12,7 +13,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::catalog::{SequenceDefinition, TableDefinition};
 use crate::change::Changes;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::graph::index::{IndexReader, Standing};
 use crate::graph_set::{GraphSet, IndexFactory, OpenGraph, READ_PATIENCE};
 use crate::lock::Lock;
@@ -78,6 +79,8 @@ pub struct Database {
     committer: Arc<Committer>,
     recovery: RecoveryReport,
     turn: Arc<Mutex<()>>,
+    /// Whether a task is bringing graph indexes forward.
+    repairing: Arc<AtomicBool>,
     _lock: Lock,
 }
 
@@ -136,6 +139,7 @@ impl Database {
             committer: Arc::new(committer),
             recovery,
             turn: Arc::default(),
+            repairing: Arc::default(),
             _lock: lock,
         }))
     }
@@ -160,11 +164,12 @@ impl Database {
         &self.format
     }
 
-    /// A snapshot, not older than the newest at the time of the call, together with read transactions of the indexes of
+    /// A snapshot, not older than the newest at the time of the call, together with read transactions of those indexes of
     /// `graphs` that stand exactly at it.
     ///
     /// A statement never waits for a commit: where an index is one commit ahead of or behind the head, the snapshot that
-    /// it stands at is used. An index that is being rebuilt is waited for.
+    /// it stands at is used. An index that is further behind, or being rebuilt, has no reader in the view, and is brought
+    /// forward in the background.
     pub async fn read_view(&self, graphs: &[String]) -> Result<ReadView> {
         let newest = self.committer.head();
         if graphs.is_empty() {
@@ -175,27 +180,49 @@ impl Database {
         }
         let deadline = Instant::now() + READ_PATIENCE;
         let mut heads = self.committer.subscribe();
-        let mut repaired = false;
-        loop {
+        while Instant::now() < deadline {
             if let Some(view) = self.try_read_view(graphs, newest.seq).await? {
                 return Ok(view);
             }
-            if Instant::now() > deadline {
-                return Err(Error::new(
-                    ErrorKind::CannotConnectNow,
-                    format!("the index of graph \"{}\" is not ready", graphs[0]),
-                )
-                .with_hint("It is being rebuilt; try again in a moment."));
-            }
-            let wait = tokio::time::timeout(Duration::from_millis(20), heads.changed()).await;
-            if wait.is_err() && !repaired {
-                // No commit is on its way that would bring the index along: bring it forward here.
-                repaired = true;
-                for graph in graphs.iter().filter_map(|name| self.committer.graphs.get(name)) {
-                    self.committer.repair(&graph).await?;
+            // A commit may be on its way that brings the index along, or the head to it. If not, the next look is the last.
+            let _ = tokio::time::timeout(READ_PATIENCE, heads.changed()).await;
+        }
+        self.view_of_what_stands(graphs).await
+    }
+
+    /// The newest snapshot with the indexes that stand at it.
+    async fn view_of_what_stands(&self, graphs: &[String]) -> Result<ReadView> {
+        let snapshot = self.committer.head();
+        let mut readers = BTreeMap::new();
+        let mut behind = Vec::new();
+        for name in graphs {
+            let Some(graph) = self.committer.graphs.get(name) else { continue };
+            let goal = graph.standing_at(&snapshot)?;
+            match graph.index.begin_read().await? {
+                Some(reader) if reader.standing().versions == goal.versions => {
+                    readers.insert(name.clone(), reader);
                 }
+                _ => behind.push(graph),
             }
         }
+        self.bring_forward(behind);
+        Ok(self.view_of(snapshot, readers))
+    }
+
+    /// Brings indexes to the head in the background, unless that is being done.
+    fn bring_forward(&self, behind: Vec<Arc<OpenGraph>>) {
+        if behind.is_empty() || self.repairing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (committer, repairing) = (Arc::clone(&self.committer), Arc::clone(&self.repairing));
+        tokio::spawn(async move {
+            for graph in behind {
+                if let Err(error) = committer.repair(&graph).await {
+                    tracing::warn!(graph = graph.definition.name, %error, "a graph index stays behind");
+                }
+            }
+            repairing.store(false, Ordering::Release);
+        });
     }
 
     async fn try_read_view(&self, graphs: &[String], oldest: u64) -> Result<Option<ReadView>> {

@@ -261,8 +261,8 @@ pub(crate) fn standing_at(graph: &GraphDefinition, versions: &BTreeMap<TableId, 
     Ok(Standing { seq, versions })
 }
 
-/// How long a statement waits for an index that is being brought to its snapshot.
-pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(120);
+/// How long a statement waits for an index that is being brought to its snapshot, before joins answer it instead.
+pub(crate) const READ_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Indexes in Kuzu.
 pub(crate) fn kuzu_indexes() -> IndexFactory {

@@ -22,7 +22,9 @@ use crate::catalog::{
 use crate::change::{Changes, RowChanges};
 use crate::database::{Database, OpenOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::index::IndexQuery;
+use crate::graph::index::{GraphIndex, IndexQuery};
+use crate::graph::memory::MemoryIndex;
+use crate::graph_set::IndexFactory;
 use crate::store::ScanRequest;
 use crate::stream;
 use crate::transaction::{CommitObserver, CommitStep};
@@ -243,6 +245,36 @@ async fn meet(database: &Database, first: i64, second: i64) -> Result<()> {
     let mut changes = insertion(&person, &[(first, "a"), (second, "b")]);
     changes.rows.push(RowChanges { added: vec![edge], ..RowChanges::new(knows) });
     commit(database, changes).await
+}
+
+#[tokio::test]
+async fn an_index_that_is_behind_has_no_reader_and_is_brought_forward() {
+    let directory = tempfile::tempdir().unwrap();
+    let opened: Arc<Mutex<Vec<Arc<dyn GraphIndex>>>> = Arc::default();
+    let index: IndexFactory = {
+        let opened = Arc::clone(&opened);
+        Arc::new(move |_, schema| {
+            let opened = Arc::clone(&opened);
+            Box::pin(async move {
+                let index: Arc<dyn GraphIndex> = Arc::new(MemoryIndex::new(schema)?);
+                opened.lock().push(Arc::clone(&index));
+                Ok(index)
+            })
+        })
+    };
+    let options = OpenOptions { index, ..OpenOptions::new(directory.path()) };
+    let database = Database::open(options).await.unwrap();
+    create_graph(&database).await;
+    let graphs = ["social".to_string()];
+    assert!(database.read_view(&graphs).await.unwrap().readers.contains_key("social"));
+    let index = Arc::clone(&opened.lock()[0]);
+    index.mark_behind().await.unwrap();
+    let view = database.read_view(&graphs).await.unwrap();
+    assert_eq!(view.snapshot.seq, database.snapshot().seq);
+    assert!(view.readers.is_empty());
+    while database.read_view(&graphs).await.unwrap().readers.is_empty() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The edges as the graph index has them, at the head.
