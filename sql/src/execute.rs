@@ -24,7 +24,7 @@ use crate::error::from_datafusion;
 use crate::explain;
 use crate::functions::at_statement;
 use crate::interrupt::{Interrupt, Rows};
-use crate::planner::binding;
+use crate::planner::binding::{self, Bound, Patterns};
 use crate::planner::state::Engine;
 use crate::prepare::{Kind, Planned, Prepared};
 use crate::session::{Execution, Inner};
@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let engine = session.engine()?;
         loop {
-            let view = session.view(&planned.graphs).await?;
+            let view = session.view(planned.indexes(session.settings().graph_strategy())).await?;
             if view.snapshot.catalog_record == planned.catalog_record {
                 return Ok(Run { session, engine, view, planned, parameters });
             }
@@ -98,20 +98,24 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
+    /// The plan, and what EXPLAIN says beside it.
+    async fn physical(&self) -> Result<(Arc<dyn ExecutionPlan>, Vec<String>)> {
         let tables = self.session.tables(&self.view);
-        let plan = binding::bind(self.planned.plan.clone(), &tables, self.parameters).await?;
-        let plan = match self.planned.optimized {
+        let strategy = self.session.settings().graph_strategy();
+        let patterns = Patterns { strategy, functions: &self.engine.session };
+        let Bound { plan, optimized, notes } =
+            binding::bind(&self.planned, &tables, self.parameters, &patterns).await?;
+        let plan = match optimized {
             true => plan,
             false => at_statement(plan, self.session.statement_started())
                 .and_then(|plan| self.engine.optimize(plan, self.session.now()))
                 .map_err(from_datafusion)?,
         };
-        self.engine.physical(&plan).await
+        Ok((self.engine.physical(&plan).await?, notes))
     }
 
     async fn rows(&self) -> Result<SendableRecordBatchStream> {
-        let plan = self.physical().await?;
+        let (plan, _) = self.physical().await?;
         execute_stream(plan, Arc::clone(&self.engine.task)).map_err(from_datafusion)
     }
 
@@ -136,7 +140,9 @@ async fn run(
     let run = Run::begin(session, prepared, planned, &parameters).await?;
     match &run.planned.kind {
         Kind::Explain(explain) => {
-            let lines = explain::lines(run.physical().await?, Arc::clone(&run.engine.task), explain).await?;
+            let (plan, notes) = run.physical().await?;
+            let mut lines = explain::lines(plan, Arc::clone(&run.engine.task), explain).await?;
+            lines.extend(notes);
             let schema = schema_of(prepared)?;
             Ok(one_batch(explain::batch(schema, lines)?, "EXPLAIN"))
         }

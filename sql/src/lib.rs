@@ -20,8 +20,10 @@
 //!    for as long as the catalog stands; when it does not, the statement is planned again.
 //! 6. **Execution.** [`Session::execute`] takes what the statement reads (`Inner::view`): the newest snapshot, together with
 //!    read transactions of the graph indexes that stand exactly there; inside a transaction block, the block's snapshot with
-//!    its own changes. `planner::binding::bind` puts that snapshot's tables and the parameters into the plan, DataFusion makes
-//!    it physical, and it runs.
+//!    its own changes. `planner::binding::bind` puts that snapshot's tables and the parameters into the plan, and decides how
+//!    its graph patterns are answered (`cypher_relation::route`): by a scan of the index, or, where that does not show what the
+//!    statement reads, by joins, which take the scan's place in the plan as it was written and are optimized with it.
+//!    DataFusion makes it physical, and it runs.
 //! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. A write gathers them
 //!    instead (`dml::sink::Sink`), past ten thousand rows in a bulk load where there is no block, and `Inner::finish_write`
 //!    hands the changes over: to the open block, or else to [`Database::commit`]. There, when somebody else changed the same

@@ -22,7 +22,7 @@ use crate::planner::columns::{OutputNames, make_distinct, name_subqueries, outpu
 use crate::planner::names::unqualify_functions;
 use crate::planner::{Plan, Planning, binding, fetch, parameters, refused};
 use crate::session::Inner;
-use crate::settings::show_name;
+use crate::settings::{GraphStrategy, show_name};
 use crate::statement::{Command, Statement};
 use crate::types::ClientType;
 use crate::{ddl, dml};
@@ -156,6 +156,18 @@ pub(crate) struct Planned {
     pub(crate) plan: LogicalPlan,
     /// Whether the plan has been optimized, for every run.
     pub(crate) optimized: bool,
+    /// The plan before that, without its tables, where it has graph patterns: for runs in which joins answer one.
+    pub(crate) written: Option<LogicalPlan>,
+}
+
+impl Planned {
+    /// The graphs whose indexes a run may read.
+    pub(crate) fn indexes(&self, strategy: GraphStrategy) -> &[String] {
+        match strategy {
+            GraphStrategy::Auto | GraphStrategy::Index => &self.graphs,
+            GraphStrategy::Join => &[],
+        }
+    }
 }
 
 /// What becomes of the rows of a plan.
@@ -265,15 +277,21 @@ fn finish(
         other => (other, None),
     };
     let keep = !binding::depends_on_time(&plan).map_err(|error| planning.error(error))?;
-    let kept = if keep { optimized } else { plan };
+    let graphs = graphs(statement);
+    let (kept, written) = match keep {
+        true => (optimized, (!graphs.is_empty()).then_some(plan)),
+        false => (plan, None),
+    };
+    let release = |plan| binding::release(plan, &tables).map_err(|error| planning.error(error));
     Ok(Planned {
         catalog_record: planning.view.snapshot.catalog_record.clone(),
-        graphs: graphs(statement),
+        graphs,
         parameter_types,
         fields,
         kind,
-        plan: binding::release(kept, &tables).map_err(|error| planning.error(error))?,
+        plan: release(kept)?,
         optimized: keep,
+        written: written.map(release).transpose()?,
     })
 }
 

@@ -1,7 +1,9 @@
 //! The bound query: names looked up, labels inferred, every expression typed. It says what is asked, not how it is
-//! answered; [`super::lower`] turns it into the index's own Cypher.
+//! answered; [`super::lower`] turns it into the index's own Cypher, [`super::join`] into joins of the tables.
 //!
 //! Variables get names of their own here (`n1`, `r2`, `v3`), because the index folds case and Cypher does not.
+
+use std::collections::BTreeSet;
 
 use slipstream_engine::catalog::TableId;
 use slipstream_engine::types::SqlType;
@@ -67,11 +69,26 @@ pub struct BoundMatch {
     /// Conditions, all of which must hold; those of inline properties first.
     pub conditions: Vec<Value>,
     /// What tells one match from another, where the index may find one twice: it goes along both ways of an undirected
-    /// relationship, which for one that starts and ends in the same node are the same way. Only this is left afterwards.
+    /// relationship, which for one that starts and ends in the same node are the same way. Afterwards such a relationship
+    /// is left as the values of its columns.
     pub deduplicate: Vec<BoundItem>,
 }
 
 impl BoundMatch {
+    /// The variables that it brings in.
+    pub fn introduced(&self) -> BTreeSet<&str> {
+        let new = |node: &BoundNode| node.introduced;
+        let mut found = BTreeSet::new();
+        for path in &self.paths {
+            found.extend(new(&path.start).then_some(path.start.variable.as_str()));
+            for (relationship, node) in &path.steps {
+                found.insert(relationship.variable.as_str());
+                found.extend(new(node).then_some(node.variable.as_str()));
+            }
+        }
+        found
+    }
+
     /// How many relationships it has, a variable-length one counted once.
     pub fn relationships(&self) -> usize {
         self.paths.iter().map(|path| path.steps.len()).sum()
@@ -92,6 +109,8 @@ pub enum Distinct {
         /// The key column of both.
         key: String,
     },
+    /// The relationships of two variable-length parts; the index cannot compare them.
+    Walks(String, String),
 }
 
 /// A path of nodes and relationships.
@@ -197,7 +216,7 @@ pub enum ValueKind {
     Constant(String),
     /// The parameter of that name.
     Parameter(String),
-    /// A covered property of a node or relationship.
+    /// A property of a node or relationship.
     Property {
         /// The element's variable.
         variable: String,
@@ -333,6 +352,17 @@ impl Value {
     /// Whether an aggregate is part of it.
     pub fn has_aggregate(&self) -> bool {
         matches!(self.kind, ValueKind::Aggregate { .. }) || self.children().into_iter().any(Value::has_aggregate)
+    }
+
+    /// The variables that it is computed from, those of elements whose properties it reads among them.
+    pub fn variables(&self) -> BTreeSet<&str> {
+        match &self.kind {
+            ValueKind::Property { variable: name, .. } | ValueKind::Variable { name, .. } => {
+                BTreeSet::from([name.as_str()])
+            }
+            ValueKind::Length(_, walks) => walks.iter().map(String::as_str).collect(),
+            _ => self.children().into_iter().flat_map(Value::variables).collect(),
+        }
     }
 
     /// The values directly below.

@@ -1,20 +1,21 @@
-//! Cypher, from text to a query for the graph index.
+//! Cypher, from text to a query, and from there to the graph index or to joins.
 //!
 //! 1. [`lexer`] cuts the text into tokens, [`parse`] makes the [`syntax`] tree of them. Everything keeps its place, so
 //!    that an error points at the character that is wrong.
 //! 2. `bind` looks names up in the graph's tables, infers the labels that are not written, types every expression, and
-//!    finds the types of parameters by their use. The result is the [`bound`] query. What the index does not cover, or
-//!    would compute with other rules than openCypher, is refused there.
+//!    finds the types of parameters by their use. The result is the [`bound`] query. What cannot be answered is refused
+//!    there; what the index alone does not cover, or would compute with other rules than openCypher, is noted.
 //! 3. `lower` writes the bound query in the index's own Cypher, which cannot fail.
+//! 4. `join` makes a plan over the element tables of the same bound query, when the statement has been tied to what it
+//!    reads and the index cannot answer. Rows are the same either way.
 //!
-//! [`plan`] is all three. What it gives names tables and columns, not versions, so it may be cached for as long as the
+//! [`plan`] is the first three. What it gives names tables and columns, not versions, so it may be cached for as long as the
 //! catalog stands.
 //!
 //! Paths are trails, as openCypher has them: within one MATCH no relationship is used twice. Labels are exact, or differ
 //! from the only one alike in nothing but case. NULL is larger than everything in ORDER BY.
 //!
-//! Only reading is done here; the bound query says what is asked and not how it is answered, so that joins over the
-//! tables can answer the same one.
+//! Only reading is done here.
 
 pub mod bound;
 pub mod lexer;
@@ -23,6 +24,7 @@ pub mod syntax;
 
 mod bind;
 mod describe;
+pub(crate) mod join;
 mod lower;
 #[cfg(test)]
 mod tests;
@@ -44,10 +46,12 @@ pub struct CypherParameter {
 }
 
 /// A planned Cypher query.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct GraphQuery {
-    /// The text that the graph index runs.
-    pub cypher: String,
+    /// What is asked.
+    pub bound: bound::BoundQuery,
+    /// The text that the graph index runs, or why it cannot.
+    pub cypher: Result<String>,
     /// What comes back: names and types of RETURN. The index's columns are taken by position.
     pub schema: SchemaRef,
     /// The parameters that the text names, in order of first use, with the types that the index must get.
@@ -80,7 +84,9 @@ pub fn plan(
     graph: &GraphDefinition,
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
-    plan_at_start(text, catalog, graph, parameters).map_err(|error| shift(error, offset))
+    let mut query = plan_at_start(text, catalog, graph, parameters).map_err(|error| shift(error, offset))?;
+    query.cypher = query.cypher.map_err(|error| shift(error, offset));
+    Ok(query)
 }
 
 /// The names of the parameters in `text`, each once, in order.
@@ -95,7 +101,7 @@ fn plan_at_start(
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
     let syntax = parse::parse(text)?;
-    let (query, parameters) = bind::bind(&syntax, catalog, graph, parameters)?;
+    let bind::Bound { query, parameters, unindexed } = bind::bind(&syntax, catalog, graph, parameters)?;
     let fields: Vec<_> = query.outputs.iter().map(|output| output.sql_type.field(&output.name, true)).collect();
     let key_columns = query
         .outputs
@@ -107,11 +113,12 @@ fn plan_at_start(
         })
         .collect();
     Ok(GraphQuery {
-        cypher: lower::lower(&query),
+        cypher: unindexed.map_or_else(|| Ok(lower::lower(&query)), Err),
         schema: Arc::new(Schema::new(fields)),
         parameters,
         key_columns,
         description: describe::describe(&query),
+        bound: query,
     })
 }
 

@@ -3,6 +3,10 @@
 //! A plan names tables, not versions. After planning, [`release`] takes the snapshot's tables out of it, so that a cached
 //! plan holds no version of anything; before running, [`bind`] puts the tables of the statement's own snapshot in, and the
 //! values of the parameters. That is sound for as long as the same catalog record is in force, which the cache checks.
+//!
+//! How a graph pattern is answered ([`Route`]) depends on what the statement reads, so it is decided here as well. A pattern
+//! that the index answers is a table of the plan like any other. Where joins answer one, a plan takes its place in the
+//! statement's plan as it was written, and all of that is optimized when it is bound.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,18 +14,20 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{ParamValues, TableReference};
+use datafusion::common::{Column, ParamValues, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableSource, Volatility};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan, TableSource, Volatility};
 use datafusion::scalar::ScalarValue;
-use slipstream_engine::ReadView;
-use slipstream_engine::Result;
+use slipstream_engine::{Error, ReadView, Result};
 
 use super::names::{Tables, undefined};
-use crate::cypher_relation::CypherTable;
+use crate::cypher_relation::{CypherTable, Route};
 use crate::error::from_datafusion;
 use crate::operators::as_list;
+use crate::prepare::Planned;
+use crate::settings::GraphStrategy;
 
 /// Stands for a table of the snapshot in a plan that has none.
 #[derive(Debug)]
@@ -41,10 +47,69 @@ pub(crate) fn release(plan: LogicalPlan, tables: &HashSet<TableReference>) -> Da
     })
 }
 
-/// Puts the tables of a snapshot and the values of the parameters into a plan.
-pub(crate) async fn bind(plan: LogicalPlan, tables: &Tables, parameters: &[ScalarValue]) -> Result<LogicalPlan> {
+/// A plan that can be made physical.
+pub(crate) struct Bound {
+    /// The plan.
+    pub(crate) plan: LogicalPlan,
+    /// Whether it is optimized.
+    pub(crate) optimized: bool,
+    /// What EXPLAIN says of graph patterns that joins answer.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What graph patterns are answered by.
+pub(crate) struct Patterns<'a> {
+    /// What the session wants.
+    pub(crate) strategy: GraphStrategy,
+    /// The session's functions.
+    pub(crate) functions: &'a SessionState,
+}
+
+/// Puts the tables of a snapshot and the values of the parameters into a statement's plan.
+pub(crate) async fn bind(
+    planned: &Planned,
+    tables: &Tables,
+    parameters: &[ScalarValue],
+    patterns: &Patterns<'_>,
+) -> Result<Bound> {
+    let by_index = routes(&planned.plan, tables.view(), patterns.strategy)?;
+    let joined = by_index.iter().any(|(_, route)| matches!(route, Route::Joins(_)));
+    let (plan, optimized, routes) = match &planned.written {
+        Some(written) if joined => (written, false, routes(written, tables.view(), patterns.strategy)?),
+        _ => (&planned.plan, planned.optimized, by_index),
+    };
+    let mut places = HashMap::new();
+    let mut notes = Vec::new();
+    for (pattern, route) in &routes {
+        let table = pattern.table()?;
+        let place = match route {
+            Route::Index(reader) => {
+                Place::Source(provider_as_source(table.index_scan(Arc::clone(reader), parameters)?))
+            }
+            Route::Joins(reason) => {
+                notes.push(table.explain(reason));
+                Place::Plan(Box::new(table.joins(tables, patterns.functions, parameters)?))
+            }
+        };
+        places.insert(address(table), place);
+    }
+    let sources = sources(plan, tables).await?;
+    let plan = with_values(plan.clone(), parameters)
+        .and_then(|plan| {
+            replace_scans(plan, |scan| match scan.source.is::<Released>() {
+                true => sources.get(&scan.table_name).cloned(),
+                false => None,
+            })
+        })
+        .and_then(|plan| place_patterns(plan, &places))
+        .map_err(from_datafusion)?;
+    Ok(Bound { plan, optimized, notes })
+}
+
+/// The tables that stand for themselves in a plan, by name.
+async fn sources(plan: &LogicalPlan, tables: &Tables) -> Result<HashMap<TableReference, Arc<dyn TableSource>>> {
     let mut names = HashSet::new();
-    scans(&plan, |scan| {
+    scans(plan, |scan| {
         if scan.source.is::<Released>() {
             names.insert(scan.table_name.clone());
         }
@@ -55,15 +120,45 @@ pub(crate) async fn bind(plan: LogicalPlan, tables: &Tables, parameters: &[Scala
         let table = tables.get(&name).await?.ok_or_else(|| undefined(&name))?;
         sources.insert(name, provider_as_source(table));
     }
-    let plan = with_values(plan, parameters).map_err(from_datafusion)?;
-    replace_scans(plan, |scan| {
-        if scan.source.is::<Released>() {
-            return sources.get(&scan.table_name).cloned();
+    Ok(sources)
+}
+
+/// What takes the place of a graph pattern.
+enum Place {
+    Source(Arc<dyn TableSource>),
+    Plan(Box<LogicalPlan>),
+}
+
+/// The graph patterns of a plan, and how each is answered.
+fn routes(plan: &LogicalPlan, view: &ReadView, strategy: GraphStrategy) -> Result<Vec<(Pattern, Route)>> {
+    let mut patterns = Vec::new();
+    scans(plan, |scan| {
+        if is_cypher(&scan.source) {
+            patterns.push(Pattern(Arc::clone(&scan.source)));
         }
-        None
     })
-    .and_then(|plan| bind_graphs(plan, tables.view(), parameters))
-    .map_err(from_datafusion)
+    .map_err(from_datafusion)?;
+    patterns
+        .into_iter()
+        .map(|pattern| {
+            let route = pattern.table()?.route(view, strategy)?;
+            Ok((pattern, route))
+        })
+        .collect()
+}
+
+/// The source of a scan that is a graph pattern.
+struct Pattern(Arc<dyn TableSource>);
+
+impl Pattern {
+    fn table(&self) -> Result<&CypherTable> {
+        cypher_table(&self.0).ok_or_else(|| Error::internal("a graph pattern that is none"))
+    }
+}
+
+/// What tells one pattern of a plan from another.
+fn address(table: &CypherTable) -> usize {
+    std::ptr::from_ref(table).addr()
 }
 
 fn with_values(plan: LogicalPlan, parameters: &[ScalarValue]) -> DataFusionResult<LogicalPlan> {
@@ -102,14 +197,29 @@ fn fold_count(count: &mut Option<Box<Expr>>) -> DataFusionResult<bool> {
     Ok(true)
 }
 
-fn bind_graphs(plan: LogicalPlan, view: &ReadView, parameters: &[ScalarValue]) -> DataFusionResult<LogicalPlan> {
+fn place_patterns(plan: LogicalPlan, places: &HashMap<usize, Place>) -> DataFusionResult<LogicalPlan> {
+    if places.is_empty() {
+        return Ok(plan);
+    }
     plan.transform_down_with_subqueries(|node| match node {
         LogicalPlan::TableScan(mut scan) => {
-            let Some(cypher) = cypher_table(&scan.source) else {
-                return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
-            };
-            scan.source = provider_as_source(cypher.bind(view, parameters)?);
-            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+            match cypher_table(&scan.source).and_then(|table| places.get(&address(table))) {
+                None => Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+                Some(Place::Source(source)) => {
+                    scan.source = Arc::clone(source);
+                    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+                }
+                Some(Place::Plan(plan)) => {
+                    let names = scan.projected_schema.fields().iter();
+                    let columns = names.map(|field| Expr::Column(Column::new_unqualified(field.name())));
+                    let plan = LogicalPlanBuilder::from(plan.as_ref().clone())
+                        .project(columns.collect::<Vec<_>>())?
+                        .alias(scan.table_name.clone())?
+                        .build()?;
+                    // The tables in it are bound.
+                    Ok(Transformed::new(plan, true, TreeNodeRecursion::Jump))
+                }
+            }
         }
         other => Ok(Transformed::no(other)),
     })

@@ -24,7 +24,7 @@ use datafusion::sql::sqlparser::ast::{self, ObjectName, ObjectNamePart, Statemen
 use slipstream_catalog::pg_catalog::session_info::SessionInfo;
 use slipstream_catalog::tables::LanceTable;
 use slipstream_catalog::{SnapshotCatalog, pg_catalog};
-use slipstream_engine::catalog::DEFAULT_SCHEMA;
+use slipstream_engine::catalog::{DEFAULT_SCHEMA, TableDefinition, TableId};
 use slipstream_engine::{Database, Error, ErrorKind, ReadView, Result};
 
 use crate::error::from_datafusion;
@@ -89,6 +89,14 @@ impl Tables {
                 None => Ok(None),
             },
         }
+    }
+
+    /// A table of the view, with its definition.
+    pub(crate) fn by_id(&self, id: TableId) -> Result<(Arc<TableDefinition>, Arc<dyn TableProvider>)> {
+        let definition = self.view.snapshot.catalog.tables.get(&id);
+        let definition =
+            definition.ok_or_else(|| Error::internal(format!("table {id} is not in the statement's catalog")))?;
+        Ok((Arc::clone(definition), Arc::new(LanceTable::new(&self.view, definition))))
     }
 
     fn metadata(&self) -> &Arc<dyn CatalogProvider> {

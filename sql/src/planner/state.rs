@@ -17,6 +17,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
+use slipstream_catalog::expand::ExpandPlanner;
 use slipstream_catalog::index_then_store::IndexThenStoreRule;
 use slipstream_engine::Result;
 
@@ -148,6 +149,8 @@ impl QueryPlanner for Planner {
         plan: &LogicalPlan,
         session: &SessionState,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(ExpandPlanner)])
+            .create_physical_plan(plan, session)
+            .await
     }
 }

@@ -135,10 +135,30 @@ impl Settings {
         (!limit.is_zero()).then_some(limit)
     }
 
+    /// How graph patterns are answered.
+    pub(crate) fn graph_strategy(&self) -> GraphStrategy {
+        match self.get("slipstream.graph_strategy").as_deref() {
+            Some("index") => GraphStrategy::Index,
+            Some("join") => GraphStrategy::Join,
+            _ => GraphStrategy::Auto,
+        }
+    }
+
     /// Whether a boolean setting is on.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         self.get(name).as_deref() == Some("on")
     }
+}
+
+/// How a session wants its graph patterns answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GraphStrategy {
+    /// By the index where it can, else by joins.
+    Auto,
+    /// By the index, or not at all.
+    Index,
+    /// By joins.
+    Join,
 }
 
 impl Values {

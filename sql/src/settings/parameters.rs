@@ -132,6 +132,12 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter("server_version_num", "160006", Allowed::Fixed, "The same as a number."),
     parameter("session_authorization", "postgres", Allowed::Fixed, "The user of the session."),
     parameter("slipstream.graph", "", Allowed::Text, "The graph that a bare Cypher statement reads."),
+    parameter(
+        "slipstream.graph_strategy",
+        "auto",
+        Allowed::OneOf(&["auto", "index", "join"]),
+        "How graph patterns are answered: by the graph index, by joins, or by the index where it can and else by joins.",
+    ),
     parameter("standard_conforming_strings", "on", Allowed::Only(&["on"]), "A backslash in a string is a backslash."),
     parameter("statement_timeout", "0", Allowed::Duration, "How long a statement may run; 0 for as long as it takes."),
     parameter("synchronous_commit", "on", Allowed::Only(&["on"]), "COMMIT answers when the transaction is durable."),

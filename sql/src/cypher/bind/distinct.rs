@@ -1,12 +1,14 @@
 //! What makes two matches different: paths are trails, and each is found once.
 
-use slipstream_engine::{Error, Result};
+use std::collections::BTreeSet;
 
-use super::Binder;
+use slipstream_engine::Error;
+
 use super::candidates::Pattern;
 use super::pattern::path_lengths;
 use super::scope::{Binding, Element};
-use crate::cypher::bound::{BoundItem, BoundMatch, BoundRelationship, Distinct};
+use super::{Binder, Unindexed};
+use crate::cypher::bound::{BoundItem, BoundMatch, BoundPath, BoundRelationship, Distinct, Value};
 use crate::cypher::lower::{MAX_FILTERED, cut};
 use crate::cypher::syntax::{Direction, Match};
 
@@ -19,7 +21,7 @@ impl Binder<'_> {
         nodes: &[Element],
         relationships: &mut [(BoundRelationship, Element)],
         optional: bool,
-    ) -> Result<Vec<BoundItem>> {
+    ) -> Vec<BoundItem> {
         let doubled = |bound: &BoundRelationship| bound.direction == Direction::Either;
         let mut items: Vec<BoundItem> = nodes.iter().map(|node| BoundItem::Variable(node.variable.clone())).collect();
         for (bound, element) in relationships.iter_mut() {
@@ -40,14 +42,14 @@ impl Binder<'_> {
             }
             identity
         });
-        let Some(first) = first else { return Ok(Vec::new()) };
-        let Some(before) = before else {
-            return Err(Error::not_supported(
-                "a relationship without an arrow is not supported after rows that may be equal",
-            )
-            .with_hint("Write it with an arrow, or WITH DISTINCT before it.")
-            .at(pattern.relationships[first].syntax.span.position()));
-        };
+        let Some(first) = first else { return Vec::new() };
+        if before.is_none() {
+            self.unindexed.note(|| {
+                Error::not_supported("a relationship without an arrow is not supported after rows that may be equal")
+                    .with_hint("Write it with an arrow, or WITH DISTINCT before it.")
+                    .at(pattern.relationships[first].syntax.span.position())
+            });
+        }
         for (relationship, (_, element)) in pattern.relationships.iter().zip(relationships.iter()) {
             if let (true, Some(name)) = (element.detached, &relationship.syntax.variable) {
                 self.scope.set(&name.text, Binding::Relationship(element.clone()));
@@ -57,17 +59,21 @@ impl Binder<'_> {
             self.scope.set(&name.text, Binding::Path(length));
         }
         let values = self.scope.iter().filter_map(|(_, binding)| binding.variable().map(str::to_string));
-        for variable in before.into_iter().chain(values) {
+        for variable in before.into_iter().flatten().chain(values) {
             if !items.iter().any(|item| item.variable() == variable) {
                 items.push(BoundItem::Variable(variable));
             }
         }
-        Ok(items)
+        items
     }
 }
 
 /// Relationships that could be the same edge, and must not be: within one MATCH no edge is used twice.
-pub(super) fn trail(pattern: &Pattern<'_>, relationships: &[(BoundRelationship, Element)]) -> Result<Vec<Distinct>> {
+pub(super) fn trail(
+    pattern: &Pattern<'_>,
+    relationships: &[(BoundRelationship, Element)],
+    unindexed: &mut Unindexed,
+) -> Vec<Distinct> {
     let mut pairs = Vec::new();
     for (at, (second, element)) in relationships.iter().enumerate() {
         for (first, _) in relationships[..at].iter().filter(|(first, _)| first.label == second.label) {
@@ -77,28 +83,73 @@ pub(super) fn trail(pattern: &Pattern<'_>, relationships: &[(BoundRelationship, 
                 (Some(_), None) => Distinct::Walk { walk: one, relationship: other, key: element.key.clone() },
                 (None, Some(_)) => Distinct::Walk { walk: other, relationship: one, key: element.key.clone() },
                 (Some(_), Some(_)) => {
-                    return Err(Error::not_supported(format!(
-                        "two variable-length relationships of type \"{}\" in one MATCH are not supported",
-                        second.label
-                    ))
-                    .with_hint(
-                        "Write the second in a MATCH clause of its own, where it may use the first's edges again.",
-                    )
-                    .at(pattern.relationships[at].syntax.span.position()));
+                    unindexed.note(|| {
+                        Error::not_supported(format!(
+                            "two variable-length relationships of type \"{}\" in one MATCH are not supported",
+                            second.label
+                        ))
+                        .with_hint(
+                            "Write the second in a MATCH clause of its own, where it may use the first's edges again.",
+                        )
+                        .at(pattern.relationships[at].syntax.span.position())
+                    });
+                    Distinct::Walks(one, other)
                 }
             });
         }
     }
-    Ok(pairs)
+    pairs
 }
 
-/// Refuses an optional pattern that the index filters too early: its conditions cannot follow it (`lower::pattern`).
-pub(super) fn check_optional(bound: &BoundMatch, syntax: &Match) -> Result<()> {
-    let conditions = !bound.conditions.is_empty() || !bound.distinct.is_empty() || !cut(bound).1.is_empty();
-    if !bound.optional || bound.relationships() <= MAX_FILTERED || !conditions {
-        return Ok(());
+/// Notes an optional pattern that the index answers wrongly: one that it filters too early, since its conditions cannot
+/// follow it (`lower::pattern`), and one that is not connected with the rows by anything but conditions, of which it finds
+/// one match for each row.
+pub(super) fn check_optional(bound: &BoundMatch, syntax: &Match, unindexed: &mut Unindexed) {
+    if !bound.optional {
+        return;
     }
-    let message = format!("OPTIONAL MATCH of more than {MAX_FILTERED} relationships with conditions is not supported");
     let place = syntax.patterns.first().map_or(1, |path| path.start.span.position());
-    Err(Error::not_supported(message).with_hint("Split it into several OPTIONAL MATCH clauses.").at(place))
+    let conditions = !bound.conditions.is_empty() || !bound.distinct.is_empty() || !cut(bound).1.is_empty();
+    if bound.relationships() > MAX_FILTERED && conditions {
+        let message =
+            format!("OPTIONAL MATCH of more than {MAX_FILTERED} relationships with conditions is not supported");
+        unindexed.note(|| {
+            Error::not_supported(message).with_hint("Split it into several OPTIONAL MATCH clauses.").at(place)
+        });
+    }
+    let new = bound.introduced();
+    let about_the_rows = |condition: &Value| !condition.variables().is_subset(&new);
+    if bound.conditions.iter().any(about_the_rows) && !is_connected(bound) {
+        unindexed.note(|| {
+            Error::not_supported(
+                "OPTIONAL MATCH that only a condition connects with what is before it is not supported",
+            )
+            .with_hint("Write MATCH, or connect the pattern by a relationship.")
+            .at(place)
+        });
+    }
+}
+
+/// Whether every node of a pattern is known, or leads to one that is.
+fn is_connected(bound: &BoundMatch) -> bool {
+    let new = bound.introduced();
+    let nodes = |path: &BoundPath| {
+        let steps = path.steps.iter().map(|(_, node)| node.variable.clone());
+        std::iter::once(path.start.variable.clone()).chain(steps).collect::<BTreeSet<String>>()
+    };
+    let mut apart: Vec<BTreeSet<String>> = bound.paths.iter().map(nodes).collect();
+    let mut connected = BTreeSet::new();
+    loop {
+        let before = apart.len();
+        apart.retain(|path| {
+            let meets = path.iter().any(|node| connected.contains(node) || !new.contains(node.as_str()));
+            if meets {
+                connected.extend(path.iter().cloned());
+            }
+            !meets
+        });
+        if apart.len() == before {
+            return apart.is_empty();
+        }
+    }
 }

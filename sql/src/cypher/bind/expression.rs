@@ -97,7 +97,7 @@ impl Binder<'_> {
             return Err(mismatch("only nodes and relationships have properties", owner.span));
         };
         match self.scope.binding(variable, owner.span)? {
-            Binding::Node(element) | Binding::Relationship(element) => element.property(name),
+            Binding::Node(element) | Binding::Relationship(element) => element.property(name, &mut self.unindexed),
             Binding::Walk(_) => {
                 Err(Error::not_supported("properties of a variable-length relationship are not supported")
                     .at(name.span.position()))

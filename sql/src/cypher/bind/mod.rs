@@ -1,8 +1,8 @@
 //! The syntax tree, bound: names looked up in the graph's tables, labels inferred, types checked.
 //!
 //! A clause is bound with the scope that the clauses before it leave; it adds to the scope (MATCH, UNWIND) or replaces it
-//! (WITH). Everything the graph index lacks, or does differently from openCypher, is refused here, at its place in the
-//! text, so that lowering cannot fail.
+//! (WITH). What nobody can answer is refused here, at its place in the text, so that lowering cannot fail. What the graph
+//! index alone lacks, or does differently from openCypher, is noted ([`Unindexed`]): joins answer such a query.
 
 mod aggregate;
 mod candidates;
@@ -25,13 +25,32 @@ use super::CypherParameter;
 use super::bound::{BoundClause, BoundQuery, Output, Value, ValueKind};
 use super::syntax::{Clause, Query, Unwind};
 
+/// A query, bound.
+pub(super) struct Bound {
+    pub(super) query: BoundQuery,
+    /// Its parameters, in order of first use.
+    pub(super) parameters: Vec<CypherParameter>,
+    /// Why the index cannot answer it, if it cannot.
+    pub(super) unindexed: Option<Error>,
+}
+
+/// The first thing of a query that the index lacks.
+#[derive(Debug, Default)]
+struct Unindexed(Option<Error>);
+
+impl Unindexed {
+    fn note(&mut self, lack: impl FnOnce() -> Error) {
+        self.0.get_or_insert_with(lack);
+    }
+}
+
 /// Binds a query. Errors point into its text, in characters from 1.
 pub(super) fn bind(
     query: &Query,
     catalog: &Catalog,
     graph: &GraphDefinition,
     declared: &[CypherParameter],
-) -> Result<(BoundQuery, Vec<CypherParameter>)> {
+) -> Result<Bound> {
     let mut binder = Binder {
         catalog,
         graph,
@@ -40,10 +59,12 @@ pub(super) fn bind(
         identity: Some(Vec::new()),
         variables: 0,
         outputs: Vec::new(),
+        unindexed: Unindexed::default(),
     };
     let clauses = query.clauses.iter().map(|clause| binder.clause(clause)).collect::<Result<Vec<_>>>()?;
     let parameters = binder.parameters.finish()?;
-    Ok((BoundQuery { clauses, outputs: binder.outputs }, parameters))
+    let query = BoundQuery { clauses, outputs: binder.outputs };
+    Ok(Bound { query, parameters, unindexed: binder.unindexed.0 })
 }
 
 struct Binder<'a> {
@@ -57,6 +78,8 @@ struct Binder<'a> {
     variables: usize,
     /// The columns of RETURN, once it is bound.
     outputs: Vec<Output>,
+    /// What the index lacks.
+    unindexed: Unindexed,
 }
 
 impl Binder<'_> {

@@ -7,7 +7,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
 use super::Binder;
-use super::candidates::{Pattern, only};
+use super::candidates::{Pattern, PatternPath, only};
 use super::distinct::{check_optional, trail};
 use super::scope::{Binding, Element};
 use crate::cypher::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Value, ValueKind};
@@ -20,21 +20,21 @@ impl Binder<'_> {
         let introduced: Vec<bool> = pattern.nodes.iter().map(|node| node.known.is_none()).collect();
         let nodes = self.bind_nodes(&pattern, syntax.optional)?;
         let mut relationships = self.bind_relationships(&pattern, &nodes, syntax.optional)?;
-        let paths = bound_paths(&pattern, &nodes, introduced, &relationships);
+        let (paths, mut conditions) = bound_paths(&pattern, &nodes, introduced, &relationships);
         for (name, length) in path_lengths(&pattern, &nodes, &relationships, syntax.optional) {
             self.scope.introduce(name, Binding::Path(length))?;
         }
-        let mut conditions = self.property_conditions(&pattern, &nodes, &relationships)?;
+        conditions.extend(self.property_conditions(&pattern, &nodes, &relationships)?);
         if let Some(filter) = &syntax.filter {
             match self.condition(filter)?.kind {
                 ValueKind::And(all) => conditions.extend(all),
                 kind => conditions.push(Value::new(kind, SqlType::Boolean)),
             }
         }
-        let distinct = trail(&pattern, &relationships)?;
-        let deduplicate = self.deduplicate(&pattern, &nodes, &mut relationships, syntax.optional)?;
+        let distinct = trail(&pattern, &relationships, &mut self.unindexed);
+        let deduplicate = self.deduplicate(&pattern, &nodes, &mut relationships, syntax.optional);
         let bound = BoundMatch { optional: syntax.optional, paths, distinct, conditions, deduplicate };
-        check_optional(&bound, syntax)?;
+        check_optional(&bound, syntax, &mut self.unindexed);
         Ok(bound)
     }
 
@@ -148,7 +148,7 @@ impl Binder<'_> {
         conditions: &mut Vec<Value>,
     ) -> Result<()> {
         for (name, expression) in properties {
-            let left = element.property(name)?;
+            let left = element.property(name, &mut self.unindexed)?;
             let right = self.value(expression)?;
             conditions.push(self.compare(Comparison::Equal, left, right, expression.span)?);
         }
@@ -201,26 +201,39 @@ fn ends(
     ])
 }
 
+/// The paths of a pattern, and the conditions that stand for those that are none: a node of an earlier clause by itself asks
+/// only that it is there. The index cannot plan such a path beside others.
 fn bound_paths(
     pattern: &Pattern<'_>,
     nodes: &[Element],
     mut introduced: Vec<bool>,
     relationships: &[(BoundRelationship, Element)],
-) -> Vec<BoundPath> {
+) -> (Vec<BoundPath>, Vec<Value>) {
     let mut node = |at: usize| BoundNode {
         variable: nodes[at].variable.clone(),
         written: pattern.nodes[at].name.map(|name| name.text.clone()),
         label: nodes[at].label.clone(),
         introduced: std::mem::take(&mut introduced[at]),
     };
-    pattern
+    let mut paths: Vec<BoundPath> = pattern
         .paths
         .iter()
         .map(|path| BoundPath {
             start: node(path.start),
             steps: path.steps.iter().map(|(edge, right)| (relationships[*edge].0.clone(), node(*right))).collect(),
         })
-        .collect()
+        .collect();
+    let lone = |path: &PatternPath<'_>| path.steps.is_empty() && pattern.nodes[path.start].known.is_some();
+    let there = |path: &PatternPath<'_>| {
+        let operand = Box::new(nodes[path.start].key_value());
+        Value::new(ValueKind::IsNull { operand, negated: true }, SqlType::Boolean)
+    };
+    let conditions = pattern.paths.iter().filter(|path| lone(path) && nodes[path.start].optional).map(there).collect();
+    if !pattern.paths.iter().all(lone) {
+        let mut kept = pattern.paths.iter().map(|path| !lone(path));
+        paths.retain(|_| kept.next().unwrap_or(true));
+    }
+    (paths, conditions)
 }
 
 /// The length of every named path.

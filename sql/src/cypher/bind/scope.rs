@@ -6,6 +6,7 @@ use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use super::Unindexed;
 use crate::cypher::bound::{BoundItem, Key, Value, ValueKind};
 use crate::cypher::lexer::Span;
 use crate::cypher::syntax::Name;
@@ -133,8 +134,8 @@ impl Element {
         Value::new(ValueKind::Case { branches: vec![(missing, null)], otherwise: Box::new(value) }, sql_type)
     }
 
-    /// The property `name`.
-    pub(super) fn property(&self, name: &Name) -> Result<Value> {
+    /// The property `name`; what the index lacks of it is noted.
+    pub(super) fn property(&self, name: &Name, unindexed: &mut Unindexed) -> Result<Value> {
         let Some(column) = self.table.get_column(&name.text) else {
             let error = Error::new(ErrorKind::UndefinedColumn, format!("property \"{}\" does not exist", name.text));
             let error = match self.table.columns.iter().find(|column| column.name.eq_ignore_ascii_case(&name.text)) {
@@ -150,15 +151,22 @@ impl Element {
         if name.text == self.key || self.covered.contains(&name.text) {
             return Ok(self.column_value(&name.text, &column.sql_type));
         }
-        if let Some((_, value)) = self.ends.iter().find(|(end, _)| *end == name.text) {
-            return value.clone().map(|value| self.guard(value)).ok_or_else(|| {
+        match self.ends.iter().find(|(end, _)| *end == name.text) {
+            Some((_, Some(value))) => return Ok(self.guard(value.clone())),
+            Some((_, None)) => unindexed.note(|| {
                 Error::not_supported(format!("end point \"{}\" of a relationship is not known here", name.text))
                     .with_hint("Write the relationship with an arrow, and use it before WITH; or return the keys of both nodes.")
                     .at(name.span.position())
-            });
+            }),
+            None => unindexed.note(|| self.uncovered(name)),
         }
+        Ok(self.column_value(&name.text, &column.sql_type))
+    }
+
+    /// Why the index cannot answer a query with this property.
+    fn uncovered(&self, name: &Name) -> Error {
         let table = &self.table.name;
-        Err(Error::not_supported(format!("the graph index does not cover property \"{}\" of \"{table}\"", name.text))
+        Error::not_supported(format!("the graph index does not cover property \"{}\" of \"{table}\"", name.text))
             .with_hint(format!(
                 "Return the key \"{}\", and join cypher() with table \"{table}\" on it; or list the column under \
                  PROPERTIES when creating the graph.",
@@ -166,7 +174,7 @@ impl Element {
             ))
             .on_table(table)
             .on_column(&name.text)
-            .at(name.span.position()))
+            .at(name.span.position())
     }
 
     /// Its columns in the index, each as an item under the variable that stands for it once the element is detached.

@@ -97,6 +97,7 @@ fn distinct_text(distinct: &Distinct) -> String {
             let key = column.replace('\'', "\\'");
             format!("(NOT list_contains(properties(rels({walk}), '{key}'), {relationship}.{}))", quoted(column))
         }
+        Distinct::Walks(..) => unreachable!("the binder says that the index lacks it"),
     }
 }
 
