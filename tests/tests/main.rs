@@ -8,7 +8,8 @@
 //! * `transfers`: SIGKILL of transactions over tables and graph by several clients;
 //! * `durability`: that a commit reaches the disk;
 //! * `differential`: the same statements on Slipstream and on PostgreSQL;
-//! * `command_line`: what the program does beside serving.
+//! * `command_line`: what the program does beside serving;
+//! * `mirror`: graph patterns answered by the index and by joins.
 
 mod bulk_crashes;
 mod clients;
@@ -16,6 +17,7 @@ mod command_line;
 mod crash;
 mod differential;
 mod durability;
+mod mirror;
 mod scripts;
 mod transfers;
 mod wire;
