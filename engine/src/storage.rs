@@ -154,7 +154,12 @@ impl Storage {
             error => failed(&format!("open \"{uri}\""), &error),
         })?;
         let store = Arc::new(PrefixStore::new(store, prefix));
-        Ok(Storage { store, uri: uri.to_string(), place: Place::ObjectStore { listed_in_order: true } })
+        Ok(Storage::on(store, uri).with_sorted_listings())
+    }
+
+    /// For stores that list objects in the order of their names: finding the newest of them is one short request then.
+    pub(crate) fn with_sorted_listings(self) -> Self {
+        Storage { place: Place::ObjectStore { listed_in_order: true }, ..self }
     }
 
     /// The object store of the log and the records.

@@ -73,12 +73,12 @@ async fn versions(
     let present = store.versions(&table.directory).await?;
     let newest = present.last().copied().unwrap_or(0);
     if newest > recorded {
-        let hint = "`slipstream check --adopt` takes them in";
+        let adopt = "`slipstream check --adopt` takes in what other programs made";
         let made = match newest - recorded {
-            1 => format!("version {newest} was made by another program"),
-            _ => format!("versions {} to {newest} were made by another program", recorded + 1),
+            1 => format!("version {newest} is not of this database"),
+            _ => format!("versions {} to {newest} are not of this database", recorded + 1),
         };
-        return Err(Error::storage(format!("{made}, {hint}")));
+        return Err(Error::storage(format!("{made}, {adopt}")));
     }
     if newest < recorded {
         let Some(redo) = redo.filter(|redo| redo.version == recorded) else {

@@ -153,11 +153,16 @@ mod tests {
     #[tokio::test]
     async fn the_newest_record_is_found_among_many() {
         let log = CommitLog::new(Arc::new(InMemory::new()));
+        let sorted = CommitLog { listed_in_order: true, ..log.clone() };
         assert_eq!(log.newest().await.unwrap(), None);
+        assert_eq!(sorted.newest().await.unwrap(), None);
         for seq in 1..=12 {
             log.append(&record(seq)).await.unwrap();
         }
+        log.store.put(&Path::from("commits/#half"), "x".into()).await.unwrap();
         assert_eq!(log.newest().await.unwrap().unwrap().seq, 12);
+        assert_eq!(sorted.newest().await.unwrap().unwrap().seq, 12);
+        assert_eq!(log.sequence_numbers().await.unwrap(), (1..=12).collect::<Vec<_>>());
         assert_eq!(log.get(5).await.unwrap().unwrap().seq, 5);
         assert_eq!(log.get(13).await.unwrap(), None);
     }

@@ -1,13 +1,16 @@
 //! A database whose root is in an object store: the same code, with the lock file and the graph indexes in a directory.
 
 use object_store::memory::InMemory;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, path::Path};
 
 use super::*;
 use crate::storage::Storage;
 
 fn options(store: &Arc<dyn ObjectStore>, local: &tempfile::TempDir) -> OpenOptions {
-    let storage = Storage::on(Arc::clone(store), "memory://test");
+    // As a bucket is used: below a prefix, with listings in order.
+    let store = PrefixStore::new(Arc::clone(store), "some/prefix");
+    let storage = Storage::on(Arc::new(store), "memory://test/some/prefix").with_sorted_listings();
     OpenOptions { storage: Some(storage), ..OpenOptions::new(local.path().join("local")) }
 }
 
@@ -48,9 +51,10 @@ async fn what_is_shared_is_in_the_store_and_what_is_local_is_not() {
         .collect();
     local.sort();
     assert_eq!(local, ["LOCK", "graph"]);
-    let shared = store.list_with_delimiter(None).await.unwrap();
-    assert_eq!(shared.objects.iter().map(|object| object.location.as_ref()).collect::<Vec<_>>(), ["format.json"]);
-    let folders: Vec<&str> = shared.common_prefixes.iter().map(Path::as_ref).collect();
+    let shared = store.list_with_delimiter(Some(&Path::from("some/prefix"))).await.unwrap();
+    let files: Vec<&str> = shared.objects.iter().filter_map(|object| object.location.filename()).collect();
+    assert_eq!(files, ["format.json"]);
+    let folders: Vec<&str> = shared.common_prefixes.iter().filter_map(Path::filename).collect();
     assert_eq!(folders, ["catalog", "commits", "tables"]);
 }
 

@@ -170,7 +170,7 @@ async fn versions_of_another_program_are_found_and_taken_in() {
     let directory = with_a_graph().await;
     strange_rows(&directory, &[(8, "h"), (9, "i")]).await;
     let report = check(&options(&directory)).await.unwrap();
-    assert!(bad(&report)[0].contains("was made by another program"), "{report}");
+    assert!(bad(&report)[0].contains("is not of this database"), "{report}");
     assert_eq!(contents(&*open(&directory).await).await.len(), 4);
 
     let report = adopt(&options(&directory)).await.unwrap();

@@ -74,13 +74,14 @@ async fn what_was_acknowledged_survives_a_power_cut() {
 async fn a_power_cut_at_any_step_leaves_a_commit_whole_or_not_at_all() {
     for step in CommitStep::ALL {
         for (before, unsynced) in [true, false].into_iter().flat_map(|before| KINDS.map(|kind| (before, kind))) {
+            let change = if before { Step::Meet(10) } else { Step::Load(10) };
             let bench = Bench::new();
             let database = bench.ready().await;
             let untouched = World::of(&database).await.unwrap();
             let mut changed = untouched.clone();
-            changed.take(&Step::Meet(10));
+            changed.take(&change);
             bench.observer.set(Some((step, before)));
-            let outcome = run(&database, &Step::Meet(10)).await;
+            let outcome = run(&database, &change).await;
             drop(database);
             let found = bench.after_the_cut(unsynced).await.unwrap();
             let fits = found == changed || (outcome.is_err() && found == untouched);
