@@ -18,6 +18,7 @@ use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::attempts::Attempts;
 use crate::copy_command::CopyOut;
+use crate::cursor;
 use crate::ddl;
 use crate::dml::sink::{Sink, removed_rows, table_rows};
 use crate::error::from_datafusion;
@@ -28,6 +29,7 @@ use crate::planner::binding::{self, Bound, Patterns};
 use crate::planner::state::Engine;
 use crate::prepare::{Kind, Planned, Prepared};
 use crate::session::{Execution, Inner};
+use crate::statement::Command;
 use crate::utility::utility;
 
 /// Runs a prepared statement.
@@ -49,14 +51,21 @@ pub(crate) async fn execute(
     let prepared = sized.as_ref().unwrap_or(prepared);
     match prepared.planned() {
         Some(planned) => run(session, prepared, planned, parameters, interrupt).await,
-        None => utility(session, statement, interrupt).await,
+        None => match statement.command() {
+            Command::Cursor(cursor) => cursor::run(session, cursor, prepared.declared(), &parameters, interrupt).await,
+            _ => utility(session, statement, interrupt).await,
+        },
     }
 }
 
 /// The rows of a query as they come, for whoever asks for them and for how long it takes.
-pub(crate) async fn open(session: &Arc<Inner>, prepared: &Prepared) -> Result<SendableRecordBatchStream> {
+pub(crate) async fn open(
+    session: &Arc<Inner>,
+    prepared: &Prepared,
+    parameters: &[ScalarValue],
+) -> Result<SendableRecordBatchStream> {
     let planned = prepared.planned().ok_or_else(|| Error::internal("a statement without a plan has no rows"))?;
-    Run::begin(session, prepared, planned, &[]).await?.rows().await
+    Run::begin(session, prepared, planned, parameters).await?.rows().await
 }
 
 fn check_parameters(prepared: &Prepared, parameters: &[ScalarValue]) -> Result<()> {

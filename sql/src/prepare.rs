@@ -101,11 +101,16 @@ impl Prepared {
     }
 
     /// A statement that is carried out without a plan.
-    pub(crate) fn utility(statement: &Statement, declared: &[Option<ClientType>], fields: Option<SchemaRef>) -> Self {
+    pub(crate) fn utility(
+        statement: &Statement,
+        declared: &[Option<ClientType>],
+        parameter_types: &[ClientType],
+        fields: Option<SchemaRef>,
+    ) -> Self {
         Prepared(Arc::new(State {
             statement: statement.clone(),
             declared: declared.to_vec(),
-            parameter_types: Vec::new(),
+            parameter_types: parameter_types.to_vec(),
             fields,
             planned: None,
         }))

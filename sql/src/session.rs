@@ -380,7 +380,19 @@ impl Inner {
                 let planned = self.planned(statement, declared).await?;
                 Ok(Prepared::planned_as(statement, declared, planned))
             }
-            command => Ok(Prepared::utility(statement, declared, utility_fields(self, command)?)),
+            command => {
+                // The parameters of DECLARE are those of its query.
+                let query = match command {
+                    Command::Cursor(cursor) => cursor.query(),
+                    _ => None,
+                };
+                let query = match query {
+                    Some(query) => Some(Box::pin(self.prepare(query, declared)).await?),
+                    None => None,
+                };
+                let parameters = query.as_ref().map_or(&[][..], Prepared::parameter_types);
+                Ok(Prepared::utility(statement, declared, parameters, utility_fields(self, command)?))
+            }
         }
     }
 

@@ -11,7 +11,6 @@ use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::attempts::Attempts;
 use crate::copy_command::{self, CopyIn, Filling};
-use crate::cursor;
 use crate::ddl::{self, Definition};
 use crate::dml::{self, table_name, written_table};
 use crate::error::{from_arrow, from_datafusion};
@@ -32,7 +31,7 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
             session.check_writable("PROPERTY GRAPH DDL")?;
             define(session, |view: &ReadView| ddl::property_graph(graph, &view.snapshot.catalog)).await
         }
-        Command::Cursor(cursor) => cursor::run(session, cursor, interrupt).await,
+        Command::Cursor(_) => Err(Error::internal("cursors have parameters, and are not utilities")),
         Command::Prepare(prepare) => prepare.run(session).await,
         Command::Sql(sql) => match &**sql {
             ast::Statement::Execute { .. } => match Execute::of(sql) {

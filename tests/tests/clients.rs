@@ -338,3 +338,79 @@ print("done")
 "#;
     assert_eq!(well(&python(&server, &[], script)), "done\n");
 }
+
+#[test]
+fn psycopg_has_pgvector_s_types_binary_copy_and_named_cursors() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = r#"
+import psycopg
+from pgvector import Vector
+from pgvector.psycopg import register_vector
+
+with psycopg.connect(autocommit=True) as connection:
+    register_vector(connection)
+    for binary in (False, True):
+        nearest = connection.execute("SELECT name, embedding FROM person ORDER BY embedding <-> %s LIMIT 1",
+                                     (Vector([0, 1, 0.5]),), binary=binary).fetchone()
+        assert nearest == ("Bob", Vector([0, 1, 0])), nearest
+        for dimensions in (2, 5):
+            vector = Vector([1.5] * dimensions)
+            assert connection.execute("SELECT %s::vector", (vector,), binary=binary).fetchone() == (vector,)
+            assert connection.execute("SELECT %s", (vector,), binary=binary).fetchone() == (vector,)
+    with connection.cursor().copy("COPY person (id, name, embedding) FROM STDIN WITH (FORMAT BINARY)") as copy:
+        copy.set_types(["int8", "text", "vector"])
+        for id in range(100, 200):
+            copy.write_row((id, f"n{id}", Vector([id, 0, 1])))
+    with connection.cursor().copy("COPY (SELECT id, embedding FROM person WHERE id >= 100 ORDER BY id) TO STDOUT (FORMAT BINARY)") as copy:
+        copy.set_types(["int8", "vector"])
+        rows = list(copy.rows())
+    assert len(rows) == 100 and rows[7] == (107, Vector([107, 0, 1])), rows[:2]
+with psycopg.connect() as connection:
+    with connection.cursor("portion") as cursor:
+        cursor.itersize = 7
+        cursor.execute("SELECT id FROM person WHERE id >= %s ORDER BY id", (100,))
+        assert [id for (id,) in cursor] == list(range(100, 200))
+    with connection.cursor("held", withhold=True) as cursor:
+        cursor.execute("SELECT id FROM person ORDER BY id")
+        assert cursor.fetchmany(2) == [(1,), (2,)]
+        connection.commit()
+        assert cursor.fetchmany(2) == [(3,), (100,)]
+print("done")
+"#;
+    assert_eq!(well(&python(&server, &[], script)), "done\n");
+}
+
+#[test]
+fn asyncpg_reads_and_writes_in_binary() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = r#"
+import asyncio, datetime
+import asyncpg
+from pgvector import Vector
+from pgvector.asyncpg import register_vector
+
+async def main():
+    connection = await asyncpg.connect()
+    await connection.execute("CREATE TABLE v (id integer PRIMARY KEY, t text, at timestamptz, l integer[], j jsonb)")
+    at = datetime.datetime(2024, 2, 29, tzinfo=datetime.timezone.utc)
+    await connection.executemany("INSERT INTO v VALUES ($1, $2, $3, $4, $5)",
+                                 [(id, f"t{id}", at, [1, None, id], '{"a": 1}') for id in range(10)])
+    rows = await connection.fetch("SELECT * FROM v WHERE id = ANY($1) ORDER BY id", [3, 4])
+    assert [tuple(row) for row in rows] == [(id, f"t{id}", at, [1, None, id], '{"a": 1}') for id in (3, 4)], rows
+    async with connection.transaction():
+        ids = [row["id"] async for row in connection.cursor("SELECT id FROM v ORDER BY id", prefetch=3)]
+    assert ids == list(range(10)), ids
+    await connection.copy_records_to_table("v", records=[(id, "x") for id in range(100, 110)], columns=["id", "t"])
+    assert await connection.fetchval("SELECT count(*) FROM v") == 20
+    await register_vector(connection)
+    assert await connection.fetchval("SELECT embedding FROM person WHERE id = $1", 2) == Vector([0, 1, 0])
+    await connection.reset()
+    await connection.close()
+
+asyncio.run(main())
+print("done")
+"#;
+    assert_eq!(well(&python(&server, &[], script)), "done\n");
+}

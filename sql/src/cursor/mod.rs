@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow::datatypes::SchemaRef;
+use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use slipstream_engine::{Error, ErrorKind, Result};
@@ -27,6 +28,7 @@ use crate::execute;
 use crate::interrupt::{Interrupt, Rows};
 use crate::prepare::Kind;
 use crate::session::{Execution, Inner};
+use crate::types::ClientType;
 
 /// The cursors of a session, by name.
 #[derive(Default)]
@@ -108,9 +110,15 @@ pub(crate) fn fields(session: &Inner, command: &Command) -> Result<Option<Schema
 }
 
 /// Carries out a command.
-pub(crate) async fn run(session: &Arc<Inner>, command: &Command, interrupt: Interrupt) -> Result<Execution> {
+pub(crate) async fn run(
+    session: &Arc<Inner>,
+    command: &Command,
+    declared: &[Option<ClientType>],
+    parameters: &[ScalarValue],
+    interrupt: Interrupt,
+) -> Result<Execution> {
     match command {
-        Command::Declare(declare) => self::declare(session, declare).await,
+        Command::Declare(declare) => self::declare(session, declare, declared, parameters).await,
         Command::Fetch(fetch) => self::fetch(session, fetch, interrupt).await,
         Command::Close(None) => {
             session.cursors().close_all();
@@ -123,22 +131,24 @@ pub(crate) async fn run(session: &Arc<Inner>, command: &Command, interrupt: Inte
     }
 }
 
-async fn declare(session: &Arc<Inner>, declare: &Declare) -> Result<Execution> {
+async fn declare(
+    session: &Arc<Inner>,
+    declare: &Declare,
+    declared: &[Option<ClientType>],
+    parameters: &[ScalarValue],
+) -> Result<Execution> {
     let in_block = session.in_block();
     if !declare.hold && !in_block {
         let message = "DECLARE CURSOR can only be used in transaction blocks";
         return Err(Error::new(ErrorKind::NoActiveTransaction, message));
     }
     session.cursors().check_free(&declare.name)?;
-    let prepared = session.prepare(&declare.query, &[]).await?;
+    let prepared = session.prepare(&declare.query, declared).await?;
     let query = prepared.planned().filter(|planned| matches!(planned.kind, Kind::Query));
     let (Some(_), Some(schema)) = (query, prepared.fields().cloned()) else {
         return Err(Error::new(ErrorKind::Syntax, "DECLARE CURSOR takes a query"));
     };
-    if !prepared.parameter_types().is_empty() {
-        return Err(Error::new(ErrorKind::UndefinedParameter, "there is no parameter $1"));
-    }
-    let state = State::at_start(execute::open(session, &prepared).await?);
+    let state = State::at_start(execute::open(session, &prepared, parameters).await?);
     let cursor = Cursor {
         schema,
         hold: declare.hold,

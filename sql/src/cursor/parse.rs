@@ -17,6 +17,16 @@ pub(crate) enum Command {
     Close(Option<String>),
 }
 
+impl Command {
+    /// The query that a command declares a cursor for.
+    pub(crate) fn query(&self) -> Option<&Statement> {
+        match self {
+            Command::Declare(declare) => Some(&declare.query),
+            Command::Fetch(_) | Command::Close(_) => None,
+        }
+    }
+}
+
 /// `DECLARE name [NO SCROLL] CURSOR [WITH HOLD] FOR query`
 #[derive(Debug, Clone)]
 pub(crate) struct Declare {

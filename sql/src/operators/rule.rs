@@ -97,13 +97,17 @@ fn with_types_of(plan: LogicalPlan, wanted: &DFSchemaRef) -> PlanResult<LogicalP
             columns.push(column);
             continue;
         };
-        let as_wanted = field.data_type() == wanted.data_type() && *field.metadata() == *to.field("", true).metadata();
+        let client_type = ClientType::of_field(wanted).unwrap_or_else(|| ClientType::of(&to));
+        let as_wanted =
+            field.data_type() == wanted.data_type() && *field.metadata() == *client_type.field("").metadata();
         columns.push(match as_wanted {
             true => column,
             // Also where only the name of the type differs: the working table compares that too.
-            false => ScalarUDF::from(PostgresCast::new(&from, &to, CastContext::Explicit)?)
-                .call(vec![column])
-                .alias_qualified(qualifier.cloned(), field.name()),
+            false => {
+                let function = ScalarUDF::from(PostgresCast::new(&from, &to, CastContext::Explicit)?);
+                relabel(function.call(vec![column]), &client_type, plan.schema().as_ref())?
+                    .alias_qualified(qualifier.cloned(), field.name())
+            }
         });
     }
     LogicalPlanBuilder::from(plan).project(columns)?.build()

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, DataType, Distinct, Expr, FunctionArg, FunctionArguments, GroupByExpr, Ident, LimitClause,
-    ObjectName, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value,
+    AccessExpr, ArrayElemTypeDef, DataType, Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, LimitClause, ObjectName, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
+    TableFactor, Value,
 };
 
 use super::absent::{calls_aggregate, has_no_rows, null_of};
@@ -38,6 +39,49 @@ pub(super) fn subscripts(expr: &mut Expr) {
         *expr = call("unnest", take(expr), Vec::new());
     }
 }
+
+/// `information_schema._pg_expandarray(x)` is the items of an array with their numbers, a row each: JDBC reads the columns of keys
+/// so. There are no records here; its fields are unnested each by itself, in step, and the whole stands for the items.
+pub(super) fn expand(expr: &mut Expr) {
+    let field = |chain: &[AccessExpr]| match chain {
+        [AccessExpr::Dot(Expr::Identifier(name))] => Some(folded(name)),
+        _ => None,
+    };
+    match expr {
+        Expr::CompoundFieldAccess { root, access_chain } => match (field(access_chain).as_deref(), unnested(root)) {
+            (Some("n"), Some(array)) => {
+                *expr = call("unnest", call("item_numbers", array.clone(), Vec::new()), Vec::new());
+            }
+            (Some("x"), Some(array)) => *expr = call("unnest", array.clone(), Vec::new()),
+            (Some("x"), None) => *expr = take(root),
+            _ => {}
+        },
+        Expr::Function(_) => {
+            if let Some(array) = unnested(expr) {
+                *expr = call("unnest", array.clone(), Vec::new());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The argument of `_pg_expandarray`.
+fn unnested(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Nested(inner) => unnested(inner),
+        Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) => {
+            let last = name.0.last()?.as_ident()?;
+            match list.args.as_slice() {
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] if folded(last) == EXPAND => Some(array),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The function that [`expand`] replaces.
+pub(super) const EXPAND: &str = "_pg_expandarray";
 
 /// `generate_series` in a select list is a set of rows; DataFusion's is an array there. To be called when the parts of the
 /// expression have been looked at, because it stays inside.
@@ -143,7 +187,7 @@ fn reads_no_array(query: &Query) -> bool {
     };
     catalog_name(name).as_deref() == Some("unnest")
         && matches!(arguments.as_slice(), [FunctionArg::Unnamed(argument)]
-            if matches!(argument, datafusion::sql::sqlparser::ast::FunctionArgExpr::Expr(expr) if is_always_null(expr)))
+            if matches!(argument, FunctionArgExpr::Expr(expr) if is_always_null(expr)))
 }
 
 fn is_always_null(expr: &Expr) -> bool {

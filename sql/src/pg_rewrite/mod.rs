@@ -48,12 +48,15 @@ pub(crate) fn rewrite(statement: &mut Statement) {
     }
     let mut names = CteNames::default();
     let _ = statement.visit(&mut names);
-    let _ = statement.visit(&mut Rewriter { cte_names: names.0 });
+    let expands = statement.to_string().contains(arrays::EXPAND);
+    let _ = statement.visit(&mut Rewriter { cte_names: names.0, expands });
 }
 
 /// The rewrites in the order of one walk: parents before their children, so that what a parent drops is not looked at.
 struct Rewriter {
     cte_names: HashSet<String>,
+    /// Whether `_pg_expandarray` is called somewhere.
+    expands: bool,
 }
 
 impl VisitorMut for Rewriter {
@@ -81,6 +84,10 @@ impl VisitorMut for Rewriter {
         text::plain(expr);
         text::escape_with_backslash(expr);
         arrays::compare_elements(expr);
+        absent::drop_special_types(expr);
+        if self.expands {
+            arrays::expand(expr);
+        }
         ControlFlow::Continue(())
     }
 
@@ -137,6 +144,15 @@ fn call(name: &str, argument: Expr, order_by: Vec<OrderByExpr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// A call without arguments.
+fn nullary(name: &str) -> Expr {
+    let mut function = call(name, null(), Vec::new());
+    if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut function {
+        list.args.clear();
+    }
+    function
 }
 
 /// Adds an argument to a [`call`].

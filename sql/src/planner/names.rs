@@ -20,6 +20,7 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPl
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, ObjectName, ObjectNamePart, Statement, TableFactor, VisitMut, VisitorMut};
 use slipstream_catalog::pg_catalog::session_info::SessionInfo;
 use slipstream_catalog::tables::LanceTable;
@@ -113,6 +114,17 @@ pub(crate) struct Names<'a> {
     pub(super) relations: Vec<Arc<dyn RelationPlanner>>,
 }
 
+/// DataFusion's table functions take bare 64-bit literals, and functions of ours make others.
+fn plain_integer(expr: Expr) -> Expr {
+    let value = match &expr {
+        Expr::Literal(ScalarValue::Int16(value), _) => value.map(i64::from),
+        Expr::Literal(ScalarValue::Int32(value), _) => value.map(i64::from),
+        Expr::Literal(ScalarValue::Int64(value), _) => *value,
+        _ => return expr,
+    };
+    Expr::Literal(ScalarValue::Int64(value), None)
+}
+
 /// `42P01`, as Postgres words it.
 pub(crate) fn undefined(reference: &TableReference) -> Error {
     let name = match reference.schema() {
@@ -137,7 +149,7 @@ impl ContextProvider for Names<'_> {
         let simplifier = ExprSimplifier::new(context);
         let args = args
             .into_iter()
-            .map(|arg| simplifier.simplify(simplifier.coerce(arg, &schema)?))
+            .map(|arg| simplifier.simplify(simplifier.coerce(arg, &schema)?).map(plain_integer))
             .collect::<DataFusionResult<Vec<_>>>()?;
         let table = function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.session))?;
         Ok(provider_as_source(table))

@@ -115,6 +115,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter("lc_ctype", "C.UTF-8", Allowed::Fixed, "What counts as a letter."),
     parameter("lock_timeout", "0", Allowed::Duration, "How long to wait for a lock. No statement takes one."),
     parameter("max_identifier_length", "63", Allowed::Fixed, "Bytes of a name that count."),
+    parameter("max_index_keys", "32", Allowed::Fixed, "Columns of a key that metadata can show."),
     parameter("row_security", "on", Allowed::Bool, "Whether row security applies. No table has any."),
     parameter(
         "search_path",

@@ -179,7 +179,9 @@ impl Moment {
         let Some(clock) = clock else { return Ok(Moment { days, micros: 0, zone: None }) };
         let (clock, zone) = split_zone(clock);
         let zone = zone.map(|zone| reader.zone(zone)).transpose()?;
-        Ok(Moment { days, micros: reader.time(clock)?, zone })
+        // A zone can stand without a time before it, as JDBC sends dates.
+        let micros = if clock.is_empty() && zone.is_some() { 0 } else { reader.time(clock)? };
+        Ok(Moment { days, micros, zone })
     }
 
     fn local(&self) -> i64 {

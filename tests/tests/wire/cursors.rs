@@ -74,6 +74,18 @@ async fn the_protocol_describes_and_fetches_in_binary() {
 }
 
 #[tokio::test]
+async fn a_declaration_takes_the_parameters_of_its_query() {
+    let (server, _data) = server();
+    let mut client = RawClient::connect(server.address()).await;
+    client.query("BEGIN").answers().await;
+    let declare = "DECLARE c CURSOR FOR SELECT g FROM generate_series(1, 9) AS s(g) WHERE g > $1 ORDER BY g";
+    client.parse("", declare, &[]).describe(b'S', "").bind("", "", 0, &[Some(b"6")], 0).execute("", 0);
+    let answers = client.sync().answers().await;
+    assert_eq!(kinds(&answers), "1tn2CZ");
+    assert_eq!(values(&client.query("FETCH ALL c").answers().await), ["7", "8", "9"]);
+}
+
+#[tokio::test]
 async fn what_cursors_do_not_do_is_refused() {
     let (server, _data) = server();
     let mut client = RawClient::connect(server.address()).await;

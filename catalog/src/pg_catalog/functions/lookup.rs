@@ -11,7 +11,7 @@ use super::super::definitions::display_name;
 use super::super::objects::{Namespace, Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME, split_name};
 use super::super::oids::{PgType, format_type, parse_type_name};
 use super::super::types::{function_name, function_oid};
-use super::function::{Call, Function, strict};
+use super::function::{Call, Function, lenient, strict};
 use crate::metadata::Value;
 
 /// `to_regclass`, `regclass_oid`, `pg_table_is_visible` and their like.
@@ -66,6 +66,14 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     strict("array_lower", &[2], "int4", |_, call| Ok(subscripts(call).map(|subscripts| subscripts.start).into())),
     strict("array_upper", &[2], "int4", |_, call| Ok(subscripts(call).map(|subscripts| subscripts.end - 1).into())),
+    // What subqueries about domains and composite types are rewritten to be; a cast of NULL loses its name on the way.
+    lenient("null_oid", &[0], "oid", |_, _| Ok(Value::Null)),
+    lenient("null_oids", &[0], "oid[]", |_, _| Ok(Value::Null)),
+    // What `(_pg_expandarray(x)).n` is rewritten to be the items of.
+    strict("item_numbers", &[1], "int4[]", |_, call| {
+        let count = call.array_length(0).unwrap_or(0) as i64;
+        Ok((1..=count).collect::<Vec<i64>>().into())
+    }),
     // What `generate_subscripts` is rewritten to be the items of.
     strict("array_subscripts", &[2], "int4[]", |_, call| {
         Ok(subscripts(call).map_or_else(Vec::new, Iterator::collect::<Vec<i64>>).into())
