@@ -406,7 +406,6 @@ async def main():
     assert await connection.fetchval("SELECT count(*) FROM v") == 20
     await register_vector(connection)
     assert await connection.fetchval("SELECT embedding FROM person WHERE id = $1", 2) == Vector([0, 1, 0])
-    await connection.reset()
     await connection.close()
 
 asyncio.run(main())

@@ -31,7 +31,6 @@ use crate::types::ClientType;
 /// Reads COPY data, chunk by chunk.
 ///
 /// The batches have the columns named in the statement, in that order, each in the Arrow type of its SQL type.
-#[expect(clippy::large_enum_variant, reason = "one is made per statement")]
 pub enum CopyReader {
     /// Text or CSV.
     Lines(LineReader),
