@@ -52,6 +52,7 @@ mod transactions {
         dirty_write,
         first_committer_wins,
         lost_update,
+        own_writes,
         phantom,
         read_skew,
     );

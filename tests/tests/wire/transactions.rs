@@ -313,6 +313,32 @@ async fn a_conflict_is_40001_and_ends_the_block() {
 }
 
 #[tokio::test]
+async fn statements_outside_blocks_run_again_by_themselves() {
+    let (server, _data, _client) = table().await;
+    const CLIENTS: i64 = 4;
+    const ROUNDS: i64 = 15;
+    let setup = server.connect().await;
+    setup
+        .batch_execute("CREATE TABLE counter (id int PRIMARY KEY, n bigint); INSERT INTO counter VALUES (1, 0)")
+        .await
+        .expect("a counter");
+    let mut workers = Vec::new();
+    for _ in 0..CLIENTS {
+        let client = server.connect().await;
+        workers.push(tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                client.batch_execute("UPDATE counter SET n = n + 1 WHERE id = 1").await.expect("no conflict is told");
+            }
+        }));
+    }
+    for worker in workers {
+        worker.await.expect("a worker ends");
+    }
+    let n: i64 = setup.query_one("SELECT n FROM counter", &[]).await.expect("a number").get(0);
+    assert_eq!(n, CLIENTS * ROUNDS);
+}
+
+#[tokio::test]
 async fn transactions_of_a_driver() {
     let (server, _data, _raw) = table().await;
     let mut client = server.connect().await;
