@@ -1,4 +1,5 @@
-//! Cuts a history down to the statements that its mismatch needs.
+//! Cuts a history down to the statements that its mismatch needs. Whatever else comes up on the way, since statements are
+//! missing, is left alone.
 
 use super::sides::Sides;
 use super::{Mismatch, Step};
@@ -6,7 +7,7 @@ use super::{Mismatch, Step};
 /// Replays that a mismatch is worth.
 const REPLAYS: usize = 150;
 
-/// Leaves out ever smaller parts for as long as the servers still disagree about something.
+/// Leaves out ever smaller parts for as long as the servers still disagree in the same way.
 pub(super) async fn shrink(sides: &mut Sides, mismatch: Mismatch) -> Mismatch {
     let mut smallest = mismatch;
     let mut replays = 0;
@@ -20,8 +21,8 @@ pub(super) async fn shrink(sides: &mut Sides, mismatch: Mismatch) -> Mismatch {
             }
             replays += 1;
             match sides.replay(&without(&smallest.history, from, part)).await {
-                Some(found) => (smallest, shorter) = (found, true),
-                None => from += part,
+                Some(found) if found.is_like(&smallest) => (smallest, shorter) = (found, true),
+                _ => from += part,
             }
         }
         if !shorter || part > 1 {
