@@ -1,5 +1,6 @@
 //! Lance tables as DataFusion tables, pinned to their version in a snapshot.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, Session, TableProvider};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::Result as PlanResult;
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
@@ -18,7 +19,7 @@ use slipstream_engine::change::ROW_ADDRESS;
 use slipstream_engine::pending::TableState;
 use slipstream_engine::store::ScanRequest;
 
-use crate::index_then_store::{IndexThenStore, Lookup, OutputColumn};
+use crate::index_then_store::{IndexThenStore, Lookup, Matching, OutputColumn};
 
 /// The schema `public` of one view.
 #[derive(Debug)]
@@ -121,8 +122,8 @@ impl TableProvider for LanceTable {
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         // The row address, where it is asked for, is the last column: the planner keeps projections in schema order.
         let row_address = names.last().is_some_and(|name| name == ROW_ADDRESS);
-        if let Some(keys) = key_lookup(&self.definition, filters) {
-            return key_scan(table, keys, names);
+        if let Some((keys, rest)) = key_lookup(&self.definition, filters) {
+            return key_scan(table, keys, names, pushed(&rest)?);
         }
         let columns = names.into_iter().filter(|name| name != ROW_ADDRESS).collect();
         let request = ScanRequest { columns: Some(columns), filter: pushed(filters)?, limit, row_address };
@@ -131,27 +132,55 @@ impl TableProvider for LanceTable {
 }
 
 /// Rows of known keys: no scan, the keys lead to the rows.
-fn key_scan(table: Arc<TableState>, keys: ArrayRef, columns: Vec<String>) -> PlanResult<Arc<dyn ExecutionPlan>> {
-    let field = Field::new(&table.definition().primary_key[0], keys.data_type().clone(), true);
-    let schema = Arc::new(Schema::new(vec![field]));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![keys])?;
+fn key_scan(
+    table: Arc<TableState>,
+    keys: Vec<ArrayRef>,
+    columns: Vec<String>,
+    condition: Option<Expr>,
+) -> PlanResult<Arc<dyn ExecutionPlan>> {
+    let names = table.definition().primary_key.iter();
+    let fields = names.zip(&keys).map(|(name, keys)| Field::new(name, keys.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let positions = (0..keys.len()).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), keys)?;
     let input = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?;
     let output = (0..columns.len()).map(OutputColumn::Store).collect();
-    let lookup = Lookup { table, columns, condition: None, once: false, output };
-    Ok(Arc::new(IndexThenStore::new(input, 0, lookup)?))
+    let lookup = Lookup { table, columns, condition, matching: Matching::Inner, output };
+    Ok(Arc::new(IndexThenStore::new(input, positions, lookup)?))
 }
 
-/// The keys that the filters are about, where they name rows by a one-column primary key and say nothing else.
-fn key_lookup(definition: &TableDefinition, filters: &[Expr]) -> Option<ArrayRef> {
-    let [key] = definition.primary_key.as_slice() else { return None };
-    let [filter] = filters else { return None };
-    let is_key = |expression: &Expr| matches!(expression, Expr::Column(column) if &column.name == key);
-    let values: Vec<ScalarValue> = match filter {
+/// The primary keys that the filters are about, column by column, and the filters that say more. A key of several columns
+/// has one value in each.
+fn key_lookup(definition: &TableDefinition, filters: &[Expr]) -> Option<(Vec<ArrayRef>, Vec<Expr>)> {
+    if definition.primary_key.is_empty() {
+        return None;
+    }
+    let mut rest: Vec<&Expr> = filters.iter().flat_map(split_conjunction).collect();
+    let mut keys = Vec::with_capacity(definition.primary_key.len());
+    for key in &definition.primary_key {
+        let key_type = definition.get_column(key)?.sql_type.arrow_type();
+        let (position, values) = rest.iter().enumerate().find_map(|(position, filter)| {
+            let values = distinct(key_values(key, filter)?, &key_type)?;
+            Some((position, values))
+        })?;
+        if definition.primary_key.len() > 1 && values.len() > 1 {
+            return None;
+        }
+        rest.remove(position);
+        keys.push(ScalarValue::iter_to_array(values).ok()?);
+    }
+    Some((keys, rest.into_iter().cloned().collect()))
+}
+
+/// The values that a filter allows for a column, where it is an equality or a list.
+fn key_values(key: &str, filter: &Expr) -> Option<Vec<ScalarValue>> {
+    let is_key = |expression: &Expr| matches!(expression, Expr::Column(column) if column.name == key);
+    match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (left.as_ref(), right.as_ref()) {
             (column, Expr::Literal(value, _)) | (Expr::Literal(value, _), column) if is_key(column) => {
-                vec![value.clone()]
+                Some(vec![value.clone()])
             }
-            _ => return None,
+            _ => None,
         },
         Expr::InList(list) if !list.negated && is_key(&list.expr) => list
             .list
@@ -160,23 +189,23 @@ fn key_lookup(definition: &TableDefinition, filters: &[Expr]) -> Option<ArrayRef
                 Expr::Literal(value, _) => Some(value.clone()),
                 _ => None,
             })
-            .collect::<Option<_>>()?,
-        _ => return None,
-    };
-    let key_type = definition.get_column(key)?.sql_type.arrow_type();
+            .collect(),
+        _ => None,
+    }
+}
+
+/// Values as keys of that type, each once and no NULL; `None` where there is none left, or one that is no such key.
+fn distinct(values: Vec<ScalarValue>, key_type: &DataType) -> Option<Vec<ScalarValue>> {
     let mut distinct: Vec<ScalarValue> = Vec::with_capacity(values.len());
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for value in values.into_iter().filter(|value| !value.is_null()) {
         let value =
-            value.cast_to(&key_type).ok().filter(|cast| cast.data_type() == value.data_type() || !cast.is_null())?;
+            value.cast_to(key_type).ok().filter(|cast| cast.data_type() == value.data_type() || !cast.is_null())?;
         if seen.insert(value.clone()) {
             distinct.push(value);
         }
     }
-    if distinct.is_empty() {
-        return None;
-    }
-    ScalarValue::iter_to_array(distinct).ok()
+    (!distinct.is_empty()).then_some(distinct)
 }
 
 /// All filters as one, with unqualified columns, as Lance wants it.

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     DuplicateObject,
     /// A name that could mean several columns (`42702`).
     AmbiguousColumn,
+    /// Columns that are not what a clause needs: no unique constraint is over them (`42P10`).
+    InvalidColumnReference,
     /// A column must be grouped or aggregated (`42803`).
     Grouping,
     /// Types do not fit (`42804`).

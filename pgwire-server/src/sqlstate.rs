@@ -20,6 +20,7 @@ pub fn sqlstate(kind: ErrorKind) -> &'static str {
         ErrorKind::DuplicateColumn => "42701",
         ErrorKind::DuplicateObject => "42710",
         ErrorKind::AmbiguousColumn => "42702",
+        ErrorKind::InvalidColumnReference => "42P10",
         ErrorKind::Grouping => "42803",
         ErrorKind::DatatypeMismatch => "42804",
         ErrorKind::InvalidTableDefinition => "42P16",

@@ -36,7 +36,7 @@ pub enum OutputColumn {
 #[derive(Debug)]
 pub struct IndexThenStore {
     input: Arc<dyn ExecutionPlan>,
-    key: usize,
+    keys: Vec<usize>,
     fetch: Arc<Fetch>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
@@ -49,30 +49,40 @@ struct Fetch {
     columns: Vec<String>,
     /// A condition on the fetched columns.
     condition: Option<Arc<dyn PhysicalExpr>>,
-    /// Whether every row of the table comes at most once, however often its key does.
-    once: bool,
+    matching: Matching,
     output: Vec<OutputColumn>,
+}
+
+/// Which rows come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matching {
+    /// A row for every row of the input that finds one.
+    Inner,
+    /// Every row of the table at most once, however often its key comes.
+    Once,
+    /// A row for every row of the input; the table's columns are NULL for those that find none.
+    Outer,
 }
 
 /// What an [`IndexThenStore`] fetches.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    /// The table, which has a primary key of one column.
+    /// The table, which has a primary key.
     pub table: Arc<TableState>,
     /// Columns to fetch.
     pub columns: Vec<String>,
     /// A condition on the table's columns, unqualified; rows for which it is not true are left out.
     pub condition: Option<Expr>,
-    /// Whether every row of the table comes at most once, however often its key does.
-    pub once: bool,
+    /// Which rows come out.
+    pub matching: Matching,
     /// The output's columns.
     pub output: Vec<OutputColumn>,
 }
 
 impl IndexThenStore {
-    /// Looks up the keys in column `key` of `input`.
-    pub fn new(input: Arc<dyn ExecutionPlan>, key: usize, lookup: Lookup) -> PlanResult<Self> {
-        let Lookup { table, mut columns, condition, once, output } = lookup;
+    /// Looks up the keys in columns `keys` of `input`, which are in the order of the primary key.
+    pub fn new(input: Arc<dyn ExecutionPlan>, keys: Vec<usize>, lookup: Lookup) -> PlanResult<Self> {
+        let Lookup { table, mut columns, condition, matching, output } = lookup;
         for column in condition.iter().flat_map(Expr::column_refs) {
             if !columns.contains(&column.name) {
                 columns.push(column.name.clone());
@@ -85,16 +95,19 @@ impl IndexThenStore {
                 create_physical_expr(&condition, &schema, &ExecutionProps::new())
             })
             .transpose()?;
-        let fetch = Fetch { table, columns, condition, once, output };
-        Ok(Self::assemble(input, key, Arc::new(fetch), &fetched))
+        let fetch = Fetch { table, columns, condition, matching, output };
+        Ok(Self::assemble(input, keys, Arc::new(fetch), &fetched))
     }
 
-    fn assemble(input: Arc<dyn ExecutionPlan>, key: usize, fetch: Arc<Fetch>, fetched: &Schema) -> Self {
+    fn assemble(input: Arc<dyn ExecutionPlan>, keys: Vec<usize>, fetch: Arc<Fetch>, fetched: &Schema) -> Self {
         let fields: Vec<Arc<Field>> = fetch
             .output
             .iter()
             .map(|column| match column {
                 OutputColumn::Input(position) => Arc::clone(&input.schema().fields()[*position]),
+                OutputColumn::Store(position) if fetch.matching == Matching::Outer => {
+                    Arc::new(fetched.field(*position).clone().with_nullable(true))
+                }
                 OutputColumn::Store(position) => Arc::clone(&fetched.fields()[*position]),
             })
             .collect();
@@ -107,7 +120,7 @@ impl IndexThenStore {
             input.properties().emission_type,
             input.properties().boundedness,
         ));
-        IndexThenStore { input, key, fetch, schema, properties }
+        IndexThenStore { input, keys, fetch, schema, properties }
     }
 }
 
@@ -169,7 +182,7 @@ impl ExecutionPlan for IndexThenStore {
     /// A key that must come out once must be seen by one partition.
     fn required_input_distribution(&self) -> Vec<datafusion::physical_plan::Distribution> {
         use datafusion::physical_plan::Distribution::{SinglePartition, UnspecifiedDistribution};
-        vec![if self.fetch.once { SinglePartition } else { UnspecifiedDistribution }]
+        vec![if self.fetch.matching == Matching::Once { SinglePartition } else { UnspecifiedDistribution }]
     }
 
     fn with_new_children(
@@ -178,18 +191,18 @@ impl ExecutionPlan for IndexThenStore {
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
         let fetched = fetched_schema(&self.fetch.table, &self.fetch.columns)?;
-        Ok(Arc::new(Self::assemble(input, self.key, Arc::clone(&self.fetch), &fetched)))
+        Ok(Arc::new(Self::assemble(input, self.keys.clone(), Arc::clone(&self.fetch), &fetched)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let state = State {
-            key: self.key,
+            keys: self.keys.clone(),
             fetch: Arc::clone(&self.fetch),
             schema: Arc::clone(&self.schema),
-            seen: match self.fetch.once {
-                true => Some(Seen::new(self.input.schema().field(self.key))?),
-                false => None,
+            seen: match self.fetch.matching {
+                Matching::Once => Some(Seen::new(&self.input.schema(), &self.keys)?),
+                Matching::Inner | Matching::Outer => None,
             },
         };
         let rows = futures::stream::try_unfold((input, state), |(mut input, mut state)| async move {
@@ -206,7 +219,7 @@ impl ExecutionPlan for IndexThenStore {
 }
 
 struct State {
-    key: usize,
+    keys: Vec<usize>,
     fetch: Arc<Fetch>,
     schema: SchemaRef,
     seen: Option<Seen>,
@@ -215,12 +228,15 @@ struct State {
 impl State {
     async fn look_up(&mut self, batch: &RecordBatch) -> PlanResult<RecordBatch> {
         let batch = match &mut self.seen {
-            Some(seen) => filter_record_batch(batch, &seen.first_time(batch.column(self.key))?)?,
+            Some(seen) => filter_record_batch(batch, &seen.first_time(&columns(batch, &self.keys))?)?,
             None => batch.clone(),
         };
-        let keys = [Arc::clone(batch.column(self.key))];
+        let keys = columns(&batch, &self.keys);
         let (positions, rows) = self.fetch.table.take_by_key(&keys, &self.fetch.columns).await?;
         let (positions, rows) = self.satisfying(positions, rows)?;
+        if self.fetch.matching == Matching::Outer {
+            return self.every_row(&batch, &positions, &rows);
+        }
         let columns = self
             .fetch
             .output
@@ -230,7 +246,28 @@ impl State {
                 OutputColumn::Store(position) => Ok(Arc::clone(rows.column(*position))),
             })
             .collect::<PlanResult<Vec<ArrayRef>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(positions.len()));
+        self.output(columns, positions.len())
+    }
+
+    /// The rows of the input, with what was found for each.
+    fn every_row(&self, batch: &RecordBatch, positions: &UInt32Array, rows: &RecordBatch) -> PlanResult<RecordBatch> {
+        let mut found: Vec<Option<u32>> = vec![None; batch.num_rows()];
+        positions.values().iter().enumerate().for_each(|(index, row)| found[*row as usize] = Some(index as u32));
+        let found = UInt32Array::from(found);
+        let columns = self
+            .fetch
+            .output
+            .iter()
+            .map(|column| match column {
+                OutputColumn::Input(position) => Ok(Arc::clone(batch.column(*position))),
+                OutputColumn::Store(position) => Ok(take(rows.column(*position), &found, None)?),
+            })
+            .collect::<PlanResult<Vec<ArrayRef>>>()?;
+        self.output(columns, batch.num_rows())
+    }
+
+    fn output(&self, columns: Vec<ArrayRef>, rows: usize) -> PlanResult<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 
@@ -243,6 +280,10 @@ impl State {
     }
 }
 
+fn columns(batch: &RecordBatch, positions: &[usize]) -> Vec<ArrayRef> {
+    positions.iter().map(|position| Arc::clone(batch.column(*position))).collect()
+}
+
 /// Keys that have come by.
 struct Seen {
     converter: RowConverter,
@@ -250,13 +291,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(key: &Field) -> PlanResult<Self> {
-        let converter = RowConverter::new(vec![SortField::new(key.data_type().clone())])?;
-        Ok(Seen { converter, keys: HashSet::new() })
+    fn new(input: &Schema, keys: &[usize]) -> PlanResult<Self> {
+        let fields = keys.iter().map(|key| SortField::new(input.field(*key).data_type().clone())).collect();
+        Ok(Seen { converter: RowConverter::new(fields)?, keys: HashSet::new() })
     }
 
-    fn first_time(&mut self, keys: &ArrayRef) -> PlanResult<BooleanArray> {
-        let rows = self.converter.convert_columns(std::slice::from_ref(keys))?;
+    fn first_time(&mut self, keys: &[ArrayRef]) -> PlanResult<BooleanArray> {
+        let rows = self.converter.convert_columns(keys)?;
         Ok(rows.iter().map(|row| Some(self.keys.insert(row.owned()))).collect())
     }
 }

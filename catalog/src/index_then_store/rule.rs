@@ -1,25 +1,34 @@
-//! The rule: a hash join of an index's answer with a table on the table's primary key becomes an [`IndexThenStore`].
+//! The rule: a hash join of an index's answer, or of a few rows of VALUES, with a table on the table's primary key becomes an
+//! [`IndexThenStore`].
 //!
 //! It looks at the physical plan, where every spelling (JOIN, comma, IN, EXISTS, either side) has become a hash join.
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion::common::JoinType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result as PlanResult;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use slipstream_engine::change::ROW_ADDRESS;
 use slipstream_engine::pending::TableState;
 use slipstream_engine::store::LanceScan;
 
-use super::operator::{IndexThenStore, Lookup, OutputColumn};
+use super::operator::{IndexThenStore, Lookup, Matching, OutputColumn};
 use crate::graph_scan::GraphIndexScan;
+
+/// Rows that are looked up rather than joined, where they are the statement's own.
+const FEW_ROWS: usize = 1000;
 
 /// Chooses [`IndexThenStore`]. Must run before the rules that distribute the plan.
 #[derive(Debug, Default)]
@@ -54,39 +63,54 @@ struct TableSide<'a> {
 }
 
 fn replace(join: &HashJoinExec) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
-    let [(left_key, right_key)] = join.on() else { return Ok(None) };
     if join.filter().is_some() {
         return Ok(None);
     }
-    let (Some(left_key), Some(right_key)) = (column(left_key), column(right_key)) else { return Ok(None) };
-    if let Some(table) = table_side(join.right(), right_key)
-        && comes_from_an_index(join.left())
-        && matches!(join.join_type(), JoinType::Inner | JoinType::RightSemi)
+    let Some((left, right)) = join.on().iter().map(|(left, right)| Some((column(left)?, column(right)?))).collect()
+    else {
+        return Ok(None);
+    };
+    let (left, right): (Vec<usize>, Vec<usize>) = (left, right);
+    if let Some((table, keys)) = table_side(join.right(), &right, &left)
+        && leads_to_rows(join.left())
+        && let Some(matching) = matching(*join.join_type(), false)
     {
-        return build(join, Arc::clone(join.left()), left_key, &table, false);
+        return build(join, Arc::clone(join.left()), keys, &table, matching, false);
     }
-    if let Some(table) = table_side(join.left(), left_key)
-        && comes_from_an_index(join.right())
-        && matches!(join.join_type(), JoinType::Inner | JoinType::LeftSemi)
+    if let Some((table, keys)) = table_side(join.left(), &left, &right)
+        && leads_to_rows(join.right())
+        && let Some(matching) = matching(*join.join_type(), true)
     {
-        return build(join, Arc::clone(join.right()), right_key, &table, true);
+        return build(join, Arc::clone(join.right()), keys, &table, matching, true);
     }
     Ok(None)
+}
+
+/// Which rows a join wants where one side of it is looked up.
+fn matching(join: JoinType, table_is_left: bool) -> Option<Matching> {
+    match (join, table_is_left) {
+        (JoinType::Inner, _) => Some(Matching::Inner),
+        (JoinType::RightSemi, false) | (JoinType::LeftSemi, true) => Some(Matching::Once),
+        (JoinType::Left, false) | (JoinType::Right, true) => Some(Matching::Outer),
+        _ => None,
+    }
 }
 
 fn build(
     join: &HashJoinExec,
     input: Arc<dyn ExecutionPlan>,
-    key: usize,
+    keys: Vec<usize>,
     table: &TableSide<'_>,
+    matching: Matching,
     table_is_left: bool,
 ) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
     let version = table.scan.table();
-    let key_type = version.definition().column(&version.definition().primary_key[0])?.sql_type.arrow_type();
-    if input.schema().field(key).data_type() != &key_type {
-        return Ok(None);
+    for (key, name) in keys.iter().zip(&version.definition().primary_key) {
+        if input.schema().field(*key).data_type() != &version.definition().column(name)?.sql_type.arrow_type() {
+            return Ok(None);
+        }
     }
-    let once = *join.join_type() != JoinType::Inner;
+    let once = matching == Matching::Once;
     let inputs = (0..input.schema().fields().len()).map(OutputColumn::Input);
     let stored = (0..table.columns.len()).map(OutputColumn::Store);
     let all: Vec<OutputColumn> = match (once, table_is_left) {
@@ -102,10 +126,10 @@ fn build(
         table: Arc::new(TableState::of(Arc::clone(version))),
         columns: table.columns.clone(),
         condition: table.scan.request().filter.clone(),
-        once,
+        matching,
         output,
     };
-    let operator = IndexThenStore::new(input, key, lookup)?;
+    let operator = IndexThenStore::new(input, keys, lookup)?;
     // Where names or nullability differ (a renamed column), the join stays: a plan must keep its schema.
     let same = operator
         .schema()
@@ -132,18 +156,34 @@ fn column(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     expression.downcast_ref::<Column>().map(Column::index)
 }
 
-/// The table that `plan` scans without changing more than names, where `key` is its one-column primary key.
-fn table_side(plan: &Arc<dyn ExecutionPlan>, key: usize) -> Option<TableSide<'_>> {
+/// The table that `plan` scans without changing more than names, where `on` is its primary key, and the columns of the other
+/// side that are equal to it, in the order of the key.
+fn table_side<'a>(
+    plan: &'a Arc<dyn ExecutionPlan>,
+    on: &[usize],
+    other: &[usize],
+) -> Option<(TableSide<'a>, Vec<usize>)> {
     let side = plain_scan(plan)?;
-    let [primary_key] = side.scan.table().definition().primary_key.as_slice() else { return None };
-    (side.columns.get(key) == Some(primary_key)).then_some(side)
+    let primary_key = &side.scan.table().definition().primary_key;
+    if primary_key.is_empty() || primary_key.len() != on.len() {
+        return None;
+    }
+    let keys = primary_key.iter().map(|key| {
+        let position = on.iter().position(|column| side.columns.get(*column) == Some(key))?;
+        Some(other[position])
+    });
+    let keys = keys.collect::<Option<Vec<usize>>>()?;
+    Some((side, keys))
 }
 
 fn plain_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<TableSide<'_>> {
     if let Some(scan) = plan.downcast_ref::<LanceScan>() {
         let request = scan.request();
-        let columns = request.columns.clone()?;
-        return (request.limit.is_none() && !request.row_address).then_some(TableSide { scan, columns });
+        let mut columns = request.columns.clone()?;
+        if request.row_address {
+            columns.push(ROW_ADDRESS.to_string());
+        }
+        return request.limit.is_none().then_some(TableSide { scan, columns });
     }
     let projection = plan.downcast_ref::<ProjectionExec>()?;
     let below = plain_scan(projection.input())?;
@@ -153,6 +193,22 @@ fn plain_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<TableSide<'_>> {
         .map(|item| below.columns.get(column(&item.expr)?).cloned())
         .collect::<Option<Vec<_>>>()?;
     Some(TableSide { scan: below.scan, columns })
+}
+
+/// Whether it is better to look up the rows that `plan` leads to than to scan the table for them.
+fn leads_to_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    comes_from_an_index(plan) || are_few(plan)
+}
+
+/// Whether rows of `plan` come out of the statement itself, and are few.
+fn are_few(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
+        let Some(memory) = source.data_source().downcast_ref::<MemorySourceConfig>() else { return false };
+        return memory.partitions().iter().flatten().map(RecordBatch::num_rows).sum::<usize>() <= FEW_ROWS;
+    }
+    let children = plan.children();
+    let keeps_few = plan.is::<ProjectionExec>() || plan.is::<FilterExec>();
+    keeps_few && children.len() == 1 && children.into_iter().all(are_few)
 }
 
 /// Whether rows of `plan` are what an index found: a graph scan, the nearest few, or rows fetched for either.

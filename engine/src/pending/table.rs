@@ -210,13 +210,28 @@ impl TableState {
     /// Rows by primary key, in the order of `keys`; keys without a row are left out. Gives, for every row found, its
     /// position in `keys`, and the rows. `wanted` may name [`ROW_ADDRESS`].
     pub async fn take_by_key(&self, keys: &[ArrayRef], wanted: &[String]) -> Result<(UInt32Array, RecordBatch)> {
-        if let Some(stored) = self.stored() {
-            return stored.take_by_key(keys, wanted).await;
-        }
-        let found = self.addresses(&self.definition.primary_key, &hash_unique_keys(keys)?).await?;
+        self.take_by_unique_key(&self.definition.primary_key, keys, wanted).await
+    }
+
+    /// The same by any key that is unique: the primary key, or a UNIQUE constraint. A NULL in it finds nothing.
+    pub async fn take_by_unique_key(
+        &self,
+        key: &[String],
+        keys: &[ArrayRef],
+        wanted: &[String],
+    ) -> Result<(UInt32Array, RecordBatch)> {
+        let found = self.addresses(key, &hash_unique_keys(keys)?).await?;
         let (positions, addresses): (Vec<u32>, Vec<u64>) =
             found.iter().enumerate().filter_map(|(position, address)| Some((position as u32, (*address)?))).unzip();
-        Ok((UInt32Array::from(positions), self.take(&addresses, wanted).await?))
+        let rows = match self.stored() {
+            Some(stored) => stored.take(&addresses, wanted).await?,
+            None if wanted.is_empty() => {
+                let options = RecordBatchOptions::new().with_row_count(Some(addresses.len()));
+                RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).map_err(internal)?
+            }
+            None => self.take(&addresses, wanted).await?,
+        };
+        Ok((UInt32Array::from(positions), rows))
     }
 
     /// Rows by address, in the order of `addresses`.
