@@ -115,5 +115,8 @@ impl RowCursor {
 
 /// The command tag of a statement that returned `rows` rows.
 pub(crate) fn complete_tag(tag: &str, rows: usize) -> String {
-    if matches!(tag, "SELECT" | "FETCH") { format!("{tag} {rows}") } else { tag.to_string() }
+    match tag {
+        "SELECT" | "FETCH" | "INSERT 0" | "UPDATE" | "DELETE" | "MERGE" => format!("{tag} {rows}"),
+        _ => tag.to_string(),
+    }
 }

@@ -37,7 +37,13 @@ impl<'a> Attempts<'a> {
 
     /// Whether the statement that failed so is to be run again; returns when it is time.
     pub(crate) async fn again(&mut self, error: &Error) -> bool {
-        if self.once || error.kind() != ErrorKind::SerializationFailure || self.lost == MOST {
+        self.again_after(error, false).await
+    }
+
+    /// The same, where it may be known otherwise that the statement came second.
+    pub(crate) async fn again_after(&mut self, error: &Error, came_second: bool) -> bool {
+        let lost = came_second || error.kind() == ErrorKind::SerializationFailure;
+        if self.once || !lost || self.lost == MOST {
             return false;
         }
         self.lost += 1;

@@ -20,8 +20,10 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::copy::{CopyOptions, CopyReader, CopyWriter};
+use crate::dml::checks::Checks;
 use crate::dml::normalize;
-use crate::dml::sink::Sink;
+use crate::dml::rows::{table_rows, with_schema};
+use crate::dml::sink::{Destination, Sink};
 use crate::error::from_datafusion;
 use crate::interrupt::Interrupt;
 use crate::session::Inner;
@@ -96,6 +98,7 @@ pub struct CopyIn {
     table: Arc<TableDefinition>,
     reader: CopyReader,
     filling: Filling,
+    checks: Checks,
     sink: Sink,
     interrupt: Interrupt,
 }
@@ -134,12 +137,13 @@ impl CopyIn {
     pub(crate) fn new(
         session: &Arc<Inner>,
         view: &ReadView,
-        table: &Arc<TableDefinition>,
+        checks: Checks,
         positions: &[usize],
         options: CopyOptions,
         filling: Filling,
         interrupt: Interrupt,
     ) -> Self {
+        let table = checks.table();
         let columns: Vec<(String, SqlType)> = positions
             .iter()
             .map(|position| &table.columns[*position])
@@ -147,10 +151,18 @@ impl CopyIn {
             .collect();
         CopyIn {
             reader: CopyReader::new(&table.name, &columns, options, session.settings().time_zone()),
-            sink: Sink::new(session, table, view),
+            sink: Sink::new(
+                &Destination {
+                    database: Arc::clone(session.database()),
+                    view: view.clone(),
+                    bulk: !session.in_block(),
+                },
+                table,
+            ),
             session: Arc::clone(session),
             view: view.clone(),
             table: Arc::clone(table),
+            checks,
             filling,
             interrupt,
         }
@@ -206,7 +218,9 @@ impl CopyIn {
 
     async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = self.filling.apply(batch)?;
-        self.sink.push(&columns, batch.num_rows()).await
+        let rows = table_rows(&self.table, &columns, batch.num_rows())?;
+        self.checks.check(&rows)?;
+        self.sink.push(with_schema(rows, &self.table)?).await
     }
 }
 

@@ -5,35 +5,50 @@
 //! else changed the same rows first the statement runs again on the new snapshot. Everything else is [`crate::utility`]'s.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::execution::TaskContext;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::scalar::ScalarValue;
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use slipstream_engine::catalog::{CatalogEdit, TableDefinition};
-use slipstream_engine::change::{Changes, RowChanges};
+use slipstream_engine::change::Changes;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::attempts::Attempts;
 use crate::copy_command::CopyOut;
 use crate::cursor;
 use crate::ddl;
-use crate::dml::sink::{Sink, removed_rows, table_rows};
+use crate::dml::gathering::Gathering;
+use crate::dml::rows::{Counts, table_rows, with_schema};
+use crate::dml::sink::Destination;
+use crate::dml::{self, WriteExec, find_write};
 use crate::error::from_datafusion;
-use crate::explain;
+use crate::explain::{self, Analyzed};
 use crate::functions::at_statement;
 use crate::interrupt::{Interrupt, Rows};
 use crate::planner::binding::{self, Bound, Patterns};
 use crate::planner::state::Engine;
-use crate::prepare::{Kind, Planned, Prepared};
+use crate::prepare::{Explain, Kind, Planned, Prepared};
 use crate::session::{Execution, Inner};
 use crate::statement::Command;
 use crate::utility::utility;
 
-/// Runs a prepared statement.
-pub(crate) async fn execute(
+/// Runs a prepared statement. EXECUTE runs another one, so the future has a type that does not hold itself.
+pub(crate) fn execute<'a>(
+    session: &'a Arc<Inner>,
+    prepared: &'a Prepared,
+    parameters: Vec<ScalarValue>,
+    interrupt: Interrupt,
+) -> BoxFuture<'a, Result<Execution>> {
+    start(session, prepared, parameters, interrupt).boxed()
+}
+
+async fn start(
     session: &Arc<Inner>,
     prepared: &Prepared,
     mut parameters: Vec<ScalarValue>,
@@ -128,6 +143,22 @@ impl<'a> Run<'a> {
         execute_stream(plan, Arc::clone(&self.engine.task)).map_err(from_datafusion)
     }
 
+    /// Rows that are there already, as the client sees them.
+    fn buffered(
+        &self,
+        prepared: &Prepared,
+        rows: Vec<RecordBatch>,
+        interrupt: &Interrupt,
+        tag: &'static str,
+    ) -> Result<Execution> {
+        let schema = schema_of(prepared)?;
+        let session = Arc::clone(self.session);
+        let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), stream::iter(rows.into_iter().map(Ok)));
+        let failed = Box::new(move || session.fail());
+        let stream = Rows::stream(Box::pin(rows), Arc::clone(&schema), interrupt.clone(), failed);
+        Ok(Execution::Rows { schema, stream, tag })
+    }
+
     /// The rows as the client sees them.
     async fn guarded(&self, schema: &SchemaRef, interrupt: Interrupt) -> Result<SendableRecordBatchStream> {
         let session = Arc::clone(self.session);
@@ -144,28 +175,50 @@ async fn run(
 ) -> Result<Execution> {
     if let Some(what) = writes(&planned.kind) {
         session.check_writable(what)?;
-        return write(session, prepared, planned, &parameters).await.map(Execution::Done);
+    }
+    if gathers(&planned.kind, session.in_block()) {
+        return write(session, prepared, planned, &parameters, interrupt).await;
     }
     let run = Run::begin(session, prepared, planned, &parameters).await?;
     match &run.planned.kind {
         Kind::Explain(explain) => {
             let (plan, notes) = run.physical().await?;
-            let mut lines = explain::lines(plan, Arc::clone(&run.engine.task), explain).await?;
-            lines.extend(notes);
-            let schema = schema_of(prepared)?;
-            Ok(one_batch(explain::batch(schema, lines)?, "EXPLAIN"))
+            let analyzed = match explain.analyze {
+                true => Some(analyze(&plan, &run.engine.task).await?),
+                false => None,
+            };
+            explained(prepared, &plan, explain, analyzed, notes)
         }
         Kind::CopyOut { options, schema } => {
             let rows = run.guarded(schema, interrupt).await?;
             let style = session.settings().output_style();
             Ok(Execution::CopyOut(CopyOut::new(rows, schema, options.clone(), style)?))
         }
-        Kind::Query | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::CreateTableAs(_) => {
+        Kind::Query { .. } | Kind::Write(_) | Kind::CreateTableAs(_) => {
             let schema = schema_of(prepared)?;
             let stream = run.guarded(&schema, interrupt).await?;
             Ok(Execution::Rows { schema, stream, tag: "SELECT" })
         }
     }
+}
+
+/// Runs a plan for EXPLAIN ANALYZE.
+async fn analyze(plan: &Arc<dyn ExecutionPlan>, task: &Arc<TaskContext>) -> Result<Analyzed> {
+    let started = Instant::now();
+    let rows = explain::run(plan, task).await?;
+    Ok(Analyzed { rows, time: started.elapsed() })
+}
+
+fn explained(
+    prepared: &Prepared,
+    plan: &Arc<dyn ExecutionPlan>,
+    explain: &Explain,
+    analyzed: Option<Analyzed>,
+    notes: Vec<String>,
+) -> Result<Execution> {
+    let mut lines = explain::lines(plan, explain, analyzed.as_ref());
+    lines.extend(notes);
+    Ok(one_batch(explain::batch(schema_of(prepared)?, lines)?, "EXPLAIN"))
 }
 
 fn schema_of(prepared: &Prepared) -> Result<SchemaRef> {
@@ -181,98 +234,149 @@ pub(crate) fn one_batch(batch: RecordBatch, tag: &'static str) -> Execution {
 /// The command that a plan writes for; `None` for those that read.
 fn writes(kind: &Kind) -> Option<&'static str> {
     match kind {
-        Kind::Insert(_) => Some("INSERT"),
-        Kind::Update(_) => Some("UPDATE"),
-        Kind::Delete(_) => Some("DELETE"),
+        Kind::Write(command) => Some(command.keyword()),
         Kind::CreateTableAs(_) => Some("CREATE TABLE AS"),
-        Kind::Query | Kind::Explain(_) | Kind::CopyOut { .. } => None,
+        Kind::Query { locks: true } => Some("SELECT FOR UPDATE"),
+        Kind::Explain(explain) if explain.analyze => writes(&explain.kind),
+        Kind::Query { locks: false } | Kind::Explain(_) | Kind::CopyOut { .. } => None,
     }
 }
 
-/// Runs a write and commits it; again, when somebody else was first.
+/// Whether running a plan changes the transaction. Locks do only in a block, which keeps them.
+fn gathers(kind: &Kind, in_block: bool) -> bool {
+    match kind {
+        Kind::Write(_) | Kind::CreateTableAs(_) => true,
+        Kind::Query { locks } => *locks && in_block,
+        Kind::Explain(explain) => explain.analyze && gathers(&explain.kind, in_block),
+        Kind::CopyOut { .. } => false,
+    }
+}
+
+/// Runs a write and gives what it gathered to the transaction; again, when somebody else was first.
 async fn write(
     session: &Arc<Inner>,
     prepared: &Prepared,
     planned: Arc<Planned>,
     parameters: &[ScalarValue],
-) -> Result<String> {
+    interrupt: Interrupt,
+) -> Result<Execution> {
     let mut attempts = Attempts::new(session);
     loop {
-        match write_once(session, prepared, &planned, parameters).await {
-            Err(error) if attempts.again(&error).await => {}
+        let mut base = None;
+        match Box::pin(write_once(session, prepared, &planned, parameters, &interrupt, &mut base)).await {
+            Err(error) => {
+                let came_second = base.is_some_and(|base| came_second(session, &planned, &error, base));
+                if !attempts.again_after(&error, came_second).await {
+                    return Err(error);
+                }
+            }
             done => return done,
         }
     }
 }
 
+/// Whether a duplicate key is somebody else's row, which the statement would see if it ran again: ON CONFLICT and MERGE say
+/// what is to become of a row that is there.
+fn came_second(session: &Inner, planned: &Planned, error: &Error, base: u64) -> bool {
+    if error.kind() != ErrorKind::UniqueViolation || session.database().snapshot().seq == base {
+        return false;
+    }
+    let Some(write) = find_write(&planned.plan) else { return false };
+    write.command == dml::Command::Merge
+        || error.subject().constraint.as_ref().is_some_and(|constraint| write.arbiter_names.contains(constraint))
+}
+
+/// `base` becomes the commit that the statement has read.
 async fn write_once(
     session: &Arc<Inner>,
     prepared: &Prepared,
     planned: &Arc<Planned>,
     parameters: &[ScalarValue],
-) -> Result<String> {
+    interrupt: &Interrupt,
+    base: &mut Option<u64>,
+) -> Result<Execution> {
     let run = Run::begin(session, prepared, Arc::clone(planned), parameters).await?;
-    let mut changes = Changes::default();
-    let tag = gather(&run, &mut changes).await?;
+    *base = Some(run.view.snapshot.seq);
+    let bulk = !session.in_block();
+    let destination = Destination { database: Arc::clone(session.database()), view: run.view.clone(), bulk };
+    let gathering = Gathering::new(destination, &run.engine.task);
+    let written = run_write(&run, &gathering).await?;
+    let (mut changes, counts) = gathering.finish();
+    changes.catalog.extend(written.created.map(CatalogEdit::CreateTable));
     session.finish_write(&run.view, changes).await?;
-    Ok(tag)
-}
-
-/// Turns the rows of a plan into changes, and gives the command tag.
-async fn gather(run: &Run<'_>, changes: &mut Changes) -> Result<String> {
     match &run.planned.kind {
-        Kind::Insert(table) => Ok(format!("INSERT 0 {}", fill(run, table, changes).await?)),
-        Kind::Update(table) => {
-            let identity = identity_width(run, table);
-            let mut delta = RowChanges::new(Arc::clone(table));
-            let mut rows = run.rows().await?;
-            while let Some(batch) = rows.next().await {
-                let batch = batch.map_err(from_datafusion)?;
-                delta.removed.push(removed_rows(&batch, identity)?);
-                delta.added.push(table_rows(table, &batch.columns()[identity..], batch.num_rows())?);
-            }
-            Ok(format!("UPDATE {}", push(delta, changes)))
+        Kind::CreateTableAs(None) => Ok(Execution::Done("CREATE TABLE AS".to_string())),
+        Kind::CreateTableAs(Some(_)) => Ok(Execution::Done(format!("SELECT {}", counts.inserted))),
+        Kind::Write(command) if prepared.fields().is_none() => {
+            Ok(Execution::Done(format!("{} {}", command.tag(), counts.total())))
         }
-        Kind::Delete(table) => {
-            let identity = identity_width(run, table);
-            let mut delta = RowChanges::new(Arc::clone(table));
-            let mut rows = run.rows().await?;
-            while let Some(batch) = rows.next().await {
-                delta.removed.push(removed_rows(&batch.map_err(from_datafusion)?, identity)?);
-            }
-            Ok(format!("DELETE {}", push(delta, changes)))
+        Kind::Write(command) => run.buffered(prepared, written.rows, interrupt, command.tag()),
+        Kind::Explain(explain) => {
+            let plan = written.plan.ok_or_else(|| Error::internal("a plan was explained and not made"))?;
+            let analyzed =
+                written.analyzed.map(|analyzed| Analyzed { rows: analyzed.rows.max(counts.total()), ..analyzed });
+            explained(prepared, &plan, explain, analyzed, written.notes)
         }
-        Kind::CreateTableAs(None) => Ok("CREATE TABLE AS".to_string()),
-        Kind::CreateTableAs(Some(table)) => {
-            // Each attempt makes a table of its own, so that nothing of a failed one is taken for this one's.
-            let table = Arc::new(ddl::identify(table.as_ref().clone()));
-            changes.catalog.push(CatalogEdit::CreateTable(table.as_ref().clone()));
-            Ok(format!("SELECT {}", fill(run, &table, changes).await?))
-        }
-        Kind::Query | Kind::Explain(_) | Kind::CopyOut { .. } => Err(Error::internal("a read was run as a write")),
+        Kind::Query { .. } | Kind::CopyOut { .. } => run.buffered(prepared, written.rows, interrupt, "SELECT"),
     }
 }
 
-/// Adds all rows of the plan to a table.
-async fn fill(run: &Run<'_>, table: &Arc<TableDefinition>, changes: &mut Changes) -> Result<usize> {
-    let mut sink = Sink::new(run.session, table, &run.view);
-    let mut rows = run.rows().await?;
+/// What running a write gives beside its changes.
+#[derive(Default)]
+struct Written {
+    rows: Vec<RecordBatch>,
+    plan: Option<Arc<dyn ExecutionPlan>>,
+    notes: Vec<String>,
+    analyzed: Option<Analyzed>,
+    created: Option<TableDefinition>,
+}
+
+async fn run_write(run: &Run<'_>, gathering: &Arc<Gathering>) -> Result<Written> {
+    let task = gathering.task(&run.engine.task);
+    let created = match &run.planned.kind {
+        Kind::CreateTableAs(None) => return Ok(Written::default()),
+        // Each attempt makes a table of its own, so that nothing of a failed one is taken for this one's.
+        Kind::CreateTableAs(Some(table)) => Some(ddl::identify(table.as_ref().clone())),
+        _ => None,
+    };
+    let (plan, notes) = run.physical().await?;
+    if let Some(table) = created {
+        fill(&plan, &task, &Arc::new(table.clone()), gathering).await?;
+        return Ok(Written { created: Some(table), ..Written::default() });
+    }
+    let started = Instant::now();
+    if let Kind::Explain(_) = &run.planned.kind {
+        let rows = explain::run(&plan, &task).await?;
+        WriteExec::finish(&plan, &task).await?;
+        let analyzed = Some(Analyzed { rows, time: started.elapsed() });
+        return Ok(Written { plan: Some(plan), notes, analyzed, ..Written::default() });
+    }
+    let mut rows = Vec::new();
+    let mut stream = execute_stream(Arc::clone(&plan), Arc::clone(&task)).map_err(from_datafusion)?;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(from_datafusion)?;
+        gathering.reserve(&batch)?;
+        rows.push(batch);
+    }
+    WriteExec::finish(&plan, &task).await?;
+    Ok(Written { rows, ..Written::default() })
+}
+
+/// Adds all rows of a plan to a table that the statement makes.
+async fn fill(
+    plan: &Arc<dyn ExecutionPlan>,
+    task: &Arc<TaskContext>,
+    table: &Arc<TableDefinition>,
+    gathering: &Gathering,
+) -> Result<()> {
+    let mut sink = gathering.sink(table);
+    let mut rows = execute_stream(Arc::clone(plan), Arc::clone(task)).map_err(from_datafusion)?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(from_datafusion)?;
-        sink.push(batch.columns(), batch.num_rows()).await?;
+        sink.push(with_schema(table_rows(table, batch.columns(), batch.num_rows())?, table)?).await?;
     }
-    sink.finish(changes).await
-}
-
-/// Columns in front of the new values: the identity, and the address.
-fn identity_width(run: &Run<'_>, table: &TableDefinition) -> usize {
-    run.view.snapshot.catalog.identity_columns(table).len() + 1
-}
-
-fn push(delta: RowChanges, changes: &mut Changes) -> usize {
-    let rows = delta.removed_rows();
-    if rows > 0 {
-        changes.rows.push(delta);
-    }
-    rows
+    let mut changes = Changes::default();
+    let inserted = sink.finish(&mut changes).await?;
+    gathering.add(changes, Counts { inserted, ..Counts::default() });
+    Ok(())
 }

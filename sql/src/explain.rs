@@ -1,6 +1,7 @@
 //! EXPLAIN: the physical plan as text, one line a row.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{RecordBatch, StringArray};
 use datafusion::execution::TaskContext;
@@ -11,7 +12,7 @@ use futures::StreamExt;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::error::{from_arrow, from_datafusion};
-use crate::prepare::{Explain, has_plan};
+use crate::prepare::{Explain, Kind, has_plan};
 
 /// Takes an EXPLAIN statement apart.
 pub(crate) fn parse(statement: &ast::Statement) -> Result<(Explain, &ast::Statement)> {
@@ -28,7 +29,7 @@ pub(crate) fn parse(statement: &ast::Statement) -> Result<(Explain, &ast::Statem
             return Err(Error::not_supported(format!("EXPLAIN (FORMAT {format}) is not supported yet")));
         }
     }
-    let mut explain = Explain { analyze: *analyze, verbose: *verbose, purpose: None };
+    let mut explain = Explain { analyze: *analyze, verbose: *verbose, kind: Box::new(Kind::Query { locks: false }) };
     for option in options.iter().flatten() {
         apply(&mut explain, option)?;
     }
@@ -68,32 +69,38 @@ fn word(expr: &Expr) -> String {
     }
 }
 
-/// The lines of a plan; with ANALYZE, after running it.
-pub(crate) async fn lines(
-    plan: Arc<dyn ExecutionPlan>,
-    task: Arc<TaskContext>,
-    explain: &Explain,
-) -> Result<Vec<String>> {
-    let mut footer = Vec::new();
-    if explain.analyze {
-        let started = std::time::Instant::now();
-        let mut rows = 0;
-        let mut stream = execute_stream(Arc::clone(&plan), task).map_err(from_datafusion)?;
-        while let Some(batch) = stream.next().await {
-            rows += batch.map_err(from_datafusion)?.num_rows();
-        }
-        footer.push(format!("Rows: {rows}"));
-        footer.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1000.0));
+/// What running a plan has shown.
+pub(crate) struct Analyzed {
+    /// Rows that it gave, or has written.
+    pub(crate) rows: usize,
+    pub(crate) time: Duration,
+}
+
+/// Runs a plan and forgets its rows.
+pub(crate) async fn run(plan: &Arc<dyn ExecutionPlan>, task: &Arc<TaskContext>) -> Result<usize> {
+    let mut rows = 0;
+    let mut stream = execute_stream(Arc::clone(plan), Arc::clone(task)).map_err(from_datafusion)?;
+    while let Some(batch) = stream.next().await {
+        rows += batch.map_err(from_datafusion)?.num_rows();
     }
-    let displayed = match explain.analyze {
-        true => DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(explain.verbose).to_string(),
-        false => DisplayableExecutionPlan::new(plan.as_ref()).indent(explain.verbose).to_string(),
+    Ok(rows)
+}
+
+/// The lines of a plan; with ANALYZE, those of what running it has shown.
+pub(crate) fn lines(plan: &Arc<dyn ExecutionPlan>, explain: &Explain, analyzed: Option<&Analyzed>) -> Vec<String> {
+    let displayed = match analyzed {
+        Some(_) => DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(explain.verbose).to_string(),
+        None => DisplayableExecutionPlan::new(plan.as_ref()).indent(explain.verbose).to_string(),
     };
-    let indent = if explain.purpose.is_some() { "  " } else { "" };
-    let mut lines: Vec<String> = explain.purpose.iter().cloned().collect();
+    let creates = matches!(*explain.kind, Kind::CreateTableAs(_));
+    let indent = if creates { "  " } else { "" };
+    let mut lines: Vec<String> = creates.then(|| "Create table".to_string()).into_iter().collect();
     lines.extend(displayed.lines().map(|line| format!("{indent}{line}")));
-    lines.extend(footer);
-    Ok(lines)
+    if let Some(Analyzed { rows, time }) = analyzed {
+        lines.push(format!("Rows: {rows}"));
+        lines.push(format!("Execution Time: {:.3} ms", time.as_secs_f64() * 1000.0));
+    }
+    lines
 }
 
 /// The lines as the one column of the result.

@@ -12,8 +12,9 @@
 //!    (`planner::names::Tables`: `pg_catalog`, then `public`). `cypher(...)` in FROM becomes a relation of its own:
 //!    `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
 //! 4. **The plan.** DataFusion's planner turns the tree into a logical plan, with Postgres's types, casts, operators and
-//!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE and DELETE are planned as queries of what changes
-//!    (`dml`); what clients ask the metadata in ways that DataFusion has no plan for is said in other words first (`pg_rewrite`).
+//!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE, DELETE and MERGE are planned part by part
+//!    (`planner::Scope`): a query of what changes, under a node that writes (`dml::write`). What clients ask the metadata in
+//!    ways that DataFusion has no plan for is said in other words first (`pg_rewrite`).
 //!    `planner::parameters` finds the types of `$1`, `$2`, ...; `planner::columns` the names of the result.
 //! 5. **The optimizer** runs once (`Engine::optimize`), and `planner::binding::release` takes the snapshot's tables out of the
 //!    plan, so that a plan that is kept holds no version of anything. What `Prepared` says of parameters and columns is true
@@ -24,10 +25,11 @@
 //!    its graph patterns are answered (`cypher_relation::route`): by a scan of the index, or, where that does not show what the
 //!    statement reads, by joins, which take the scan's place in the plan as it was written and are optimized with it.
 //!    DataFusion makes it physical, and it runs.
-//! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. A write gathers them
-//!    instead (`dml::sink::Sink`), past ten thousand rows in a bulk load where there is no block, and `Inner::finish_write`
-//!    hands the changes over: to the open block, or else to [`Database::commit`]. There, when somebody else changed the same
-//!    rows first, the statement runs again on the new snapshot (`attempts::Attempts`).
+//! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. The
+//!    operators of a write keep what they change in the statement's `dml::gathering::Gathering`, or past ten thousand new rows
+//!    in a bulk load; `Inner::finish_write` puts it into the open transaction, or has [`Database::commit`] decide. Rows for
+//!    RETURNING wait until then, because when somebody else changed the same rows first, the statement runs again on the new
+//!    snapshot (`attempts::Attempts`).
 //! 8. **Errors** of DataFusion and Arrow are classified in one place ([`error`]); those of the engine come through unchanged.
 //!
 //! # The life of a transaction
@@ -44,7 +46,7 @@
 //!
 //! # What is not here yet
 //!
-//! RETURNING, ON CONFLICT, views, ALTER TABLE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
+//! Views, ALTER TABLE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
 //!
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 

@@ -167,7 +167,7 @@ impl<'a> Execute<'a> {
     ) -> Result<Execution> {
         let prepared = session.statements().get(&self.name)?;
         let values = self.values(session, statement, prepared.parameter_types()).await?;
-        Box::pin(execute::execute(session, &prepared, values, interrupt)).await
+        execute::execute(session, &prepared, values, interrupt).await
     }
 
     /// The values of the arguments, in the types of the parameters.

@@ -6,6 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, CopySource};
+use futures::FutureExt;
 use parking_lot::Mutex;
 use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::types::SqlType;
@@ -18,7 +19,7 @@ use crate::error::from_datafusion;
 use crate::named::Execute;
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
-use crate::planner::columns::{OutputNames, make_distinct, name_subqueries, output_names};
+use crate::planner::columns::{OutputNames, item_names, make_distinct, name_subqueries, output_names};
 use crate::planner::names::unqualify_functions;
 use crate::planner::{Plan, Planning, binding, fetch, parameters, refused};
 use crate::session::Inner;
@@ -178,15 +179,14 @@ impl Planned {
 /// What becomes of the rows of a plan.
 pub(crate) enum Kind {
     /// They go to the client.
-    Query,
+    Query {
+        /// Whether rows are locked on the way.
+        locks: bool,
+    },
     /// They are not made; the plan is shown.
     Explain(Explain),
-    /// They are added to a table.
-    Insert(Arc<TableDefinition>),
-    /// They replace rows of a table.
-    Update(Arc<TableDefinition>),
-    /// They name rows of a table that go.
-    Delete(Arc<TableDefinition>),
+    /// They are what RETURNING asks for, if it is there: the plan writes.
+    Write(dml::Command),
     /// They are the first rows of a table; `None` where the table is there already.
     CreateTableAs(Option<Arc<TableDefinition>>),
     /// They go to the client as COPY data.
@@ -204,8 +204,8 @@ pub(crate) struct Explain {
     pub(crate) analyze: bool,
     /// Whether it is shown in full.
     pub(crate) verbose: bool,
-    /// What is done with its rows, where they would not go to the client.
-    pub(crate) purpose: Option<String>,
+    /// What becomes of its rows, if it runs.
+    pub(crate) kind: Box<Kind>,
 }
 
 /// Whether a statement is planned, rather than carried out directly.
@@ -215,6 +215,7 @@ pub(crate) fn has_plan(statement: &ast::Statement) -> bool {
         | ast::Statement::Insert(_)
         | ast::Statement::Update(_)
         | ast::Statement::Delete(_)
+        | ast::Statement::Merge(_)
         | ast::Statement::Explain { .. } => true,
         ast::Statement::CreateTable(create) => create.query.is_some(),
         ast::Statement::Copy { to, .. } => *to,
@@ -229,10 +230,12 @@ pub(crate) async fn plan(
     declared: &[Option<ClientType>],
 ) -> Result<Planned> {
     let names = names(statement);
-    let statement = &rewritten(statement);
     refused::check(statement)?;
+    let mut statement = statement.clone();
+    let locks = dml::rewrite_locks(&planning, &mut statement)?;
+    let statement = &rewritten(&statement);
     let mut types = planning.parameters.to_vec();
-    let first = plan_kind(&planning, statement).await?;
+    let first = plan_kind(&planning, statement, &locks).await?;
     let named = parameters::infer(&first.1.plan, &mut types)?;
     for (index, sql_type) in planning.seen.take() {
         parameters::note(&mut types, index, Some(sql_type));
@@ -243,7 +246,7 @@ pub(crate) async fn plan(
     }
     let settled: Vec<_> = parameter_types.iter().map(|settled| Some(settled.sql_type().clone())).collect();
     let again = Planning { parameters: &settled, seen: Arc::new(SeenParameters::default()), ..planning };
-    let second = plan_kind(&again, statement).await?;
+    let second = plan_kind(&again, statement, &locks).await?;
     finish(&again, statement, &names, second, parameter_types)
 }
 
@@ -258,10 +261,15 @@ fn finish(
     let optimized = planning.optimize(plan.clone())?;
     let schema = optimized.schema().as_arrow();
     let (kind, fields) = match kind {
-        Kind::Query => {
+        Kind::Query { locks } => {
             let fields = names.apply(schema);
             check_types(&fields)?;
-            (Kind::Query, Some(fields))
+            (Kind::Query { locks }, Some(fields))
+        }
+        Kind::Write(command) if dml::returning_of(statement).is_some() => {
+            let fields = names.apply(schema);
+            check_types(&fields)?;
+            (Kind::Write(command), Some(fields))
         }
         Kind::CreateTableAs(_) => {
             let ast::Statement::CreateTable(create) = statement else {
@@ -313,6 +321,9 @@ fn check_types(schema: &Schema) -> Result<()> {
 
 /// The names of the result, from the statement as it was written.
 fn names(statement: &ast::Statement) -> OutputNames {
+    if let Some(items) = dml::returning_of(statement) {
+        return item_names(items);
+    }
     match statement {
         ast::Statement::Query(query) | ast::Statement::Copy { source: CopySource::Query(query), .. } => {
             output_names(query)
@@ -325,6 +336,7 @@ fn names(statement: &ast::Statement) -> OutputNames {
 /// The statement in the words that DataFusion understands.
 fn rewritten(statement: &ast::Statement) -> ast::Statement {
     let mut statement = statement.clone();
+    dml::set::split_rows(&mut statement);
     name_subqueries(&mut statement);
     reassociate(&mut statement);
     fetch::as_limit(&mut statement);
@@ -334,47 +346,53 @@ fn rewritten(statement: &ast::Statement) -> ast::Statement {
     statement
 }
 
-async fn plan_kind(planning: &Planning<'_>, statement: &ast::Statement) -> Result<(Kind, Plan)> {
+async fn plan_kind(planning: &Planning<'_>, statement: &ast::Statement, locks: &dml::Locks) -> Result<(Kind, Plan)> {
+    let (kind, mut plan) = plan_statement(planning, statement, locks).await?;
+    if !matches!(kind, Kind::Explain(_)) {
+        plan.plan = dml::wrap_locks(plan.plan, locks)?;
+    }
+    Ok((kind, plan))
+}
+
+async fn plan_statement(
+    planning: &Planning<'_>,
+    statement: &ast::Statement,
+    locks: &dml::Locks,
+) -> Result<(Kind, Plan)> {
+    if dml::write_of(statement).is_some() {
+        let (command, plan) = dml::plan(planning, statement).boxed().await?;
+        return Ok((Kind::Write(command), plan));
+    }
     match statement {
-        ast::Statement::Query(_) => Ok((Kind::Query, planning.statement(statement).await?)),
-        ast::Statement::Insert(insert) => {
-            let (table, plan) = dml::insert(planning, insert).await?;
-            Ok((Kind::Insert(table), plan))
-        }
-        ast::Statement::Update(update) => {
-            let (table, plan) = dml::update(planning, update).await?;
-            Ok((Kind::Update(table), plan))
-        }
-        ast::Statement::Delete(delete) => {
-            let (table, plan) = dml::delete(planning, delete).await?;
-            Ok((Kind::Delete(table), plan))
+        ast::Statement::Query(_) => {
+            Ok((Kind::Query { locks: !locks.is_empty() }, planning.statement(statement).await?))
         }
         ast::Statement::CreateTable(create) => {
             let Some(query) = &create.query else { return Err(Error::internal("CREATE TABLE without a query")) };
             Ok((Kind::CreateTableAs(None), planning.query(query).await?))
         }
         ast::Statement::Copy { source, options, legacy_options, target, .. } => {
+            if !locks.is_empty() {
+                return Err(Error::not_supported("COPY of SELECT FOR UPDATE or FOR SHARE is not supported yet"));
+            }
             let options = crate::copy_command::options(target, options, legacy_options)?;
             let query = crate::copy_command::query(source)?;
             Ok((Kind::CopyOut { options, schema: Arc::new(Schema::empty()) }, planning.query(&query).await?))
         }
         ast::Statement::Explain { .. } => {
             let (explain, inner) = crate::explain::parse(statement)?;
-            let (kind, plan) = Box::pin(plan_kind(planning, inner)).await?;
-            let purpose = match kind {
-                Kind::Query => None,
-                Kind::Insert(table) => Some(format!("Insert on {}", table.name)),
-                Kind::Update(table) => Some(format!("Update on {}", table.name)),
-                Kind::Delete(table) => Some(format!("Delete on {}", table.name)),
-                Kind::CreateTableAs(_) => Some("Create table".to_string()),
-                Kind::Explain(_) | Kind::CopyOut { .. } => {
-                    return Err(Error::new(ErrorKind::Syntax, "EXPLAIN takes a query, INSERT, UPDATE or DELETE"));
+            let (kind, plan) = Box::pin(plan_kind(planning, inner, locks)).await?;
+            match &kind {
+                Kind::Query { .. } | Kind::Write(_) => {}
+                Kind::CreateTableAs(_) if !explain.analyze => {}
+                Kind::CreateTableAs(_) => {
+                    return Err(Error::not_supported("EXPLAIN ANALYZE of CREATE TABLE AS is not supported yet"));
                 }
-            };
-            if explain.analyze && purpose.is_some() {
-                return Err(Error::not_supported("EXPLAIN ANALYZE of a statement that writes is not supported yet"));
+                Kind::Explain(_) | Kind::CopyOut { .. } => {
+                    return Err(Error::new(ErrorKind::Syntax, "EXPLAIN takes a query or a statement that writes rows"));
+                }
             }
-            Ok((Kind::Explain(Explain { purpose, ..explain }), plan))
+            Ok((Kind::Explain(Explain { kind: Box::new(kind), ..explain }), plan))
         }
         other => Err(ddl::refused(other)),
     }

@@ -57,7 +57,7 @@ pub enum Execution {
         schema: SchemaRef,
         /// The rows themselves.
         stream: SendableRecordBatchStream,
-        /// The command tag; the number of rows is added to `SELECT`.
+        /// The command tag; the number of rows is added to that of a command that returns rows.
         tag: &'static str,
     },
     /// The complete command tag.

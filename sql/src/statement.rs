@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::cursor;
+use crate::dml::syntax;
 use crate::named::Prepare;
 use crate::pgq;
 use crate::settings;
@@ -139,7 +140,7 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
         return Ok(Command::Prepare(Box::new(prepare)));
     }
     let (tokens, with_data) = without_data_clause(tokens);
-    let tokens = name_cypher_relations(tokens);
+    let (tokens, marks) = syntax::rewrite(&name_cypher_relations(tokens));
     let mut parser = parser(tokens.clone());
     let mut statement = parser.parse_statement().map_err(|error| syntax_error(error, &tokens, source))?;
     if let (ast::Statement::CreateTable(ast::CreateTable { query: Some(query), .. }), false) =
@@ -151,6 +152,7 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
     if rest.token != Token::EOF {
         return Err(near(&rest, source));
     }
+    marks.attach(&mut statement);
     Ok(Command::Sql(Box::new(statement)))
 }
 

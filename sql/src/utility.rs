@@ -12,7 +12,8 @@ use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 use crate::attempts::Attempts;
 use crate::copy_command::{self, CopyIn, Filling};
 use crate::ddl::{self, Definition};
-use crate::dml::{self, table_name, written_table};
+use crate::dml::checks::{self, Checks};
+use crate::dml::{self, table_name};
 use crate::error::{from_arrow, from_datafusion};
 use crate::execute::one_batch;
 use crate::interrupt::Interrupt;
@@ -63,6 +64,10 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
                 .await
             }
             ast::Statement::CreateExtension(create) => create_extension(create),
+            ast::Statement::Truncate(truncate) => {
+                session.check_writable("TRUNCATE TABLE")?;
+                truncate_tables(session, statement, truncate).await
+            }
             ast::Statement::Copy { source, to: false, target, options, legacy_options, .. } => {
                 let options = copy_command::options(target, options, legacy_options)?;
                 copy_in(session, statement, source, options, interrupt).await.map(Execution::CopyIn)
@@ -92,6 +97,34 @@ async fn define(
     }
 }
 
+/// Commits a TRUNCATE; again, when somebody else was first.
+async fn truncate_tables(session: &Arc<Inner>, statement: &Statement, truncate: &ast::Truncate) -> Result<Execution> {
+    let engine = session.engine()?;
+    let mut attempts = Attempts::new(session);
+    loop {
+        let view = session.view(&[]).await?;
+        let truncation = {
+            let ground = session.ground(Arc::clone(&engine), &view);
+            dml::truncate(&ground.planning(statement, &[]), truncate)?
+        };
+        if !truncation.restarted.is_empty() && session.in_block() {
+            return Err(Error::not_supported("TRUNCATE ... RESTART IDENTITY cannot run inside a transaction block")
+                .with_detail("A sequence that is set stays set, whatever becomes of the transaction."));
+        }
+        match session.finish_write(&view, truncation.changes).await {
+            Err(error) if attempts.again(&error).await => {}
+            Err(error) => return Err(error),
+            Ok(()) => {
+                for sequence in &truncation.restarted {
+                    session.database().set_value(sequence, sequence.start, false).await?;
+                }
+                session.notice(truncation.notices);
+                return Ok(Execution::Done("TRUNCATE TABLE".to_string()));
+            }
+        }
+    }
+}
+
 /// What pgvector's clients run first; the type is built in.
 fn create_extension(create: &ast::CreateExtension) -> Result<Execution> {
     match create.name.value.to_lowercase().as_str() {
@@ -116,16 +149,18 @@ async fn copy_in(
     };
     let engine = session.engine()?;
     let view = session.view(&[]).await?;
-    let table = written_table(&view.snapshot.catalog, table_name)?;
-    let positions = copy_command::positions(&table, columns)?;
     let ground = session.ground(Arc::clone(&engine), &view);
+    let planning = ground.planning(statement, &[]);
+    let table = planning.tables.written(table_name)?;
+    let positions = copy_command::positions(&table, columns)?;
     let schema = DFSchema::empty();
-    let defaults = dml::defaults(&ground.planning(statement, &[]), &table)?
+    let checks = Checks::new(&table, &checks::plan(&planning, &table)?, &engine.session)?;
+    let defaults = dml::defaults(&planning, &table)?
         .into_iter()
         .map(|default| engine.session.create_physical_expr(default, &schema).map_err(from_datafusion))
         .collect::<Result<Vec<_>>>()?;
     let filling = Filling::new(&positions, defaults);
-    Ok(CopyIn::new(session, &view, &table, &positions, options, filling, interrupt))
+    Ok(CopyIn::new(session, &view, checks, &positions, options, filling, interrupt))
 }
 
 /// Statements about the session itself.

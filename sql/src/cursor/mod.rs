@@ -144,7 +144,10 @@ async fn declare(
     }
     session.cursors().check_free(&declare.name)?;
     let prepared = session.prepare(&declare.query, declared).await?;
-    let query = prepared.planned().filter(|planned| matches!(planned.kind, Kind::Query));
+    let query = prepared.planned().filter(|planned| matches!(planned.kind, Kind::Query { .. }));
+    if query.as_ref().is_some_and(|planned| matches!(planned.kind, Kind::Query { locks: true })) {
+        return Err(Error::not_supported("a cursor over SELECT FOR UPDATE or FOR SHARE is not supported yet"));
+    }
     let (Some(_), Some(schema)) = (query, prepared.fields().cloned()) else {
         return Err(Error::new(ErrorKind::Syntax, "DECLARE CURSOR takes a query"));
     };

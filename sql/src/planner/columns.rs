@@ -63,7 +63,11 @@ fn leftmost(body: &SetExpr) -> Option<&Select> {
 }
 
 fn names_of(select: &Select) -> OutputNames {
-    let items = &select.projection;
+    item_names(&select.projection)
+}
+
+/// The names of the items of a select list or a RETURNING.
+pub(crate) fn item_names(items: &[SelectItem]) -> OutputNames {
     let before = items.iter().position(is_wildcard).unwrap_or(items.len());
     let after = items.iter().rposition(is_wildcard).map_or(items.len(), |position| position + 1);
     OutputNames {
@@ -72,7 +76,8 @@ fn names_of(select: &Select) -> OutputNames {
     }
 }
 
-fn item_name(item: &SelectItem) -> String {
+/// The name of one item.
+pub(crate) fn item_name(item: &SelectItem) -> String {
     match item {
         SelectItem::ExprWithAlias { alias, .. } => normalize(alias),
         SelectItem::UnnamedExpr(expr) => expression_name(expr),
@@ -234,7 +239,13 @@ fn name_items(items: &mut [SelectItem]) {
 /// Gives an alias to every expression whose name DataFusion has seen already, at the top of a statement's query.
 pub(crate) fn make_distinct(statement: &mut Statement) {
     let query = match statement {
-        Statement::Query(query) | Statement::Copy { source: CopySource::Query(query), .. } => Some(query),
+        Statement::Query(query) => {
+            if let SetExpr::Insert(insert) = query.body.as_mut() {
+                return make_distinct(insert);
+            }
+            Some(query)
+        }
+        Statement::Copy { source: CopySource::Query(query), .. } => Some(query),
         Statement::Insert(insert) => insert.source.as_mut(),
         Statement::CreateTable(create) => create.query.as_mut(),
         Statement::Explain { statement, .. } => return make_distinct(statement),

@@ -8,7 +8,8 @@
 //! - [`fetch`]: `FETCH FIRST` as LIMIT.
 //! - [`refused`]: clauses that would be passed over in silence.
 //! - [`columns`]: the names that Postgres gives the columns of a result.
-//! - [`Planning`] puts them together.
+//! - [`syntax`]: pieces of syntax trees, for statements that are planned as queries.
+//! - [`Planning`] puts them together; a [`Scope`] plans a statement part by part.
 
 pub(crate) mod binding;
 pub(crate) mod columns;
@@ -19,5 +20,6 @@ pub(crate) mod parameters;
 mod planning;
 pub(crate) mod refused;
 pub(crate) mod state;
+pub(crate) mod syntax;
 
-pub(crate) use planning::{Ground, Plan, Planning};
+pub(crate) use planning::{Ground, Plan, Planning, Scope};

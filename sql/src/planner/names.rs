@@ -22,6 +22,7 @@ use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, Ta
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, ObjectName, ObjectNamePart, Statement, TableFactor, VisitMut, VisitorMut};
+use slipstream_catalog::keyed_table::KeyedTable;
 use slipstream_catalog::pg_catalog::session_info::SessionInfo;
 use slipstream_catalog::tables::LanceTable;
 use slipstream_catalog::{SnapshotCatalog, pg_catalog};
@@ -34,6 +35,12 @@ use crate::types::TypeNames;
 /// The schema of the tables that UPDATE and DELETE read: those of `public`, with the address of each row as one more
 /// column. No statement can name it by accident.
 pub(crate) const TARGET_SCHEMA: &str = "?target";
+
+/// The database of the same tables, each with its schema.
+pub(crate) const TARGET: &str = TARGET_SCHEMA;
+
+/// The database of tables that are read by their keys.
+pub(crate) const LOOKUP: &str = "?lookup";
 
 /// Functions by name.
 pub(crate) type Functions = HashMap<String, Arc<ScalarUDF>>;
@@ -63,6 +70,13 @@ impl Tables {
 
     /// The table that a reference means; `None` where there is none.
     pub(crate) async fn get(&self, reference: &TableReference) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let (Some(catalog @ (TARGET | LOOKUP)), Some(schema)) = (reference.catalog(), reference.schema()) {
+            let table = self.view.snapshot.catalog.get_table_in(schema, reference.table());
+            return Ok(table.map(|table| match catalog {
+                LOOKUP => Arc::new(KeyedTable::new(&self.view, table)) as _,
+                _ => Arc::new(LanceTable::with_row_address(&self.view, table)) as _,
+            }));
+        }
         if let Some(database) = reference.catalog()
             && database != self.session.database
         {
@@ -98,6 +112,15 @@ impl Tables {
         let definition =
             definition.ok_or_else(|| Error::internal(format!("table {id} is not in the statement's catalog")))?;
         Ok((Arc::clone(definition), Arc::new(LanceTable::new(&self.view, definition))))
+    }
+
+    pub(crate) fn relation(&self, name: &ObjectName) -> Result<Option<slipstream_engine::catalog::Relation>> {
+        let name = crate::dml::table_name(name)?;
+        Ok(self.view.snapshot.catalog.get_relation(DEFAULT_SCHEMA, &name))
+    }
+
+    pub(crate) fn written(&self, name: &ObjectName) -> Result<Arc<TableDefinition>> {
+        crate::dml::written_table(&self.view.snapshot.catalog, name)
     }
 
     fn metadata(&self) -> &Arc<dyn CatalogProvider> {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::expr_rewriter::normalize_col_with_schemas_and_ambiguity_check;
 use datafusion::logical_expr::planner::RelationPlanner;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement as DataFusionStatement;
@@ -18,8 +19,8 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
 use super::names::{Functions, Names, Tables};
-use super::parameters;
 use super::state::Engine;
+use super::{parameters, syntax};
 use crate::cypher_relation::{CypherRelations, SeenParameters};
 use crate::error::from_datafusion_in;
 use crate::source::SourceText;
@@ -67,17 +68,88 @@ pub(crate) struct Planning<'a> {
     pub(crate) seen: Arc<SeenParameters>,
 }
 
+/// The names of one statement whose parts are planned one by one.
+pub(crate) struct Scope<'a> {
+    pub(crate) planning: &'a Planning<'a>,
+    names: Names<'a>,
+    context: PlannerContext,
+}
+
+impl Scope<'_> {
+    /// Adds a table that the statement's text does not name.
+    pub(crate) async fn add_table(&mut self, reference: TableReference) -> Result<()> {
+        if let Some(table) = self.planning.tables.get(&reference).await? {
+            self.names.tables.insert(reference, provider_as_source(table));
+        }
+        Ok(())
+    }
+
+    fn add_common_table(&mut self, table: &ast::Cte, recursive: bool) -> Result<()> {
+        let name = ast::ObjectName::from(vec![table.alias.name.clone()]);
+        let with = ast::With {
+            with_token: ast::helpers::attached_token::AttachedToken::empty(),
+            recursive,
+            cte_tables: vec![table.clone()],
+        };
+        let mut query = syntax::select(vec![syntax::wildcard()], vec![syntax::table(name, None)], None);
+        query.with = Some(with);
+        let plan = self.query(query)?;
+        let name = match table.alias.name.quote_style {
+            Some(_) => table.alias.name.value.clone(),
+            None => table.alias.name.value.to_lowercase(),
+        };
+        self.context.insert_cte(name, plan);
+        Ok(())
+    }
+
+    /// Plans a query.
+    pub(crate) fn query(&mut self, query: ast::Query) -> Result<LogicalPlan> {
+        SqlToRel::new(&self.names)
+            .sql_statement_to_plan_with_context(ast::Statement::Query(Box::new(query)), &mut self.context)
+            .map_err(|error| self.planning.error(error))
+    }
+
+    /// Plans what a FROM and a WHERE say.
+    pub(crate) fn relation(
+        &mut self,
+        from: Vec<ast::TableWithJoins>,
+        selection: Option<ast::Expr>,
+    ) -> Result<LogicalPlan> {
+        let one = ast::SelectItem::UnnamedExpr(syntax::number(1));
+        match self.query(syntax::select(vec![one], from, selection))? {
+            LogicalPlan::Projection(projection) => Ok(Arc::unwrap_or_clone(projection.input)),
+            _ => Err(Error::internal("a query was not planned as a projection")),
+        }
+    }
+
+    /// Plans an expression over the columns of `input`.
+    pub(crate) fn expression(&mut self, expression: ast::Expr, input: &LogicalPlan) -> Result<Expr> {
+        let schema = input.schema();
+        SqlToRel::new(&self.names)
+            .sql_to_expr(expression, schema, &mut self.context)
+            .and_then(|expr| {
+                normalize_col_with_schemas_and_ambiguity_check(expr, &[&[schema]], &input.using_columns()?)
+            })
+            .map_err(|error| self.planning.error(error))
+    }
+
+    /// Plans an expression that names no column.
+    pub(crate) fn constant(&mut self, expression: ast::Expr) -> Result<Expr> {
+        SqlToRel::new(&self.names)
+            .sql_to_expr(expression, &DFSchema::empty(), &mut self.context)
+            .map_err(|error| self.planning.error(error))
+    }
+
+    /// A plan, with the tables that the statement's parts read.
+    pub(crate) fn finish(self, plan: LogicalPlan) -> Plan {
+        Plan { plan, tables: self.names.tables.into_keys().collect() }
+    }
+}
+
 /// A plan, and the tables of the snapshot that are in it.
 pub(crate) struct Plan {
     pub(crate) plan: LogicalPlan,
     pub(crate) tables: HashSet<TableReference>,
-}
-
-impl Plan {
-    /// A plan that reads no table.
-    pub(crate) fn of(plan: LogicalPlan) -> Self {
-        Plan { plan, tables: HashSet::new() }
-    }
 }
 
 impl Planning<'_> {
@@ -95,43 +167,44 @@ impl Planning<'_> {
         self.statement(&ast::Statement::Query(Box::new(query.clone()))).await
     }
 
-    /// Plans expressions that name no column of their own, such as those of VALUES. Tables in their subqueries are those
-    /// that `statement` names.
-    pub(crate) async fn expressions(
-        &self,
-        expressions: Vec<ast::Expr>,
-        statement: &ast::Statement,
-    ) -> Result<(Vec<Expr>, HashSet<TableReference>)> {
+    /// The names of a statement whose parts are planned one by one. Its queries are those of `statement`, and `with` are the
+    /// common table expressions in front of it.
+    pub(crate) async fn scope(&self, statement: &ast::Statement, with: Option<&ast::With>) -> Result<Scope<'_>> {
         let names = self.names(statement).await?;
-        let planned = self.plan_expressions(expressions, &names)?;
-        Ok((planned, names.tables.into_keys().collect()))
+        let mut scope = Scope { planning: self, names, context: self.context() };
+        for table in with.iter().flat_map(|with| &with.cte_tables) {
+            scope.add_common_table(table, with.is_some_and(|with| with.recursive))?;
+        }
+        Ok(scope)
     }
 
     /// Plans an expression that names nothing but functions, such as a DEFAULT.
     pub(crate) fn constant(&self, expression: ast::Expr) -> Result<Expr> {
+        self.row_expression(expression, &DFSchema::empty())
+    }
+
+    pub(crate) fn row_expression(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
         let names = Names {
             session: &self.engine.session,
             tables: HashMap::new(),
             functions: self.functions,
             relations: Vec::new(),
         };
-        let mut planned = self.plan_expressions(vec![expression], &names)?;
-        planned.pop().ok_or_else(|| Error::internal("an expression was not planned"))
-    }
-
-    fn plan_expressions(&self, expressions: Vec<ast::Expr>, names: &Names<'_>) -> Result<Vec<Expr>> {
-        let planner = SqlToRel::new(names);
-        let mut context = self.context();
-        let schema = DFSchema::empty();
-        expressions
-            .into_iter()
-            .map(|expr| planner.sql_to_expr(expr, &schema, &mut context).map_err(|error| self.error(error)))
-            .collect()
+        SqlToRel::new(&names).sql_to_expr(expression, schema, &mut self.context()).map_err(|error| self.error(error))
     }
 
     /// Runs the analyzer and the optimizer.
     pub(crate) fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         self.engine.optimize(plan, self.now).map_err(|error| self.error(error))
+    }
+
+    /// Runs the analyzer alone.
+    pub(crate) fn analyze(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let session = &self.engine.session;
+        session
+            .analyzer()
+            .execute_and_check(plan, session.config_options(), |_, _| {})
+            .map_err(|error| self.error(error))
     }
 
     pub(crate) fn error(&self, error: DataFusionError) -> Error {

@@ -7,25 +7,34 @@ use slipstream_engine::{Error, Result};
 
 /// Refuses what would be accepted and not honoured.
 pub(crate) fn check(statement: &Statement) -> Result<()> {
-    match statement.visit(&mut Check) {
+    let inner = match statement {
+        Statement::Explain { statement, .. } => statement,
+        other => other,
+    };
+    // A write with a WITH in front is a query whose body is the write.
+    let is_write = matches!(inner, Statement::Query(query) if is_write(&query.body));
+    match statement.visit(&mut Check { may_write: is_write }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(what) => Err(Error::not_supported(format!("{what} is not supported yet"))),
     }
 }
 
-struct Check;
+struct Check {
+    /// Whether the next query may be a write: it is the statement itself.
+    may_write: bool,
+}
 
 impl Visitor for Check {
     type Break = &'static str;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<&'static str> {
+        let may_write = std::mem::take(&mut self.may_write);
         let refused = [
-            (!query.locks.is_empty(), "SELECT ... FOR UPDATE or FOR SHARE"),
             (query.for_clause.is_some(), "FOR XML, JSON or BROWSE"),
             (query.settings.is_some() || query.format_clause.is_some(), "SETTINGS and FORMAT"),
             (!query.pipe_operators.is_empty(), "the pipe operator"),
             (query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties || fetch.percent), "FETCH ... WITH TIES"),
-            (is_write(&query.body), "a data-modifying statement in WITH"),
+            (!may_write && is_write(&query.body), "a data-modifying statement in WITH"),
         ];
         first(&refused)
     }
@@ -89,7 +98,6 @@ mod tests {
     #[test]
     fn what_the_planner_would_pass_over_is_refused() {
         for sql in [
-            "select * from t for update",
             "select * from generate_series(1, 2) with ordinality",
             "select * from t tablesample bernoulli (10)",
             "select * into u from t",

@@ -15,7 +15,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::OptimizerConfig;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
 use slipstream_catalog::expand::ExpandPlanner;
 use slipstream_catalog::index_then_store::IndexThenStoreRule;
@@ -24,7 +24,7 @@ use slipstream_engine::Result;
 use super::cooperation::MultipliersGiveWay;
 use crate::error::from_datafusion;
 use crate::pg_rewrite::{self, ScalarSubqueries};
-use crate::{functions, runtime};
+use crate::{dml, functions, runtime};
 
 /// Rows in a batch.
 const BATCH_SIZE: usize = 8192;
@@ -149,8 +149,8 @@ impl QueryPlanner for Planner {
         plan: &LogicalPlan,
         session: &SessionState,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(ExpandPlanner)])
-            .create_physical_plan(plan, session)
-            .await
+        let operators: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
+            vec![Arc::new(dml::Operators), Arc::new(ExpandPlanner)];
+        DefaultPhysicalPlanner::with_extension_planners(operators).create_physical_plan(plan, session).await
     }
 }
