@@ -34,16 +34,23 @@ scripts!(in "":
     graph_ddl,
     graph_writes,
     index_then_store,
+    insert_on_conflict,
     insert_update_delete,
     isolation_settings,
     json,
+    merge,
+    returning,
     savepoints,
     select,
+    select_for_update,
     settings,
     system_tables,
     transactions,
+    truncate,
     types,
+    update_from,
     vectors,
+    writes_in_transactions,
 );
 
 mod transactions {
