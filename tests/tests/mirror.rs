@@ -40,7 +40,7 @@ async fn the_index_and_joins_give_the_same_rows() {
         }
     }
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n\n"));
-    assert!(compared > 4 * refused, "only {compared} queries were compared, {refused} refused");
+    assert!(compared > 2 * refused, "only {compared} queries were compared, {refused} refused");
 }
 
 #[tokio::test]

@@ -31,6 +31,13 @@ impl Binder<'_> {
                 kind => conditions.push(Value::new(kind, SqlType::Boolean)),
             }
         }
+        if paths.iter().all(|path| path.steps.is_empty() && !path.start.introduced) {
+            // After WITH the index cannot plan it.
+            self.unindexed.note(|| {
+                Error::not_supported("MATCH of nothing but nodes of earlier clauses is not supported")
+                    .at(pattern.nodes.first().map_or(1, |node| node.span.position()))
+            });
+        }
         let distinct = trail(&pattern, &relationships, &mut self.unindexed);
         let deduplicate = self.deduplicate(&pattern, &nodes, &mut relationships, syntax.optional);
         let bound = BoundMatch { optional: syntax.optional, paths, distinct, conditions, deduplicate };
