@@ -15,8 +15,6 @@ pub mod information_schema;
 pub mod keyed_table;
 pub mod metadata;
 pub mod pg_catalog;
-pub mod search_path;
-pub mod sequence_table;
 pub mod system;
 pub mod tables;
 
@@ -26,7 +24,6 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider};
 use slipstream_engine::catalog::DEFAULT_SCHEMA;
 use slipstream_engine::{Database, ReadView};
 
-use pg_catalog::objects::Objects;
 use pg_catalog::session_info::SessionInfo;
 
 /// The catalog of one statement.
@@ -43,7 +40,7 @@ impl SnapshotCatalog {
         Arc::new(SnapshotCatalog {
             schemas: vec![
                 (DEFAULT_SCHEMA, Arc::new(tables::Tables::new(view))),
-                (pg_catalog::NAME, pg_catalog::schema(Objects::of_database(&snapshot.catalog, session, database))),
+                (pg_catalog::NAME, pg_catalog::schema(&snapshot.catalog, session)),
                 (information_schema::NAME, information_schema::schema(&snapshot.catalog, session)),
                 (system::NAME, system::schema(database, snapshot)),
             ],

@@ -9,7 +9,7 @@
 //!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none; `utility` carries them out. What is prepared under
 //!    a name is kept in `named`; a query whose rows are fetched some at a time is a `cursor`.
 //! 3. **Names.** `planner::Planning` looks up every table that the syntax tree names in the catalog of the snapshot
-//!    (`planner::names::Tables`: along the search path), and plans views (`planner::views`). `cypher(...)` in FROM becomes a relation of its own:
+//!    (`planner::names::Tables`: `pg_catalog`, then `public`). `cypher(...)` in FROM becomes a relation of its own:
 //!    `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
 //! 4. **The plan.** DataFusion's planner turns the tree into a logical plan, with Postgres's types, casts, operators and
 //!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE, DELETE and MERGE are planned part by part
@@ -46,11 +46,7 @@
 //!
 //! # What is not here yet
 //!
-<<<<<<< HEAD
 //! Views, ALTER TABLE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
-=======
-//! RETURNING, ON CONFLICT, ALTER COLUMN TYPE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
 //!
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 

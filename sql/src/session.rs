@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use crate::copy_command::{CopyIn, CopyOut};
 use crate::cursor::Cursors;
 use crate::execute;
-use crate::functions::sequences;
 use crate::interrupt::{Interrupt, Shield};
 use crate::named::NamedStatements;
 use crate::plan_cache::{PlanCache, PlanKey};
@@ -91,8 +90,6 @@ pub(crate) struct Inner {
     cursors: Cursors,
     engine: Mutex<Option<(String, Arc<Engine>)>>,
     functions: Mutex<Option<(String, Arc<Functions>)>>,
-    /// Values of sequences that the session has drawn.
-    given: Arc<sequences::Given>,
     warnings: Mutex<Vec<Error>>,
     notices: Mutex<Vec<String>>,
 }
@@ -129,7 +126,6 @@ impl Session {
             cursors: Cursors::default(),
             engine: Mutex::default(),
             functions: Mutex::default(),
-            given: Arc::default(),
             warnings: Mutex::default(),
             notices: Mutex::default(),
         }))
@@ -279,10 +275,6 @@ impl Inner {
         &self.transaction
     }
 
-    pub(crate) fn given(&self) -> &sequences::Given {
-        &self.given
-    }
-
     pub(crate) fn plans(&self) -> &PlanCache {
         &self.plans
     }
@@ -367,11 +359,7 @@ impl Inner {
                 let fresh = slipstream_catalog::pg_catalog::functions::functions(&view.snapshot.catalog, &self.info)
                     .into_iter()
                     .map(|function| (function.name().to_string(), function));
-                let catalog = &view.snapshot.catalog;
-                let sequences = sequences::functions(&self.database, catalog, &self.info, &self.given)
-                    .into_iter()
-                    .map(|function| (function.name().to_string(), function));
-                let fresh: Arc<Functions> = Arc::new(fresh.chain(sequences).collect());
+                let fresh: Arc<Functions> = Arc::new(fresh.collect());
                 *functions = Some((record.clone(), Arc::clone(&fresh)));
                 fresh
             }
@@ -413,7 +401,7 @@ impl Inner {
         let engine = self.engine()?;
         let view = self.view(&[]).await?;
         let key = PlanKey { text: statement.text().to_string(), declared: declared.to_vec() };
-        if let Some(planned) = self.plans.get(&key, &self.tables(&view).basis()) {
+        if let Some(planned) = self.plans.get(&key, &view.snapshot.catalog_record) {
             return Ok(planned);
         }
         let Command::Sql(sql) = statement.command() else {

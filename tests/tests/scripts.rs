@@ -26,14 +26,11 @@ macro_rules! scripts {
 }
 
 scripts!(in "":
-    alter_table,
     arrays,
-    constraints,
     copy,
     cypher,
     ddl,
     errors,
-    foreign_keys,
     graph_ddl,
     graph_writes,
     index_then_store,
@@ -44,10 +41,8 @@ scripts!(in "":
     merge,
     returning,
     savepoints,
-    schemas,
     select,
     select_for_update,
-    sequences,
     settings,
     system_tables,
     transactions,
@@ -55,7 +50,6 @@ scripts!(in "":
     types,
     update_from,
     vectors,
-    views,
     writes_in_transactions,
 );
 

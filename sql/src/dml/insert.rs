@@ -14,15 +14,11 @@ use slipstream_engine::catalog::{ColumnDefinition, Identity, TableDefinition};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::assign::{assign, typed_null};
-<<<<<<< HEAD
 use super::set::column_position;
 use super::syntax::{Overriding, overriding};
 use super::target::Target;
 use super::write::{Again, Command, Parts};
 use super::{conflict, is_default};
-=======
-use super::{is_default, normalize};
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
 use crate::error::from_datafusion;
 use crate::planner::{Plan, Planning, Scope};
 use crate::statement::parse_expression;
@@ -38,23 +34,12 @@ pub(super) async fn insert(
         return Err(Error::not_supported("INSERT takes the name of a table"));
     };
     check_clauses(insert)?;
-<<<<<<< HEAD
     let target = Target::named(planning, name, insert.table_alias.as_ref().map(|alias| &alias.alias))?;
     let mut scope = planning.scope(statement, with).await?;
     let source = Source::of(&target.table, insert)?.plan(&mut scope, insert)?;
     let plan = match &insert.on {
         Some(OnInsert::OnConflict(on)) => conflict::plan(&mut scope, &target, insert, on, source).await?,
         _ => new_rows(&target, insert, source).plan(&mut scope)?,
-=======
-    let table = planning.tables.written(name)?;
-    let named = named_columns(&table, insert)?;
-    let mut plan = match &insert.source {
-        Some(query) => match values_of(query) {
-            Some(rows) => values(planning, insert, &table, &named, rows).await?,
-            None => from_query(planning, query, &table, &named, !insert.columns.is_empty()).await?,
-        },
-        None => Plan::of(LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?),
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
     };
     Ok(scope.finish(plan))
 }

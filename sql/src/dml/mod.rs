@@ -45,7 +45,6 @@ pub(crate) use operator::{Operators, WriteExec};
 pub(crate) use truncate::truncate;
 pub(crate) use write::{Command, find_write};
 
-<<<<<<< HEAD
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{self, Ident, ObjectName, SelectItem, SetExpr, Statement, With};
@@ -129,9 +128,6 @@ pub(crate) fn table_name(name: &ObjectName) -> Result<String> {
         [] => Err(Error::new(ErrorKind::Syntax, format!("\"{name}\" is not a name"))),
     }
 }
-=======
-use datafusion::sql::sqlparser::ast::Ident;
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
 
 /// An identifier as it is meant: folded to lower case unless it is quoted.
 pub(crate) fn normalize(ident: &Ident) -> String {

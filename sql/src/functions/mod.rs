@@ -9,7 +9,6 @@ mod clock;
 mod common;
 mod json;
 mod rounding;
-pub(crate) mod sequences;
 mod values;
 
 use std::sync::Arc;

@@ -31,22 +31,18 @@ pub struct CreateGraph {
     pub edges: Vec<EdgeElement>,
 }
 
-/// `DROP PROPERTY GRAPH [IF EXISTS] name [CASCADE | RESTRICT]`
+/// `DROP PROPERTY GRAPH [IF EXISTS] name [CASCADE | RESTRICT]`. Nothing depends on a graph, so both mean the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DropGraph {
     /// Its name.
     pub name: Name,
     /// Whether there need not be such a graph.
     pub if_exists: bool,
-    /// Whether views that read it go, too.
-    pub cascade: bool,
 }
 
-/// `[schema.]table [AS alias] [KEY (columns)] [LABEL label] [properties]`
+/// `table [AS alias] [KEY (columns)] [LABEL label] [properties]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct VertexElement {
-    /// The table's schema, where it is written.
-    pub schema: Option<Name>,
     /// The table.
     pub table: Name,
     /// Its name within the graph's definition.

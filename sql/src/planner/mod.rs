@@ -2,7 +2,6 @@
 //!
 //! - [`state`]: DataFusion's session state, built once: configuration, functions, rules.
 //! - [`names`]: what names mean in a statement: tables of the snapshot, functions, graphs.
-//! - [`views`]: the queries that views stand for, put into the plans that name them.
 //! - [`binding`]: plans that outlive their snapshot: tables are let go after planning and found again before running.
 //! - [`parameters`]: the types of `$1`, `$2`, ...
 //! - [`cooperation`]: joins give way to others, so that a cancel is heard.
@@ -21,10 +20,6 @@ pub(crate) mod parameters;
 mod planning;
 pub(crate) mod refused;
 pub(crate) mod state;
-<<<<<<< HEAD
 pub(crate) mod syntax;
-=======
-pub(crate) mod views;
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
 
 pub(crate) use planning::{Ground, Plan, Planning, Scope};

@@ -18,19 +18,11 @@ use slipstream_engine::ReadView;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
-<<<<<<< HEAD
 use super::names::{Functions, Names, Tables};
 use super::state::Engine;
 use super::{parameters, syntax};
-=======
-use super::names::{Found, Functions, Names, Tables};
-use super::parameters;
-use super::state::Engine;
-use super::views::Inlined;
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
 use crate::cypher_relation::{CypherRelations, SeenParameters};
 use crate::error::from_datafusion_in;
-use crate::pg_rewrite::rewrite_expression;
 use crate::source::SourceText;
 use crate::statement::Statement;
 
@@ -164,8 +156,10 @@ impl Planning<'_> {
     /// Plans a statement that returns rows.
     pub(crate) async fn statement(&self, statement: &ast::Statement) -> Result<Plan> {
         let names = self.names(statement).await?;
-        let plan = self.plan_with(statement, &names)?;
-        Ok(Plan { plan, tables: names.into_references() })
+        let plan = SqlToRel::new(&names)
+            .sql_statement_to_plan_with_context(statement.clone(), &mut self.context())
+            .map_err(|error| self.error(error))?;
+        Ok(Plan { plan, tables: names.tables.into_keys().collect() })
     }
 
     /// Plans a query.
@@ -177,16 +171,11 @@ impl Planning<'_> {
     /// common table expressions in front of it.
     pub(crate) async fn scope(&self, statement: &ast::Statement, with: Option<&ast::With>) -> Result<Scope<'_>> {
         let names = self.names(statement).await?;
-<<<<<<< HEAD
         let mut scope = Scope { planning: self, names, context: self.context() };
         for table in with.iter().flat_map(|with| &with.cte_tables) {
             scope.add_common_table(table, with.is_some_and(|with| with.recursive))?;
         }
         Ok(scope)
-=======
-        let planned = self.plan_expressions(expressions, &names)?;
-        Ok((planned, names.into_references()))
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
     }
 
     /// Plans an expression that names nothing but functions, such as a DEFAULT.
@@ -194,34 +183,14 @@ impl Planning<'_> {
         self.row_expression(expression, &DFSchema::empty())
     }
 
-<<<<<<< HEAD
     pub(crate) fn row_expression(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
-=======
-    /// Plans an expression over the columns of a row, such as a CHECK. It may not name tables.
-    pub(crate) fn row_expression(&self, mut expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
-        rewrite_expression(&mut expression);
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
         let names = Names {
             session: &self.engine.session,
             tables: HashMap::new(),
-            behind_views: HashSet::new(),
             functions: self.functions,
             relations: Vec::new(),
         };
         SqlToRel::new(&names).sql_to_expr(expression, schema, &mut self.context()).map_err(|error| self.error(error))
-<<<<<<< HEAD
-=======
-    }
-
-    fn plan_expressions(&self, expressions: Vec<ast::Expr>, names: &Names<'_>) -> Result<Vec<Expr>> {
-        let planner = SqlToRel::new(names);
-        let mut context = self.context();
-        let schema = DFSchema::empty();
-        expressions
-            .into_iter()
-            .map(|expr| planner.sql_to_expr(expr, &schema, &mut context).map_err(|error| self.error(error)))
-            .collect()
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
     }
 
     /// Runs the analyzer and the optimizer.
@@ -231,15 +200,11 @@ impl Planning<'_> {
 
     /// Runs the analyzer alone.
     pub(crate) fn analyze(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-<<<<<<< HEAD
         let session = &self.engine.session;
         session
             .analyzer()
             .execute_and_check(plan, session.config_options(), |_, _| {})
             .map_err(|error| self.error(error))
-=======
-        self.engine.analyze(plan).map_err(|error| self.error(error))
->>>>>>> 7347ebf (sql, catalog: constraints, ALTER TABLE, views, schemas and sequences)
     }
 
     pub(crate) fn error(&self, error: DataFusionError) -> Error {
@@ -250,50 +215,19 @@ impl Planning<'_> {
         PlannerContext::new().with_prepare_param_data_types(parameters::fields(self.parameters))
     }
 
-    /// Opens the tables that a statement names, and plans the views. Names that mean nothing are left for the planner to
-    /// report, because they may turn out to be something else: a common table expression, a function.
-    pub(super) async fn names(&self, statement: &ast::Statement) -> Result<Names<'_>> {
-        let mut names = self.no_names();
-        for reference in self.references(statement)? {
-            match self.tables.find(&reference, self.tables.path()).await? {
-                Some(Found::Table(table)) => {
-                    names.tables.insert(reference, provider_as_source(table));
-                }
-                Some(Found::View(view)) => {
-                    let Plan { plan, tables } = self.view_plan(&view).await?;
-                    names.behind_views.extend(tables);
-                    names.tables.insert(reference, Inlined::source(plan));
-                }
-                None => {}
-            }
-        }
-        Ok(names)
-    }
-
-    /// The tables that a statement names.
-    pub(crate) fn references(&self, statement: &ast::Statement) -> Result<Vec<TableReference>> {
+    /// Opens the tables that a statement names. Names that mean nothing are left for the planner to report, because they
+    /// may turn out to be something else: a common table expression, a function.
+    async fn names(&self, statement: &ast::Statement) -> Result<Names<'_>> {
         let parsed = DataFusionStatement::Statement(Box::new(statement.clone()));
         let (references, _) = resolve_table_references(&parsed, true).map_err(|error| self.error(error))?;
-        Ok(references)
-    }
-
-    /// Functions and graphs, and no tables so far.
-    pub(super) fn no_names(&self) -> Names<'_> {
+        let mut tables = HashMap::with_capacity(references.len());
+        for reference in references {
+            if let Some(table) = self.tables.get(&reference).await? {
+                tables.insert(reference, provider_as_source(table));
+            }
+        }
         let cypher: Arc<dyn RelationPlanner> =
             Arc::new(CypherRelations::new(&self.view.snapshot.catalog, self.source, self.parameters, &self.seen));
-        Names {
-            session: &self.engine.session,
-            tables: HashMap::new(),
-            behind_views: HashSet::new(),
-            functions: self.functions,
-            relations: vec![cypher],
-        }
-    }
-
-    /// Plans a statement with names that are known already.
-    pub(super) fn plan_with(&self, statement: &ast::Statement, names: &Names<'_>) -> Result<LogicalPlan> {
-        SqlToRel::new(names)
-            .sql_statement_to_plan_with_context(statement.clone(), &mut self.context())
-            .map_err(|error| self.error(error))
+        Ok(Names { session: &self.engine.session, tables, functions: self.functions, relations: vec![cypher] })
     }
 }
