@@ -230,10 +230,10 @@ pub(crate) async fn plan(
     declared: &[Option<ClientType>],
 ) -> Result<Planned> {
     let names = names(statement);
-    refused::check(statement)?;
     let mut statement = statement.clone();
     let locks = dml::rewrite_locks(&planning, &mut statement)?;
     let statement = &rewritten(&statement);
+    refused::check(statement)?;
     let mut types = planning.parameters.to_vec();
     let first = plan_kind(&planning, statement, &locks).await?;
     let named = parameters::infer(&first.1.plan, &mut types)?;

@@ -170,7 +170,7 @@ async fn errors_have_their_own_kinds() {
         ("create table u (a int unique)", ErrorKind::NotSupported),
         ("create temp table u (a int)", ErrorKind::NotSupported),
         ("create view v as select 1", ErrorKind::NotSupported),
-        ("insert into t values (9, 'x') returning id", ErrorKind::NotSupported),
+        ("with x as (delete from t returning id) select * from x", ErrorKind::NotSupported),
         ("set nonsense = 1", ErrorKind::UndefinedObject),
         ("copy t to '/tmp/x'", ErrorKind::InsufficientPrivilege),
         ("selct 1", ErrorKind::Syntax),

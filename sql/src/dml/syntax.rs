@@ -475,7 +475,10 @@ mod tests {
         for (sql, expected) in [
             ("select * from t for no key update", "select * from t FOR UPDATE"),
             ("select * from t for key share of t nowait", "select * from t FOR SHARE OF t NOWAIT"),
-            ("select 1 for update of a, s.b skip locked", "select 1 FOR UPDATE OF a FOR UPDATE OF s.b SKIP LOCKED"),
+            (
+                "select 1 from a, b for update of a, s.b skip locked",
+                "select 1 from a, b FOR UPDATE OF a FOR UPDATE OF s.b SKIP LOCKED",
+            ),
             ("select * from t for update limit 1", "select * from t limit 1 FOR UPDATE"),
             (
                 "select (select a from t for update skip locked limit 1) x",
