@@ -15,6 +15,8 @@ pub mod information_schema;
 pub mod keyed_table;
 pub mod metadata;
 pub mod pg_catalog;
+pub mod search_path;
+pub mod sequence_table;
 pub mod system;
 pub mod tables;
 
@@ -24,6 +26,7 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider};
 use slipstream_engine::catalog::DEFAULT_SCHEMA;
 use slipstream_engine::{Database, ReadView};
 
+use pg_catalog::objects::Objects;
 use pg_catalog::session_info::SessionInfo;
 
 /// The catalog of one statement.
@@ -40,7 +43,7 @@ impl SnapshotCatalog {
         Arc::new(SnapshotCatalog {
             schemas: vec![
                 (DEFAULT_SCHEMA, Arc::new(tables::Tables::new(view))),
-                (pg_catalog::NAME, pg_catalog::schema(&snapshot.catalog, session)),
+                (pg_catalog::NAME, pg_catalog::schema(Objects::of_database(&snapshot.catalog, session, database))),
                 (information_schema::NAME, information_schema::schema(&snapshot.catalog, session)),
                 (system::NAME, system::schema(database, snapshot)),
             ],

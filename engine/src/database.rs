@@ -272,6 +272,9 @@ impl Database {
 
     /// The next value of a sequence. It is not taken back, whatever becomes of the transaction.
     pub async fn next_value(&self, sequence: &SequenceDefinition) -> Result<i64> {
+        if !self.snapshot().catalog.sequences.contains_key(&sequence.id) {
+            return self.committer.sequences.next_of_unknown(sequence);
+        }
         loop {
             match self.committer.sequences.next(sequence)? {
                 Next::Given(value) => return Ok(value),
@@ -283,7 +286,10 @@ impl Database {
     /// Sets the last value of a sequence, or the next where it is not `called`.
     pub async fn set_value(&self, sequence: &SequenceDefinition, value: i64, called: bool) -> Result<()> {
         self.committer.sequences.set(sequence, value, called)?;
-        self.committer.reserve_sequences().await
+        match self.snapshot().catalog.sequences.contains_key(&sequence.id) {
+            true => self.committer.reserve_sequences().await,
+            false => Ok(()),
+        }
     }
 
     /// Writes the rows of a bulk load ahead of its commit, checking keys and end points as they stream by. `table` may be

@@ -42,6 +42,8 @@ pub enum ErrorKind {
     DatatypeMismatch,
     /// A table definition that makes no sense (`42P16`).
     InvalidTableDefinition,
+    /// A name that is kept for the system (`42939`).
+    ReservedName,
     /// The object is of the wrong kind for this statement (`42809`).
     WrongObjectType,
     /// Others depend on the object (`2BP01`).

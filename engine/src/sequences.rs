@@ -65,6 +65,16 @@ impl Sequences {
         Ok(Next::Given(value))
     }
 
+    /// The next value of a sequence that no other transaction knows yet: what is reserved for it is said by the record of
+    /// the commit that makes it.
+    pub(crate) fn next_of_unknown(&self, definition: &SequenceDefinition) -> Result<i64> {
+        let mut states = self.0.lock();
+        let state = states.entry(definition.id).or_insert_with(|| State::fresh(definition));
+        let value = if state.called { following(definition, state.last)? } else { state.last };
+        (state.last, state.called) = (value, true);
+        Ok(value)
+    }
+
     /// The last value and whether it was given; that of a sequence that has given none is its first.
     pub fn last(&self, definition: &SequenceDefinition) -> (i64, bool) {
         self.0.lock().get(&definition.id).map_or((definition.start, false), |state| (state.last, state.called))

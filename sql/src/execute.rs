@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         let engine = session.engine()?;
         loop {
             let view = session.view(planned.indexes(session.settings().graph_strategy())).await?;
-            if view.snapshot.catalog_record == planned.catalog_record {
+            if session.tables(&view).basis() == planned.basis {
                 return Ok(Run { session, engine, view, planned, parameters });
             }
             planned = session.planned(prepared.statement(), prepared.declared()).await?;

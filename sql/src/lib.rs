@@ -9,8 +9,8 @@
 //!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none; `utility` carries them out. What is prepared under
 //!    a name is kept in `named`; a query whose rows are fetched some at a time is a `cursor`.
 //! 3. **Names.** `planner::Planning` looks up every table that the syntax tree names in the catalog of the snapshot
-//!    (`planner::names::Tables`: `pg_catalog`, then `public`). `cypher(...)` in FROM becomes a relation of its own:
-//!    `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
+//!    (`planner::names::Tables`: along the search path), and plans views (`planner::views`). `cypher(...)` in FROM becomes a
+//!    relation of its own: `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
 //! 4. **The plan.** DataFusion's planner turns the tree into a logical plan, with Postgres's types, casts, operators and
 //!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE, DELETE and MERGE are planned part by part
 //!    (`planner::Scope`): a query of what changes, under a node that writes (`dml::write`). What clients ask the metadata in
@@ -46,7 +46,7 @@
 //!
 //! # What is not here yet
 //!
-//! Views, ALTER TABLE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
+//! ALTER COLUMN TYPE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
 //!
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 

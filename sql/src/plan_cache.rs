@@ -1,8 +1,8 @@
 //! The plans that a session keeps.
 //!
-//! A plan names tables, not versions ([`crate::planner::binding`]), so it is good for as long as the catalog record is in
-//! force that it was made under. The key is the statement's text and the types that the client declared; a plan that was
-//! made under another catalog record is replaced.
+//! A plan names tables, not versions ([`crate::planner::binding`]), so it is good for as long as the catalog record and the
+//! search path are in force that it was made under. The key is the statement's text and the types that the client declared;
+//! a plan that was made on another basis is replaced.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -33,11 +33,11 @@ impl Default for PlanCache {
 }
 
 impl PlanCache {
-    /// The plan of a statement under a catalog record.
-    pub(crate) fn get(&self, key: &PlanKey, catalog_record: &str) -> Option<Arc<Planned>> {
+    /// The plan of a statement on a basis.
+    pub(crate) fn get(&self, key: &PlanKey, basis: &str) -> Option<Arc<Planned>> {
         let mut plans = self.0.lock();
         let planned = plans.get(key)?;
-        (planned.catalog_record == catalog_record).then(|| Arc::clone(planned))
+        (planned.basis == basis).then(|| Arc::clone(planned))
     }
 
     pub(crate) fn put(&self, key: PlanKey, planned: Arc<Planned>) {

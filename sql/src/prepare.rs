@@ -134,7 +134,11 @@ impl Prepared {
 pub(crate) fn utility_fields(session: &Inner, command: &Command) -> Result<Option<SchemaRef>> {
     let statement = match command {
         Command::Cursor(cursor) => return cursor::fields(session, cursor),
-        Command::Empty | Command::PropertyGraph(_) | Command::Prepare(_) | Command::Transaction(_) => return Ok(None),
+        Command::Empty
+        | Command::PropertyGraph(_)
+        | Command::Prepare(_)
+        | Command::Transaction(_)
+        | Command::Definition(_) => return Ok(None),
         Command::Sql(statement) => statement,
     };
     if let Some(execute) = Execute::of(statement) {
@@ -151,8 +155,10 @@ pub(crate) fn utility_fields(session: &Inner, command: &Command) -> Result<Optio
 
 /// A plan and what running it means.
 pub(crate) struct Planned {
-    /// The catalog record that it was made under.
-    pub(crate) catalog_record: String,
+    /// What it was made under: see [`Tables::basis`].
+    ///
+    /// [`Tables::basis`]: crate::planner::names::Tables::basis
+    pub(crate) basis: String,
     /// Graphs that it reads.
     pub(crate) graphs: Vec<String>,
     pub(crate) parameter_types: Vec<ClientType>,
@@ -290,14 +296,14 @@ fn finish(
         other => (other, None),
     };
     let keep = !binding::depends_on_time(&plan).map_err(|error| planning.error(error))?;
-    let graphs = graphs(statement);
+    let graphs = read_graphs(planning, statement);
     let (kept, written) = match keep {
         true => (optimized, (!graphs.is_empty()).then_some(plan)),
         false => (plan, None),
     };
     let release = |plan| binding::release(plan, &tables).map_err(|error| planning.error(error));
     Ok(Planned {
-        catalog_record: planning.view.snapshot.catalog_record.clone(),
+        basis: planning.tables.basis(),
         graphs,
         parameter_types,
         fields,
@@ -306,6 +312,15 @@ fn finish(
         optimized: keep,
         written: written.map(release).transpose()?,
     })
+}
+
+/// The graphs that a statement reads, those of its views among them.
+fn read_graphs(planning: &Planning<'_>, statement: &ast::Statement) -> Vec<String> {
+    let mut graphs = graphs(statement);
+    graphs.extend(planning.tables.graphs());
+    graphs.sort();
+    graphs.dedup();
+    graphs
 }
 
 /// Every column of a result must have a SQL type.
@@ -334,7 +349,7 @@ fn names(statement: &ast::Statement) -> OutputNames {
 }
 
 /// The statement in the words that DataFusion understands.
-fn rewritten(statement: &ast::Statement) -> ast::Statement {
+pub(crate) fn rewritten(statement: &ast::Statement) -> ast::Statement {
     let mut statement = statement.clone();
     dml::set::split_rows(&mut statement);
     name_subqueries(&mut statement);

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::copy_command::{CopyIn, CopyOut};
 use crate::cursor::Cursors;
 use crate::execute;
+use crate::functions::sequences;
 use crate::interrupt::{Interrupt, Shield};
 use crate::named::NamedStatements;
 use crate::plan_cache::{PlanCache, PlanKey};
@@ -90,6 +91,8 @@ pub(crate) struct Inner {
     cursors: Cursors,
     engine: Mutex<Option<(String, Arc<Engine>)>>,
     functions: Mutex<Option<(String, Arc<Functions>)>>,
+    /// Values of sequences that the session has drawn.
+    given: Arc<sequences::Given>,
     warnings: Mutex<Vec<Error>>,
     notices: Mutex<Vec<String>>,
 }
@@ -126,6 +129,7 @@ impl Session {
             cursors: Cursors::default(),
             engine: Mutex::default(),
             functions: Mutex::default(),
+            given: Arc::default(),
             warnings: Mutex::default(),
             notices: Mutex::default(),
         }))
@@ -275,6 +279,10 @@ impl Inner {
         &self.transaction
     }
 
+    pub(crate) fn given(&self) -> &sequences::Given {
+        &self.given
+    }
+
     pub(crate) fn plans(&self) -> &PlanCache {
         &self.plans
     }
@@ -359,7 +367,11 @@ impl Inner {
                 let fresh = slipstream_catalog::pg_catalog::functions::functions(&view.snapshot.catalog, &self.info)
                     .into_iter()
                     .map(|function| (function.name().to_string(), function));
-                let fresh: Arc<Functions> = Arc::new(fresh.collect());
+                let catalog = &view.snapshot.catalog;
+                let sequences = sequences::functions(&self.database, catalog, &self.info, &self.given)
+                    .into_iter()
+                    .map(|function| (function.name().to_string(), function));
+                let fresh: Arc<Functions> = Arc::new(fresh.chain(sequences).collect());
                 *functions = Some((record.clone(), Arc::clone(&fresh)));
                 fresh
             }
@@ -401,7 +413,7 @@ impl Inner {
         let engine = self.engine()?;
         let view = self.view(&[]).await?;
         let key = PlanKey { text: statement.text().to_string(), declared: declared.to_vec() };
-        if let Some(planned) = self.plans.get(&key, &view.snapshot.catalog_record) {
+        if let Some(planned) = self.plans.get(&key, &self.tables(&view).basis()) {
             return Ok(planned);
         }
         let Command::Sql(sql) = statement.command() else {

@@ -17,11 +17,11 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use crate::cursor;
 use crate::dml::syntax;
 use crate::named::Prepare;
-use crate::pgq;
 use crate::settings;
 use crate::source::SourceText;
 use crate::transaction::TransactionCommand;
 use crate::words::Words;
+use crate::{ddl, pgq};
 
 /// How deep expressions and queries may nest.
 const RECURSION_LIMIT: usize = 200;
@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Cursor(Box<cursor::Command>),
     /// `PREPARE`.
     Prepare(Box<Prepare>),
+    /// Sequences, and what else sqlparser has no grammar for.
+    Definition(Box<ddl::Statement>),
 }
 
 impl Statement {
@@ -72,9 +74,12 @@ impl Statement {
     pub fn ends_transaction(&self) -> bool {
         match &self.0.command {
             Command::Transaction(command) => command.leaves_failed_block(),
-            Command::Sql(_) | Command::Empty | Command::PropertyGraph(_) | Command::Cursor(_) | Command::Prepare(_) => {
-                false
-            }
+            Command::Sql(_)
+            | Command::Empty
+            | Command::PropertyGraph(_)
+            | Command::Cursor(_)
+            | Command::Prepare(_)
+            | Command::Definition(_) => false,
         }
     }
 
@@ -130,6 +135,9 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
     if let Some(command) = TransactionCommand::parse(words.clone())? {
         return Ok(Command::Transaction(command));
     }
+    if ddl::is_statement(&words) {
+        return ddl::parse(tokens, source).map(|statement| Command::Definition(Box::new(statement)));
+    }
     if let Some(reset) = settings::parse_reset(words.clone())? {
         return Ok(Command::Sql(Box::new(reset)));
     }
@@ -140,7 +148,7 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
         return Ok(Command::Prepare(Box::new(prepare)));
     }
     let (tokens, with_data) = without_data_clause(tokens);
-    let (tokens, marks) = syntax::rewrite(&name_cypher_relations(tokens));
+    let (tokens, marks) = syntax::rewrite(&ddl::order_identity_options(name_cypher_relations(tokens)));
     let mut parser = parser(tokens.clone());
     let mut statement = parser.parse_statement().map_err(|error| syntax_error(error, &tokens, source))?;
     if let (ast::Statement::CreateTable(ast::CreateTable { query: Some(query), .. }), false) =

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray};
 use datafusion::common::DFSchema;
 use datafusion::sql::sqlparser::ast::{self, CopySource, DiscardObject, ObjectType, Reset};
+use futures::FutureExt;
 use slipstream_catalog::pg_catalog::session_info::SettingsSource;
-use slipstream_engine::change::Changes;
-use slipstream_engine::{Error, ErrorKind, ReadView, Result};
+use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::attempts::Attempts;
 use crate::copy_command::{self, CopyIn, Filling};
-use crate::ddl::{self, Definition};
+use crate::ddl;
+use crate::dml;
 use crate::dml::checks::{self, Checks};
-use crate::dml::{self, table_name};
 use crate::error::{from_arrow, from_datafusion};
 use crate::execute::one_batch;
 use crate::interrupt::Interrupt;
@@ -25,13 +25,14 @@ use crate::transaction;
 
 /// Carries out a statement that has no plan.
 pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interrupt: Interrupt) -> Result<Execution> {
+    if let Some(what) = ddl::command_name(statement.command()) {
+        session.check_writable(what)?;
+        return define(session, statement).boxed().await;
+    }
     match statement.command() {
         Command::Empty => Ok(Execution::Empty),
         Command::Transaction(command) => transaction::run(session, command).await,
-        Command::PropertyGraph(graph) => {
-            session.check_writable("PROPERTY GRAPH DDL")?;
-            define(session, |view: &ReadView| ddl::property_graph(graph, &view.snapshot.catalog)).await
-        }
+        Command::Definition(definition) if ddl::is_upkeep(definition) => upkeep(session, definition).await,
         Command::Cursor(_) => Err(Error::internal("cursors have parameters, and are not utilities")),
         Command::Prepare(prepare) => prepare.run(session).await,
         Command::Sql(sql) => match &**sql {
@@ -39,30 +40,6 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
                 Some(execute) => execute.run(session, statement, interrupt).await,
                 None => Err(ddl::refused(sql)),
             },
-            ast::Statement::CreateTable(create) => {
-                session.check_writable("CREATE TABLE")?;
-                let engine = session.engine()?;
-                define(session, |view: &ReadView| {
-                    let ground = session.ground(Arc::clone(&engine), view);
-                    ddl::create_table(&ground.planning(statement, &[]), create)
-                })
-                .await
-            }
-            ast::Statement::Drop {
-                object_type: ObjectType::Table,
-                if_exists,
-                names,
-                cascade,
-                temporary: false,
-                ..
-            } => {
-                session.check_writable("DROP TABLE")?;
-                let names = names.iter().map(table_name).collect::<Result<Vec<_>>>()?;
-                define(session, |view: &ReadView| {
-                    ddl::drop_tables(&view.snapshot.catalog, &names, *if_exists, *cascade)
-                })
-                .await
-            }
             ast::Statement::CreateExtension(create) => create_extension(create),
             ast::Statement::Truncate(truncate) => {
                 session.check_writable("TRUNCATE TABLE")?;
@@ -74,24 +51,31 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
             }
             sql => session_statement(session, sql),
         },
+        other => Err(Error::internal(format!("{other:?} was not carried out"))),
     }
 }
 
-/// Makes catalog edits; again, when the catalog has changed in between.
-async fn define(
-    session: &Arc<Inner>,
-    mut definition: impl FnMut(&ReadView) -> Result<Definition>,
-) -> Result<Execution> {
+/// Carries out DDL; again, when the catalog has changed in between.
+async fn define(session: &Arc<Inner>, statement: &Statement) -> Result<Execution> {
+    let engine = session.engine()?;
     let mut attempts = Attempts::new(session);
     loop {
         let view = session.view(&[]).await?;
-        let Definition { edits, tag, notices } = definition(&view)?;
-        match session.finish_write(&view, Changes { catalog: edits, ..Changes::default() }).await {
+        let ground = session.ground(Arc::clone(&engine), &view);
+        let definition = ddl::definition(&ground.planning(statement, &[]), statement.command()).await?;
+        if !definition.restarts.is_empty() && session.in_block() {
+            return Err(Error::not_supported("RESTART of a sequence inside a transaction block is not supported yet")
+                .with_hint("It could not be undone. setval() is not undone either, and says so."));
+        }
+        match session.finish_write(&view, definition.changes).await {
             Err(error) if attempts.again(&error).await => {}
             Err(error) => return Err(error),
             Ok(()) => {
-                session.notice(notices);
-                return Ok(Execution::Done(tag.to_string()));
+                for (sequence, value) in definition.restarts {
+                    session.database().set_value(&sequence, value, false).await?;
+                }
+                session.notice(definition.notices);
+                return Ok(Execution::Done(definition.tag.to_string()));
             }
         }
     }
@@ -123,6 +107,15 @@ async fn truncate_tables(session: &Arc<Inner>, statement: &Statement, truncate: 
             }
         }
     }
+}
+
+/// VACUUM and ANALYZE: the store keeps itself in order, so there is nothing to do but to look whether the tables are there.
+async fn upkeep(session: &Arc<Inner>, statement: &ddl::Statement) -> Result<Execution> {
+    if matches!(statement, ddl::Statement::Vacuum(_)) {
+        session.transaction().lock().check_alone("VACUUM")?;
+    }
+    let view = session.view(&[]).await?;
+    ddl::upkeep(&session.tables(&view), statement).map(|tag| Execution::Done(tag.to_string()))
 }
 
 /// What pgvector's clients run first; the type is built in.
@@ -190,13 +183,17 @@ fn session_statement(session: &Arc<Inner>, statement: &ast::Statement) -> Result
             session.statements().clear();
             session.settings().reset_all();
             session.plans().clear();
+            session.given().clear();
             done("DISCARD ALL")
         }
         ast::Statement::Discard { object_type: DiscardObject::PLANS } => {
             session.plans().clear();
             done("DISCARD PLANS")
         }
-        ast::Statement::Discard { object_type: DiscardObject::SEQUENCES } => done("DISCARD SEQUENCES"),
+        ast::Statement::Discard { object_type: DiscardObject::SEQUENCES } => {
+            session.given().clear();
+            done("DISCARD SEQUENCES")
+        }
         // Nothing has been listened to. Connection pools say this when they take a connection back.
         ast::Statement::UNLISTEN { .. } => done("UNLISTEN"),
         ast::Statement::Discard { object_type: DiscardObject::TEMP } => done("DISCARD TEMP"),

@@ -26,11 +26,14 @@ macro_rules! scripts {
 }
 
 scripts!(in "":
+    alter_table,
     arrays,
+    constraints,
     copy,
     cypher,
     ddl,
     errors,
+    foreign_keys,
     graph_ddl,
     graph_writes,
     index_then_store,
@@ -41,8 +44,10 @@ scripts!(in "":
     merge,
     returning,
     savepoints,
+    schemas,
     select,
     select_for_update,
+    sequences,
     settings,
     system_tables,
     transactions,
@@ -50,6 +55,7 @@ scripts!(in "":
     types,
     update_from,
     vectors,
+    views,
     writes_in_transactions,
 );
 

@@ -1,9 +1,11 @@
 //! Views about columns and their types.
 
+use slipstream_engine::catalog::Identity;
+
 use super::tables::privileges;
 use super::yes_or_no;
 use crate::metadata::{Row, Rows};
-use crate::pg_catalog::objects::{Filled, ObjectColumn, Objects, SUPERUSER_NAME};
+use crate::pg_catalog::objects::{Filled, Object, ObjectColumn, Objects, SUPERUSER_NAME};
 use crate::pg_catalog::oids::{PgType, format_type};
 use crate::pg_catalog::type_namespace;
 
@@ -24,7 +26,7 @@ fn columns(objects: &Objects, rows: &mut Rows) {
                 .set("table_name", table.name.clone())
                 .set("column_name", column.name.clone())
                 .set("ordinal_position", number)
-                .set("column_default", column.default.clone())
+                .set("column_default", objects.default_text(column))
                 .set("is_nullable", yes_or_no(!column.not_null))
                 .set("data_type", data_type(column.pg_type))
                 .set("udt_catalog", objects.session().database.clone())
@@ -32,17 +34,38 @@ fn columns(objects: &Objects, rows: &mut Rows) {
                 .set("udt_name", column.pg_type.name())
                 .set("dtd_identifier", number.to_string())
                 .set("is_self_referencing", "NO")
-                .set("is_identity", "NO")
-                .set("identity_cycle", "NO")
+                .set("is_identity", yes_or_no(column.identity.is_some()))
                 .set("is_generated", "NEVER")
-                .set("is_updatable", yes_or_no(table.is_users()));
-            sizes(row, column);
+                .set("is_updatable", yes_or_no(table.is_changeable()));
+            identity(sizes(row, column), objects, table, column);
         }
     }
 }
 
+/// The sequence of an identity column.
+fn identity<'a>(row: Row<'a>, objects: &Objects, table: &Object, column: &ObjectColumn) -> Row<'a> {
+    let Some(identity) = column.identity else { return row.set("identity_cycle", "NO") };
+    let generation = match identity {
+        Identity::Always => "ALWAYS",
+        Identity::ByDefault => "BY DEFAULT",
+    };
+    let tables = &objects.catalog().tables;
+    let owned = objects.sequences().map(|(_, sequence)| sequence).find(|sequence| {
+        sequence.owned_by.as_ref().is_some_and(|(id, owned)| {
+            owned == &column.name && tables.get(id).is_some_and(|owner| owner.oid == table.oid)
+        })
+    });
+    let row = row.set("identity_generation", generation);
+    let Some(sequence) = owned else { return row };
+    row.set("identity_start", sequence.start.to_string())
+        .set("identity_increment", sequence.increment.to_string())
+        .set("identity_minimum", sequence.min.to_string())
+        .set("identity_maximum", sequence.max.to_string())
+        .set("identity_cycle", yes_or_no(sequence.cycle))
+}
+
 /// The standard's name of a type.
-fn data_type(pg_type: PgType) -> String {
+pub(super) fn data_type(pg_type: PgType) -> String {
     match (pg_type.array, pg_type.scalar.name) {
         (true, _) => "ARRAY".to_string(),
         (false, "vector") => "USER-DEFINED".to_string(),

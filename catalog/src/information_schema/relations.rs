@@ -28,7 +28,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "check_constraints",
             OID + 3,
             Kind::View,
-            "CHECK constraints; those of NOT NULL columns, as the standard has them.",
+            "CHECK constraints, and NOT NULL as the standard has it.",
             "constraint_catalog name, constraint_schema name, constraint_name name, check_clause varchar",
         ),
         Relation::new(
@@ -74,7 +74,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "constraint_table_usage",
             OID + 8,
             Kind::View,
-            "Tables that foreign keys refer to: none.",
+            "Tables that constraints use.",
             "table_catalog name, table_schema name, table_name name, constraint_catalog name, constraint_schema name, \
          constraint_name name",
         ),
@@ -115,7 +115,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "key_column_usage",
             OID + 13,
             Kind::View,
-            "Columns of primary keys.",
+            "Columns of keys and of foreign keys.",
             "constraint_catalog name, constraint_schema name, constraint_name name, table_catalog name, table_schema \
          name, table_name name, column_name name, ordinal_position int4, position_in_unique_constraint int4",
         ),
@@ -137,7 +137,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "referential_constraints",
             OID + 15,
             Kind::View,
-            "Foreign keys between tables: none. What edges refer to is declared by the property graph.",
+            "Foreign keys between tables. What edges refer to is declared by the property graph.",
             "constraint_catalog name, constraint_schema name, constraint_name name, unique_constraint_catalog name, \
          unique_constraint_schema name, unique_constraint_name name, match_option varchar, update_rule varchar, \
          delete_rule varchar",
@@ -190,7 +190,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "sequences",
             OID + 19,
             Kind::View,
-            "No sequences.",
+            "Sequences.",
             "sequence_catalog name, sequence_schema name, sequence_name name, data_type varchar, numeric_precision int4, \
          numeric_precision_radix int4, numeric_scale int4, start_value varchar, minimum_value varchar, maximum_value \
          varchar, increment varchar, cycle_option varchar",
@@ -199,7 +199,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "table_constraints",
             OID + 20,
             Kind::View,
-            "Primary keys and NOT NULL.",
+            "Constraints, and NOT NULL.",
             "constraint_catalog name, constraint_schema name, constraint_name name, table_catalog name, table_schema \
          name, table_name name, constraint_type varchar, is_deferrable varchar, initially_deferred varchar, enforced \
          varchar, nulls_distinct varchar",
@@ -250,14 +250,14 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "view_table_usage",
             OID + 25,
             Kind::View,
-            "Tables that views of users read: there are no views of users.",
+            "Tables that views of users read.",
             "view_catalog name, view_schema name, view_name name, table_catalog name, table_schema name, table_name name",
         ),
         Relation::new(
             "views",
             OID + 26,
             Kind::View,
-            "Views: the metadata views of the server.",
+            "Views, those of the server among them.",
             "table_catalog name, table_schema name, table_name name, view_definition varchar, check_option varchar, \
          is_updatable varchar, is_insertable_into varchar, is_trigger_updatable varchar, is_trigger_deletable \
          varchar, is_trigger_insertable_into varchar",

@@ -1,15 +1,19 @@
 //! Views about schemas, tables, views and privileges.
 
+use super::columns::data_type;
 use super::yes_or_no;
 use crate::metadata::Rows;
 use crate::pg_catalog::definitions::view_definition;
-use crate::pg_catalog::objects::{Filled, Namespace, Object, ObjectKind, Objects, SUPERUSER_NAME};
+use crate::pg_catalog::objects::{Filled, Object, ObjectKind, Objects, SUPERUSER_NAME};
+use crate::pg_catalog::oids::PgType;
 
 /// The views that this file fills.
 pub(super) static FILLED: &[Filled] = &[
     ("schemata", schemata),
     ("tables", tables),
     ("views", views),
+    ("sequences", sequences),
+    ("view_table_usage", view_table_usage),
     ("table_privileges", table_privileges),
     ("role_table_grants", table_privileges),
     ("enabled_roles", enabled_roles),
@@ -18,7 +22,7 @@ pub(super) static FILLED: &[Filled] = &[
 ];
 
 fn schemata(objects: &Objects, rows: &mut Rows) {
-    for namespace in Namespace::ALL {
+    for namespace in objects.namespaces() {
         rows.add()
             .set("catalog_name", objects.session().database.clone())
             .set("schema_name", namespace.name())
@@ -33,7 +37,7 @@ fn tables(objects: &Objects, rows: &mut Rows) {
             .set("table_schema", table.namespace.name())
             .set("table_name", table.name.clone())
             .set("table_type", if table.kind == ObjectKind::View { "VIEW" } else { "BASE TABLE" })
-            .set("is_insertable_into", yes_or_no(table.is_users()))
+            .set("is_insertable_into", yes_or_no(table.is_changeable()))
             .set("is_typed", "NO");
     }
 }
@@ -51,6 +55,40 @@ fn views(objects: &Objects, rows: &mut Rows) {
             .set("is_trigger_updatable", "NO")
             .set("is_trigger_deletable", "NO")
             .set("is_trigger_insertable_into", "NO");
+    }
+}
+
+fn sequences(objects: &Objects, rows: &mut Rows) {
+    for (object, sequence) in objects.sequences() {
+        let pg_type = PgType::of(&sequence.sql_type);
+        let bits = i64::from(pg_type.length()) * 8;
+        rows.add()
+            .set("sequence_catalog", objects.session().database.clone())
+            .set("sequence_schema", object.namespace.name())
+            .set("sequence_name", object.name.clone())
+            .set("data_type", data_type(pg_type))
+            .set("numeric_precision", bits)
+            .set("numeric_precision_radix", 2)
+            .set("numeric_scale", 0)
+            .set("start_value", sequence.start.to_string())
+            .set("minimum_value", sequence.min.to_string())
+            .set("maximum_value", sequence.max.to_string())
+            .set("increment", sequence.increment.to_string())
+            .set("cycle_option", yes_or_no(sequence.cycle));
+    }
+}
+
+fn view_table_usage(objects: &Objects, rows: &mut Rows) {
+    for view in objects.catalog().views.values() {
+        for used in view.relations.iter().filter_map(|relation| objects.get(relation.oid)) {
+            rows.add()
+                .set("view_catalog", objects.session().database.clone())
+                .set("view_schema", view.schema.clone())
+                .set("view_name", view.name.clone())
+                .set("table_catalog", objects.session().database.clone())
+                .set("table_schema", used.namespace.name())
+                .set("table_name", used.name.clone());
+        }
     }
 }
 
@@ -72,7 +110,7 @@ fn table_privileges(objects: &Objects, rows: &mut Rows) {
 
 /// What can be done to a table: metadata is only read.
 pub(super) fn privileges(table: &Object) -> &'static [&'static str] {
-    if table.is_users() { &["INSERT", "SELECT", "UPDATE", "DELETE"] } else { &["SELECT"] }
+    if table.is_changeable() { &["INSERT", "SELECT", "UPDATE", "DELETE"] } else { &["SELECT"] }
 }
 
 fn enabled_roles(_objects: &Objects, rows: &mut Rows) {

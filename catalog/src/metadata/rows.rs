@@ -219,6 +219,12 @@ impl From<String> for Value {
     }
 }
 
+impl From<Cow<'static, str>> for Value {
+    fn from(value: Cow<'static, str>) -> Self {
+        Value::Text(value)
+    }
+}
+
 impl From<char> for Value {
     fn from(value: char) -> Self {
         Value::Text(Cow::Owned(value.to_string()))

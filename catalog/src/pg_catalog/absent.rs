@@ -78,13 +78,6 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "oid oid!, defaclrole oid!, defaclnamespace oid!, defaclobjtype char!, defaclacl aclitem[]!",
         ),
         Relation::new(
-            "pg_depend",
-            2608,
-            Kind::Table,
-            "Dependencies are not listed.",
-            "classid oid!, objid oid!, objsubid int4!, refclassid oid!, refobjid oid!, refobjsubid int4!, deptype char!",
-        ),
-        Relation::new(
             "pg_enum",
             3501,
             Kind::Table,
@@ -299,22 +292,6 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "No security labels.",
             "objoid oid, classoid oid, objsubid int4, objtype text, objnamespace oid, objname text, provider text, label \
          text",
-        ),
-        Relation::new(
-            "pg_sequence",
-            2224,
-            Kind::Table,
-            "No sequences.",
-            "seqrelid oid!, seqtypid oid!, seqstart int8!, seqincrement int8!, seqmax int8!, seqmin int8!, seqcache \
-         int8!, seqcycle bool!",
-        ),
-        Relation::new(
-            "pg_sequences",
-            12048,
-            Kind::View,
-            "No sequences.",
-            "schemaname name, sequencename name, sequenceowner name, data_type regtype, start_value int8, min_value int8, \
-         max_value int8, increment_by int8, cycle bool, cache_size int8, last_value int8",
         ),
         Relation::new(
             "pg_shdepend",

@@ -1,7 +1,13 @@
 //! Rows about tables, columns, indexes and constraints.
 
-use super::definitions::{constraint_definition, index_definition, view_definition};
-use super::objects::{Filled, Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME, constraint_oid, default_oid};
+use std::collections::HashSet;
+
+use slipstream_engine::catalog::{Identity, ReferentialAction};
+
+use super::constraints::ConstraintKind;
+use super::definitions::{index_definition, view_definition};
+use super::objects::{Filled, Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME, default_oid};
+use super::oids::type_oid;
 use crate::metadata::Rows;
 
 /// The tables that this file fills.
@@ -11,6 +17,9 @@ pub(super) static FILLED: &[Filled] = &[
     ("pg_attrdef", defaults),
     ("pg_index", indexes),
     ("pg_constraint", constraints),
+    ("pg_depend", dependencies),
+    ("pg_sequence", sequences),
+    ("pg_sequences", sequences_as_text),
     ("pg_description", descriptions),
     ("pg_tables", tables),
     ("pg_views", views),
@@ -27,11 +36,15 @@ pub(super) const HEAP: u32 = 2;
 pub(super) const BTREE: u32 = 403;
 
 fn classes(objects: &Objects, rows: &mut Rows) {
+    // Postgres keeps foreign keys by triggers on both tables, and psql shows them where it finds any.
+    let references =
+        objects.constraints().filter_map(|(constraint, table)| Some((constraint.reference()?.table, table.oid)));
+    let in_references: HashSet<u32> = references.flat_map(|(to, from)| [to, from]).collect();
     for object in objects.all() {
         let access_method = match object.kind {
             ObjectKind::Table => HEAP,
             ObjectKind::Index => BTREE,
-            ObjectKind::View => 0,
+            ObjectKind::View | ObjectKind::Sequence => 0,
         };
         rows.add()
             .set("oid", object.oid)
@@ -41,7 +54,10 @@ fn classes(objects: &Objects, rows: &mut Rows) {
             .set("relam", access_method)
             .set("relfilenode", if object.kind == ObjectKind::View { 0 } else { object.oid })
             .set("reltuples", -1.0)
-            .set("relhasindex", object.kind == ObjectKind::Table && !object.key.is_empty())
+            .set("relhasindex", has_index(object))
+            .set("relchecks", checks(object))
+            .set("relhasrules", object.query.is_some())
+            .set("relhastriggers", in_references.contains(&object.oid))
             .set("relpersistence", 'p')
             .set("relkind", object.relkind())
             .set("relnatts", object.columns.len() as i64)
@@ -68,6 +84,14 @@ fn attributes(objects: &Objects, rows: &mut Rows) {
                 .set("attstorage", pg_type.storage())
                 .set("attnotnull", column.not_null)
                 .set("atthasdef", column.default.is_some())
+                .set(
+                    "attidentity",
+                    match column.identity {
+                        Some(Identity::Always) => "a",
+                        Some(Identity::ByDefault) => "d",
+                        None => "",
+                    },
+                )
                 .set("attislocal", true)
                 .set("attstattarget", -1)
                 .set("attcollation", pg_type.collation());
@@ -78,12 +102,12 @@ fn attributes(objects: &Objects, rows: &mut Rows) {
 fn defaults(objects: &Objects, rows: &mut Rows) {
     for object in objects.all() {
         for (number, column) in (1i16..).zip(&object.columns) {
-            if let Some(default) = &column.default {
+            if let Some(default) = objects.default_text(column) {
                 rows.add()
                     .set("oid", default_oid(object.oid, number))
                     .set("adrelid", object.oid)
                     .set("adnum", number)
-                    .set("adbin", default.clone());
+                    .set("adbin", default);
             }
         }
     }
@@ -98,7 +122,7 @@ fn indexes(objects: &Objects, rows: &mut Rows) {
             .set("indnatts", columns as i64)
             .set("indnkeyatts", columns as i64)
             .set("indisunique", true)
-            .set("indisprimary", true)
+            .set("indisprimary", index.is_primary)
             .set("indimmediate", true)
             .set("indisvalid", true)
             .set("indisready", true)
@@ -110,22 +134,95 @@ fn indexes(objects: &Objects, rows: &mut Rows) {
     }
 }
 
+fn has_index(object: &Object) -> bool {
+    object.constraints.iter().any(|constraint| constraint.own_index().is_some())
+}
+
+fn checks(object: &Object) -> i64 {
+    object.constraints.iter().filter(|constraint| constraint.letter() == 'c').count() as i64
+}
+
 fn constraints(objects: &Objects, rows: &mut Rows) {
-    for (index, table) in objects.indexes() {
-        rows.add()
-            .set("oid", constraint_oid(table.oid))
-            .set("conname", index.name.clone())
-            .set("connamespace", index.namespace.oid())
-            .set("contype", 'p')
+    for (constraint, table) in objects.constraints() {
+        let row = rows
+            .add()
+            .set("oid", constraint.oid)
+            .set("conname", constraint.name.clone())
+            .set("connamespace", table.namespace.oid())
+            .set("contype", constraint.letter())
             .set("convalidated", true)
             .set("conrelid", table.oid)
-            .set("conindid", index.oid)
             .set("confupdtype", ' ')
             .set("confdeltype", ' ')
             .set("confmatchtype", ' ')
             .set("conislocal", true)
-            .set("connoinherit", true)
-            .set("conkey", numbers(index));
+            .set("connoinherit", constraint.letter() != 'c')
+            .set("conkey", small_numbers(&constraint.columns));
+        match &constraint.kind {
+            ConstraintKind::PrimaryKey(index) | ConstraintKind::Unique(index) => row.set("conindid", *index),
+            ConstraintKind::Check(expression) => row.set("conbin", expression.clone()),
+            ConstraintKind::Foreign(reference) => row
+                .set("conindid", reference.index)
+                .set("confrelid", reference.table)
+                .set("confkey", small_numbers(&reference.columns))
+                .set("confupdtype", 'a')
+                .set("confmatchtype", 's')
+                .set(
+                    "confdeltype",
+                    match reference.on_delete {
+                        ReferentialAction::NoAction => 'a',
+                        ReferentialAction::Cascade => 'c',
+                        ReferentialAction::SetNull => 'n',
+                    },
+                ),
+        };
+    }
+}
+
+fn sequences(objects: &Objects, rows: &mut Rows) {
+    for (object, sequence) in objects.sequences() {
+        rows.add()
+            .set("seqrelid", object.oid)
+            .set("seqtypid", type_oid(&sequence.sql_type))
+            .set("seqstart", sequence.start)
+            .set("seqincrement", sequence.increment)
+            .set("seqmax", sequence.max)
+            .set("seqmin", sequence.min)
+            .set("seqcache", 1)
+            .set("seqcycle", sequence.cycle);
+    }
+}
+
+fn sequences_as_text(objects: &Objects, rows: &mut Rows) {
+    for (object, sequence) in objects.sequences() {
+        rows.add()
+            .set("schemaname", object.namespace.name())
+            .set("sequencename", object.name.clone())
+            .set("sequenceowner", SUPERUSER_NAME)
+            .set("data_type", type_oid(&sequence.sql_type))
+            .set("start_value", sequence.start)
+            .set("min_value", sequence.min)
+            .set("max_value", sequence.max)
+            .set("increment_by", sequence.increment)
+            .set("cycle", sequence.cycle)
+            .set("cache_size", 1)
+            .set("last_value", objects.last_value(sequence));
+    }
+}
+
+/// What depends on what, as far as clients ask: sequences that belong to columns.
+fn dependencies(objects: &Objects, rows: &mut Rows) {
+    for (object, sequence) in objects.sequences() {
+        let Some((table, column)) = &sequence.owned_by else { continue };
+        let Some(table) = objects.catalog().tables.get(table) else { continue };
+        let Some(position) = table.columns.iter().position(|known| &known.name == column) else { continue };
+        rows.add()
+            .set("classid", PG_CLASS)
+            .set("objid", object.oid)
+            .set("refclassid", PG_CLASS)
+            .set("refobjid", table.oid)
+            .set("refobjsubid", position as i64 + 1)
+            .set("deptype", if table.columns[position].identity.is_some() { 'i' } else { 'a' });
     }
 }
 
@@ -152,7 +249,7 @@ fn tables(objects: &Objects, rows: &mut Rows) {
             .set("schemaname", object.namespace.name())
             .set("tablename", object.name.clone())
             .set("tableowner", SUPERUSER_NAME)
-            .set("hasindexes", !object.key.is_empty())
+            .set("hasindexes", has_index(object))
             .set("hasrules", false)
             .set("hastriggers", false)
             .set("rowsecurity", false);
@@ -193,14 +290,13 @@ fn statistic(table: &Object, rows: &mut Rows) {
 }
 
 fn numbers(index: &Object) -> Vec<i64> {
-    index.key.iter().map(|number| i64::from(*number)).collect()
+    small_numbers(&index.key)
+}
+
+fn small_numbers(numbers: &[i16]) -> Vec<i64> {
+    numbers.iter().map(|number| i64::from(*number)).collect()
 }
 
 fn collations(index: &Object) -> Vec<i64> {
     index.columns.iter().map(|column| i64::from(column.pg_type.collation())).collect()
-}
-
-/// The definition of the constraint with that id.
-pub(super) fn constraint_text(objects: &Objects, oid: u32) -> Option<String> {
-    objects.indexes().find(|(_, table)| constraint_oid(table.oid) == oid).map(|(_, table)| constraint_definition(table))
 }

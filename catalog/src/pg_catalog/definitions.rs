@@ -1,9 +1,9 @@
 //! Objects as SQL text.
 
-use super::objects::{Object, ObjectColumn};
+use super::objects::{Object, ObjectColumn, Objects};
 
 /// A name as SQL needs it: quoted unless it is a plain lower-case word that means nothing else.
-pub(crate) fn quote_identifier(name: &str) -> String {
+pub fn quote_identifier(name: &str) -> String {
     let mut characters = name.chars();
     let plain = characters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
         && characters.all(|rest| rest.is_ascii_lowercase() || rest.is_ascii_digit() || rest == '_' || rest == '$');
@@ -11,36 +11,34 @@ pub(crate) fn quote_identifier(name: &str) -> String {
 }
 
 /// A text as a literal, with Postgres's escape form where it has backslashes.
-pub(super) fn quote_literal(text: &str) -> String {
+pub fn quote_literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
 }
 
 /// An object's name, with its schema unless statements find it without.
-pub(super) fn display_name(object: &Object) -> String {
+pub(super) fn display_name(objects: &Objects, object: &Object) -> String {
     let name = quote_identifier(&object.name);
-    if object.is_visible() { name } else { format!("{}.{name}", quote_identifier(object.namespace.name())) }
+    if objects.is_visible(object) { name } else { format!("{}.{name}", quote_identifier(&object.namespace.name())) }
 }
 
-/// `CREATE UNIQUE INDEX ...` for the index of a primary key.
+/// `CREATE UNIQUE INDEX ...` for the index of a key.
 pub(super) fn index_definition(index: &Object, table: &Object) -> String {
     format!(
         "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
         quote_identifier(&index.name),
-        quote_identifier(table.namespace.name()),
+        quote_identifier(&table.namespace.name()),
         quote_identifier(&table.name),
-        names(table.key_columns()),
+        names(index.columns.iter()),
     )
 }
 
-/// `PRIMARY KEY (...)`.
-pub(super) fn constraint_definition(table: &Object) -> String {
-    format!("PRIMARY KEY ({})", names(table.key_columns()))
-}
-
-/// The metadata views are code, not SQL: their text reads the view itself.
+/// The query of a view. The metadata views are code, not SQL: their text reads the view itself.
 pub(crate) fn view_definition(view: &Object) -> String {
-    format!("SELECT * FROM {}.{};", quote_identifier(view.namespace.name()), quote_identifier(&view.name))
+    match &view.query {
+        Some(query) => format!(" {query};"),
+        None => format!("SELECT * FROM {}.{};", quote_identifier(&view.namespace.name()), quote_identifier(&view.name)),
+    }
 }
 
 fn names<'a>(columns: impl Iterator<Item = &'a ObjectColumn>) -> String {

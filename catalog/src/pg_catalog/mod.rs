@@ -24,7 +24,8 @@ pub mod session_info;
 
 mod absent;
 mod classes;
-pub(crate) mod definitions;
+pub mod constraints;
+pub mod definitions;
 pub mod functions;
 pub mod objects;
 mod relations;
@@ -33,23 +34,21 @@ mod server;
 mod tests;
 mod types;
 
+pub use objects::SUPERUSER_NAME;
 pub(crate) use types::namespace as type_namespace;
 
 use std::sync::Arc;
 
-use datafusion::catalog::SchemaProvider;
-use slipstream_engine::catalog::Catalog;
-
 use crate::metadata::{MetadataSchema, Relation, Snapshotted};
+use datafusion::catalog::SchemaProvider;
 use objects::Objects;
-use session_info::SessionInfo;
 
 /// Name of the schema.
 pub const NAME: &str = "pg_catalog";
 
 /// The schema `pg_catalog` over one catalog.
-pub fn schema(catalog: &Arc<Catalog>, session: &Arc<SessionInfo>) -> Arc<dyn SchemaProvider> {
-    let objects = Arc::new(Objects::new(catalog, session));
+pub fn schema(objects: Objects) -> Arc<dyn SchemaProvider> {
+    let objects = Arc::new(objects);
     Arc::new(MetadataSchema::new(NAME, relations(), move |table| {
         let mut filled = classes::FILLED.iter().chain(types::FILLED).chain(server::FILLED);
         let (_, fill) = filled.find(|(name, _)| *name == table)?;

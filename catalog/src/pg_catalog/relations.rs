@@ -52,7 +52,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "pg_class",
             1259,
             Kind::Table,
-            "Tables, views and indexes.",
+            "Tables, views, indexes and sequences.",
             "oid oid!, relname name!, relnamespace oid!, reltype oid!, reloftype oid!, relowner oid!, relam oid!, \
          relfilenode oid!, reltablespace oid!, relpages int4!, reltuples float4!, relallvisible int4!, reltoastrelid \
          oid!, relhasindex bool!, relisshared bool!, relpersistence char!, relkind char!, relnatts int2!, relchecks \
@@ -73,7 +73,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "pg_constraint",
             2606,
             Kind::Table,
-            "Constraints: the primary keys.",
+            "Constraints.",
             "oid oid!, conname name!, connamespace oid!, contype char!, condeferrable bool!, condeferred bool!, \
          convalidated bool!, conrelid oid!, contypid oid!, conindid oid!, conparentid oid!, confrelid oid!, \
          confupdtype char!, confdeltype char!, confmatchtype char!, conislocal bool!, coninhcount int4!, connoinherit \
@@ -108,7 +108,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "pg_index",
             2610,
             Kind::Table,
-            "Indexes: one for each primary key.",
+            "Indexes: one for each key.",
             "indexrelid oid!, indrelid oid!, indnatts int2!, indnkeyatts int2!, indisunique bool!, indnullsnotdistinct \
          bool!, indisprimary bool!, indisexclusion bool!, indimmediate bool!, indisclustered bool!, indisvalid bool!, \
          indcheckxmin bool!, indisready bool!, indislive bool!, indisreplident bool!, indkey int2vector!, \
@@ -157,6 +157,29 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "rolname name, rolsuper bool, rolinherit bool, rolcreaterole bool, rolcreatedb bool, rolcanlogin bool, \
          rolreplication bool, rolconnlimit int4, rolpassword text, rolvaliduntil timestamptz, rolbypassrls bool, \
          rolconfig text[], oid oid",
+        ),
+        Relation::new(
+            "pg_depend",
+            2608,
+            Kind::Table,
+            "Which sequences belong to which columns; other dependencies are not listed.",
+            "classid oid!, objid oid!, objsubid int4!, refclassid oid!, refobjid oid!, refobjsubid int4!, deptype char!",
+        ),
+        Relation::new(
+            "pg_sequence",
+            2224,
+            Kind::Table,
+            "Sequences.",
+            "seqrelid oid!, seqtypid oid!, seqstart int8!, seqincrement int8!, seqmax int8!, seqmin int8!, seqcache \
+         int8!, seqcycle bool!",
+        ),
+        Relation::new(
+            "pg_sequences",
+            12048,
+            Kind::View,
+            "Sequences, readable by everybody.",
+            "schemaname name, sequencename name, sequenceowner name, data_type regtype, start_value int8, min_value int8, \
+         max_value int8, increment_by int8, cycle bool, cache_size int8, last_value int8",
         ),
         Relation::new(
             "pg_settings",
@@ -248,7 +271,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "pg_views",
             12028,
             Kind::View,
-            "Views: the metadata views of the server.",
+            "Views, those of the server among them.",
             "schemaname name, viewname name, viewowner name, definition text",
         ),
     ]

@@ -115,8 +115,8 @@ fn languages(_objects: &Objects, rows: &mut Rows) {
     }
 }
 
-fn namespaces(_objects: &Objects, rows: &mut Rows) {
-    for namespace in Namespace::ALL {
+fn namespaces(objects: &Objects, rows: &mut Rows) {
+    for namespace in objects.namespaces() {
         rows.add().set("oid", namespace.oid()).set("nspname", namespace.name()).set("nspowner", SUPERUSER);
     }
 }

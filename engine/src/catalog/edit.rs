@@ -8,7 +8,7 @@ use super::{Catalog, GraphDefinition, SequenceDefinition, SequenceId, TableDefin
 use crate::error::{Error, ErrorKind, Result};
 
 /// An edit of the catalog. Applied to the transaction's own catalog first, and again to the catalog at the head when it
-/// commits. Object ids of what is made are given when it is applied.
+/// commits. What is made has an object id that was reserved for it; with 0 it gets one when it is applied.
 #[derive(Debug, Clone)]
 pub enum CatalogEdit {
     /// Make a schema.
@@ -70,7 +70,7 @@ impl Catalog {
             CatalogEdit::DropSchema(name) => self.drop_schema(&name)?,
             CatalogEdit::CreateTable(mut table) => {
                 self.refuse_taken_name(&table.schema, &table.name, None)?;
-                table.oid = self.allocate_oid();
+                table.oid = self.settle_oid(table.oid);
                 self.tables.insert(table.id, Arc::new(table));
             }
             CatalogEdit::AlterTable(table) | CatalogEdit::ReshapeTable { table, .. } => {
@@ -82,7 +82,7 @@ impl Catalog {
             CatalogEdit::DropTable(id) => self.drop_table(id)?,
             CatalogEdit::CreateView(mut view) => {
                 self.refuse_taken_name(&view.schema, &view.name, None)?;
-                view.oid = self.allocate_oid();
+                view.oid = self.settle_oid(view.oid);
                 self.views.insert(view.oid, Arc::new(view));
             }
             CatalogEdit::ReplaceView(view) => {
@@ -96,7 +96,7 @@ impl Catalog {
             }
             CatalogEdit::CreateSequence(mut sequence) => {
                 self.refuse_taken_name(&sequence.schema, &sequence.name, None)?;
-                sequence.oid = self.allocate_oid();
+                sequence.oid = self.settle_oid(sequence.oid);
                 self.sequences.insert(sequence.id, Arc::new(sequence));
             }
             CatalogEdit::AlterSequence(sequence) => {
@@ -113,11 +113,12 @@ impl Catalog {
                 if let Some(missing) = graph.tables().find(|table| !self.tables.contains_key(table)) {
                     return Err(gone(&format!("table {missing} of graph \"{}\"", graph.name)));
                 }
-                graph.oid = self.allocate_oid();
+                graph.oid = self.settle_oid(graph.oid);
                 self.graphs.insert(graph.name.clone(), Arc::new(graph));
             }
             CatalogEdit::DropGraph(name) => {
-                self.graphs.remove(&name).ok_or_else(|| gone("graph"))?;
+                let graph = self.graphs.remove(&name).ok_or_else(|| gone("graph"))?;
+                self.refuse_dependent_views("property graph", &name, graph.oid)?;
             }
         }
         Ok(())

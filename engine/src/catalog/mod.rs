@@ -13,6 +13,7 @@ pub mod view;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub use table::{
     CheckConstraint, ColumnDefinition, ForeignKey, Identity, ReferentialAction, TableDefinition, TableId,
     UniqueConstraint,
 };
-pub use view::ViewDefinition;
+pub use view::{ViewDefinition, ViewRelation};
 
 /// The format version of catalog records that this code writes and the newest that it reads.
 pub const CATALOG_FORMAT: u32 = 1;
@@ -83,6 +84,16 @@ impl Relation {
     }
 }
 
+/// The next object id that [`reserve_oid`] gives, in all databases of this process.
+static NEXT_OID: AtomicU32 = AtomicU32::new(FIRST_USER_OID);
+
+/// Gives an object id that is at least `floor` and that this process has not given before.
+pub fn reserve_oid(floor: u32) -> u32 {
+    let next = |known: u32| Some(known.max(floor) + 1);
+    let before = NEXT_OID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    before.unwrap_or(floor).max(floor)
+}
+
 impl Default for Catalog {
     fn default() -> Self {
         Catalog {
@@ -116,6 +127,19 @@ impl Catalog {
         }
         let graph = if schema == DEFAULT_SCHEMA { self.graphs.get(name) } else { None };
         graph.map(|graph| Relation::Graph(Arc::clone(graph)))
+    }
+
+    /// The relation with that object id.
+    pub fn relation_with_oid(&self, oid: u32) -> Option<Relation> {
+        if let Some(view) = self.views.get(&oid) {
+            return Some(Relation::View(Arc::clone(view)));
+        }
+        let table = self.tables.values().find(|table| table.oid == oid).map(|table| Relation::Table(Arc::clone(table)));
+        let sequence = || self.sequences.values().find(|sequence| sequence.oid == oid);
+        let graph = || self.graphs.values().find(|graph| graph.oid == oid);
+        table
+            .or_else(|| sequence().map(|sequence| Relation::Sequence(Arc::clone(sequence))))
+            .or_else(|| graph().map(|graph| Relation::Graph(Arc::clone(graph))))
     }
 
     /// The table of that name in a schema.
@@ -169,10 +193,25 @@ impl Catalog {
         columns
     }
 
+    /// Gives an object id for something that a transaction is about to make. No other transaction of this process gets
+    /// it, so that what is made later in the same transaction can refer to it.
+    pub fn reserve_oid(&self) -> u32 {
+        reserve_oid(self.next_oid)
+    }
+
     /// Gives a fresh object id.
     pub fn allocate_oid(&mut self) -> u32 {
         let oid = self.next_oid;
         self.next_oid += 1;
         oid
+    }
+
+    /// The object id that something is made with: the reserved one, where there is one.
+    pub(crate) fn settle_oid(&mut self, reserved: u32) -> u32 {
+        if reserved == 0 {
+            return self.allocate_oid();
+        }
+        self.next_oid = self.next_oid.max(reserved + 1);
+        reserved
     }
 }

@@ -1,46 +1,48 @@
 //! CREATE PROPERTY GRAPH and DROP PROPERTY GRAPH.
 
-use slipstream_engine::catalog::Catalog;
-use slipstream_engine::catalog::CatalogEdit;
+use slipstream_engine::catalog::{CatalogEdit, DEFAULT_SCHEMA};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Definition;
+use super::drop::drop_graph as graph_edits;
+use super::names::{Place, is_taken};
 use crate::pgq::{self, CreateGraph, DropGraph, Statement};
+use crate::planner::Planning;
 
 /// What a property graph statement changes.
-pub(crate) fn property_graph(statement: &Statement, catalog: &Catalog) -> Result<Definition> {
+pub(super) fn property_graph(planning: &Planning<'_>, statement: &Statement) -> Result<Definition> {
     match statement {
-        Statement::Create(create) => create_graph(create, catalog),
-        Statement::Drop(drop) => drop_graph(drop, catalog),
+        Statement::Create(create) => create_graph(planning, create),
+        Statement::Drop(drop) => drop_graph(planning, drop),
     }
 }
 
-fn create_graph(create: &CreateGraph, catalog: &Catalog) -> Result<Definition> {
-    let mut definition = Definition { edits: Vec::new(), tag: "CREATE PROPERTY GRAPH", notices: Vec::new() };
+fn create_graph(planning: &Planning<'_>, create: &CreateGraph) -> Result<Definition> {
+    let catalog = &planning.view.snapshot.catalog;
     let name = &create.name.text;
-    if catalog.graphs.contains_key(name) || catalog.get_table(name).is_some() {
+    let place = Place { schema: DEFAULT_SCHEMA.to_string(), name: name.clone() };
+    if is_taken(catalog, &place) {
         if create.if_not_exists {
-            definition.notices.push(format!("relation \"{name}\" already exists, skipping"));
-            return Ok(definition);
+            let notice = format!("relation \"{name}\" already exists, skipping");
+            return Ok(Definition::passed_over("CREATE PROPERTY GRAPH", notice));
         }
         return Err(Error::new(ErrorKind::DuplicateTable, format!("relation \"{name}\" already exists"))
             .at(create.name.position));
     }
-    definition.edits.push(CatalogEdit::CreateGraph(pgq::define(create, catalog)?));
-    Ok(definition)
+    let graph = pgq::define(create, catalog, planning.tables.path())?;
+    Ok(Definition::new("CREATE PROPERTY GRAPH", vec![CatalogEdit::CreateGraph(graph)]))
 }
 
 /// Drops a graph; its tables stay.
-fn drop_graph(drop: &DropGraph, catalog: &Catalog) -> Result<Definition> {
-    let mut definition = Definition { edits: Vec::new(), tag: "DROP PROPERTY GRAPH", notices: Vec::new() };
+fn drop_graph(planning: &Planning<'_>, drop: &DropGraph) -> Result<Definition> {
     let name = &drop.name.text;
-    if catalog.graphs.contains_key(name) {
-        definition.edits.push(CatalogEdit::DropGraph(name.clone()));
-    } else if drop.if_exists {
-        definition.notices.push(format!("property graph \"{name}\" does not exist, skipping"));
-    } else {
-        let message = format!("property graph \"{name}\" does not exist");
-        return Err(Error::new(ErrorKind::UndefinedTable, message).at(drop.name.position));
+    if planning.view.snapshot.catalog.graphs.contains_key(name) {
+        let (edits, notices) = graph_edits(planning, name, drop.cascade)?;
+        return Ok(Definition { notices, ..Definition::new("DROP PROPERTY GRAPH", edits) });
     }
-    Ok(definition)
+    let message = format!("property graph \"{name}\" does not exist");
+    if drop.if_exists {
+        return Ok(Definition::passed_over("DROP PROPERTY GRAPH", format!("{message}, skipping")));
+    }
+    Err(Error::new(ErrorKind::UndefinedTable, message).at(drop.name.position))
 }

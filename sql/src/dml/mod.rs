@@ -45,11 +45,8 @@ pub(crate) use operator::{Operators, WriteExec};
 pub(crate) use truncate::truncate;
 pub(crate) use write::{Command, find_write};
 
-use std::sync::Arc;
-
-use datafusion::sql::sqlparser::ast::{self, Ident, ObjectName, SelectItem, SetExpr, Statement, With};
-use slipstream_engine::catalog::{Catalog, DEFAULT_SCHEMA, TableDefinition};
-use slipstream_engine::{Error, ErrorKind, Result};
+use datafusion::sql::sqlparser::ast::{self, Ident, SelectItem, SetExpr, Statement, With};
+use slipstream_engine::{Error, Result};
 
 use crate::planner::{Plan, Planning};
 
@@ -94,38 +91,6 @@ pub(crate) async fn plan(planning: &Planning<'_>, statement: &Statement) -> Resu
         Statement::Delete(write) => Ok((Command::Delete, change::delete(planning, statement, with, write).await?)),
         Statement::Merge(write) => Ok((Command::Merge, merge::merge(planning, statement, with, write).await?)),
         _ => Err(Error::internal("a statement that does not write was planned as one")),
-    }
-}
-
-/// The table that a write names: one of the user's own.
-pub(crate) fn written_table(catalog: &Catalog, name: &ObjectName) -> Result<Arc<TableDefinition>> {
-    let table = table_name(name)?;
-    catalog.get_table(&table).cloned().ok_or_else(|| {
-        if slipstream_catalog::pg_catalog::contains(&table) {
-            return Error::new(
-                ErrorKind::InsufficientPrivilege,
-                format!("permission denied: \"{table}\" is a system catalog"),
-            );
-        }
-        Error::new(ErrorKind::UndefinedTable, format!("relation \"{table}\" does not exist")).on_table(table)
-    })
-}
-
-/// The name of a table in the one schema that tables live in.
-pub(crate) fn table_name(name: &ObjectName) -> Result<String> {
-    let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(normalize).collect();
-    match &parts[..] {
-        [table] => Ok(table.clone()),
-        [.., schema, table] if schema == DEFAULT_SCHEMA => Ok(table.clone()),
-        [.., schema, table] if slipstream_catalog::pg_catalog::NAME == schema || schema == "information_schema" => {
-            Err(Error::new(
-                ErrorKind::InsufficientPrivilege,
-                format!("permission denied: \"{schema}.{table}\" is a system catalog"),
-            ))
-        }
-        [.., schema, _] => Err(Error::new(ErrorKind::UndefinedSchema, format!("schema \"{schema}\" does not exist"))
-            .with_hint("Tables live in the schema public.")),
-        [] => Err(Error::new(ErrorKind::Syntax, format!("\"{name}\" is not a name"))),
     }
 }
 

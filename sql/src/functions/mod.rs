@@ -9,6 +9,7 @@ mod clock;
 mod common;
 mod json;
 mod rounding;
+pub(crate) mod sequences;
 mod values;
 
 use std::sync::Arc;

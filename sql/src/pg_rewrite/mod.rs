@@ -52,6 +52,11 @@ pub(crate) fn rewrite(statement: &mut Statement) {
     let _ = statement.visit(&mut Rewriter { cte_names: names.0, expands });
 }
 
+/// Rewrites an expression that stands outside of any query, such as a DEFAULT.
+pub(crate) fn rewrite_expression(expr: &mut Expr) {
+    let _ = expr.visit(&mut Rewriter { cte_names: HashSet::new(), expands: false });
+}
+
 /// The rewrites in the order of one walk: parents before their children, so that what a parent drops is not looked at.
 struct Rewriter {
     cte_names: HashSet<String>,

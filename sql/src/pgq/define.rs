@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use slipstream_catalog::search_path::SearchPath;
 use slipstream_engine::catalog::{
     Catalog, ColumnDefinition, EdgeTable, EndPoint, GraphDefinition, TableDefinition, VertexTable,
 };
@@ -16,16 +17,24 @@ use super::statement::{CreateGraph, EdgeElement, EndReference, Name, Properties,
 ///
 /// Errors: `42710` where the name or a label is taken, `42P01`, `42703`, `42P16` and `42804` where tables, columns, keys
 /// or types do not fit, `0A000` for what an index cannot hold.
-pub fn define(create: &CreateGraph, catalog: &Catalog) -> Result<GraphDefinition> {
+pub fn define(create: &CreateGraph, catalog: &Catalog, path: &SearchPath) -> Result<GraphDefinition> {
     if catalog.graphs.contains_key(&create.name.text) {
         let message = format!("graph \"{}\" already exists", create.name.text);
         return Err(Error::new(ErrorKind::DuplicateObject, message).at(create.name.position));
     }
     check_roles(create)?;
     check_labels(create)?;
-    let vertices = create.vertices.iter().map(|vertex| define_vertex(vertex, catalog)).collect::<Result<Vec<_>>>()?;
-    let edges = create.edges.iter().map(|edge| define_edge(edge, create, catalog)).collect::<Result<Vec<_>>>()?;
-    Ok(GraphDefinition { oid: catalog.next_oid, id: Uuid::now_v7(), name: create.name.text.clone(), vertices, edges })
+    let tables = Lookup { catalog, path };
+    check_tables(create, &tables)?;
+    let vertices = create.vertices.iter().map(|vertex| define_vertex(vertex, &tables)).collect::<Result<Vec<_>>>()?;
+    let edges = create.edges.iter().map(|edge| define_edge(edge, create, &tables)).collect::<Result<Vec<_>>>()?;
+    Ok(GraphDefinition {
+        oid: catalog.reserve_oid(),
+        id: Uuid::now_v7(),
+        name: create.name.text.clone(),
+        vertices,
+        edges,
+    })
 }
 
 impl VertexElement {
@@ -44,15 +53,25 @@ fn elements(create: &CreateGraph) -> impl Iterator<Item = &VertexElement> {
     create.vertices.iter().chain(create.edges.iter().map(|edge| &edge.element))
 }
 
-/// Every table has one role, and every element a name of its own.
+/// Every table has one role.
+fn check_tables(create: &CreateGraph, tables: &Lookup<'_>) -> Result<()> {
+    let mut seen = Vec::new();
+    for element in elements(create) {
+        let Ok(table) = find_table(element, tables) else { continue };
+        if seen.contains(&table.id) {
+            let message = format!("table \"{}\" twice in one graph is not supported", element.table.text);
+            return Err(Error::not_supported(message).at(element.table.position));
+        }
+        seen.push(table.id);
+    }
+    Ok(())
+}
+
+/// Every element has a name of its own.
 fn check_roles(create: &CreateGraph) -> Result<()> {
     let all: Vec<_> = elements(create).collect();
     for (at, element) in all.iter().enumerate() {
         let before = &all[..at];
-        if before.iter().any(|other| other.table.text == element.table.text) {
-            let message = format!("table \"{}\" twice in one graph is not supported", element.table.text);
-            return Err(Error::not_supported(message).at(element.table.position));
-        }
         if before.iter().any(|other| other.name().text == element.name().text) {
             let message = format!("the name \"{}\" is used for two elements of the graph", element.name().text);
             return Err(Error::new(ErrorKind::DuplicateObject, message).at(element.name().position));
@@ -79,8 +98,8 @@ fn check_labels(create: &CreateGraph) -> Result<()> {
     Ok(())
 }
 
-fn define_vertex(vertex: &VertexElement, catalog: &Catalog) -> Result<VertexTable> {
-    let table = find_table(&vertex.table, catalog)?;
+fn define_vertex(vertex: &VertexElement, tables: &Lookup<'_>) -> Result<VertexTable> {
+    let table = find_table(vertex, tables)?;
     let key = key(vertex, table)?;
     Ok(VertexTable {
         table: table.id,
@@ -90,12 +109,12 @@ fn define_vertex(vertex: &VertexElement, catalog: &Catalog) -> Result<VertexTabl
     })
 }
 
-fn define_edge(edge: &EdgeElement, create: &CreateGraph, catalog: &Catalog) -> Result<EdgeTable> {
+fn define_edge(edge: &EdgeElement, create: &CreateGraph, tables: &Lookup<'_>) -> Result<EdgeTable> {
     let element = &edge.element;
-    let table = find_table(&element.table, catalog)?;
+    let table = find_table(element, tables)?;
     let key = key(element, table)?;
-    let source = end_point(&edge.source, table, create, catalog)?;
-    let destination = end_point(&edge.destination, table, create, catalog)?;
+    let source = end_point(&edge.source, table, create, tables)?;
+    let destination = end_point(&edge.destination, table, create, tables)?;
     let ends: Vec<&String> = source.columns.iter().chain(&destination.columns).collect();
     Ok(EdgeTable {
         table: table.id,
@@ -112,14 +131,14 @@ fn end_point(
     reference: &EndReference,
     table: &TableDefinition,
     create: &CreateGraph,
-    catalog: &Catalog,
+    tables: &Lookup<'_>,
 ) -> Result<EndPoint> {
     let name = &reference.vertex;
     let vertex = create.vertices.iter().find(|vertex| vertex.name().text == name.text).ok_or_else(|| {
         Error::new(ErrorKind::UndefinedTable, format!("\"{}\" is not a vertex table of the graph", name.text))
             .at(name.position)
     })?;
-    let vertex_table = find_table(&vertex.table, catalog)?;
+    let vertex_table = find_table(vertex, tables)?;
     let key = key(vertex, vertex_table)?;
     if let Some(references) = &reference.references {
         same_columns(references, std::slice::from_ref(&key.name), || {
@@ -240,8 +259,26 @@ fn distinct<'a>(columns: impl Iterator<Item = &'a ColumnDefinition>) -> Vec<&'a 
     kept
 }
 
-fn find_table<'a>(name: &Name, catalog: &'a Catalog) -> Result<&'a Arc<TableDefinition>> {
-    catalog.table(&name.text).map_err(|error| error.at(name.position))
+/// Where tables are found.
+struct Lookup<'a> {
+    catalog: &'a Catalog,
+    path: &'a SearchPath,
+}
+
+fn find_table<'a>(element: &VertexElement, tables: &Lookup<'a>) -> Result<&'a Arc<TableDefinition>> {
+    let name = &element.table;
+    let found = match &element.schema {
+        Some(schema) if !tables.catalog.has_schema(&schema.text) => {
+            let message = format!("schema \"{}\" does not exist", schema.text);
+            return Err(Error::new(ErrorKind::UndefinedSchema, message).at(schema.position));
+        }
+        Some(schema) => tables.catalog.get_table_in(&schema.text, &name.text),
+        None => tables.path.schemas().iter().find_map(|schema| tables.catalog.get_table_in(schema, &name.text)),
+    };
+    found.ok_or_else(|| {
+        let message = format!("table \"{}\" does not exist", name.text);
+        Error::new(ErrorKind::UndefinedTable, message).on_table(&name.text).at(name.position)
+    })
 }
 
 fn find_column<'a>(name: &Name, table: &'a TableDefinition) -> Result<&'a ColumnDefinition> {
@@ -324,7 +361,7 @@ mod tests {
 
     fn defined(sql: &str) -> Result<GraphDefinition> {
         match statement(sql)? {
-            Statement::Create(create) => define(&create, &catalog()),
+            Statement::Create(create) => define(&create, &catalog(), &SearchPath::default()),
             Statement::Drop(_) => panic!("{sql}"),
         }
     }
@@ -339,7 +376,8 @@ mod tests {
              ON DELETE CASCADE)"
         ))
         .unwrap();
-        assert_eq!((graph.name.as_str(), graph.oid), ("social", Catalog::default().next_oid));
+        assert_eq!(graph.name, "social");
+        assert!(graph.oid >= Catalog::default().next_oid);
         assert_eq!(graph.vertices[0].label, "Human");
         assert_eq!(graph.vertices[0].properties, ["id", "name"]);
         let edge = &graph.edges[0];
@@ -365,7 +403,7 @@ mod tests {
     fn a_graph_is_dropped_by_name() {
         let drop = statement("drop property graph if exists G cascade").unwrap();
         let name = Name { text: "g".to_string(), position: 31 };
-        assert_eq!(drop, Statement::Drop(super::super::DropGraph { name, if_exists: true }));
+        assert_eq!(drop, Statement::Drop(super::super::DropGraph { name, if_exists: true, cascade: true }));
     }
 
     #[test]

@@ -32,6 +32,14 @@ struct Parser<'a> {
     end: usize,
 }
 
+/// What comes before an element's clauses.
+struct ElementStart {
+    schema: Option<Name>,
+    table: Name,
+    alias: Option<Name>,
+    key: Option<Vec<Name>>,
+}
+
 /// The clauses after an element's table and key, each at most once.
 #[derive(Default)]
 struct Clauses {
@@ -83,32 +91,40 @@ impl Parser<'_> {
         if self.at_symbol(&Token::Comma) {
             return Err(self.refused("dropping several graphs at once"));
         }
-        self.take(&["CASCADE", "RESTRICT"]);
-        Ok(DropGraph { name, if_exists })
+        let cascade = self.take(&["CASCADE"]);
+        if !cascade {
+            self.take(&["RESTRICT"]);
+        }
+        Ok(DropGraph { name, if_exists, cascade })
     }
 
     fn vertex(&mut self) -> Result<VertexElement> {
-        let (table, alias, key) = self.element_start()?;
+        let start = self.element_start()?;
         let clauses = self.clauses(false)?;
-        Ok(vertex_element(table, alias, key, clauses))
+        Ok(vertex_element(start, clauses))
     }
 
     fn edge(&mut self) -> Result<EdgeElement> {
-        let (table, alias, key) = self.element_start()?;
+        let start = self.element_start()?;
         self.expect("SOURCE")?;
         let source = self.end_reference("SOURCE")?;
         self.expect("DESTINATION")?;
         let destination = self.end_reference("DESTINATION")?;
         let clauses = self.clauses(true)?;
         let on_delete_cascade = clauses.on_delete_cascade;
-        Ok(EdgeElement { element: vertex_element(table, alias, key, clauses), source, destination, on_delete_cascade })
+        Ok(EdgeElement { element: vertex_element(start, clauses), source, destination, on_delete_cascade })
     }
 
-    fn element_start(&mut self) -> Result<(Name, Option<Name>, Option<Vec<Name>>)> {
-        let table = self.qualified_name("the name of a table")?;
+    fn element_start(&mut self) -> Result<ElementStart> {
+        let mut table = self.name("the name of a table")?;
+        let mut schema = None;
+        if self.at_symbol(&Token::Period) {
+            self.at += 1;
+            schema = Some(std::mem::replace(&mut table, self.name("the name of a table")?));
+        }
         let alias = if self.take(&["AS"]) { Some(self.name("an alias")?) } else { None };
         let key = if self.take(&["KEY"]) { Some(self.names()?) } else { None };
-        Ok((table, alias, key))
+        Ok(ElementStart { schema, table, alias, key })
     }
 
     fn end_reference(&mut self, end: &str) -> Result<EndReference> {
@@ -203,7 +219,7 @@ impl Parser<'_> {
         self.list(|parser| parser.name("a column"))
     }
 
-    /// A name, with or without the schema that all names are in.
+    /// The name of a graph, with or without the schema that all graphs are in.
     fn qualified_name(&mut self, what: &str) -> Result<Name> {
         let first = self.name(what)?;
         if !self.at_symbol(&Token::Period) {
@@ -274,9 +290,10 @@ impl Parser<'_> {
     }
 }
 
-fn vertex_element(table: Name, alias: Option<Name>, key: Option<Vec<Name>>, clauses: Clauses) -> VertexElement {
+fn vertex_element(start: ElementStart, clauses: Clauses) -> VertexElement {
+    let ElementStart { schema, table, alias, key } = start;
     let properties = clauses.properties.unwrap_or(Properties::All { except: Vec::new() });
-    VertexElement { table, alias, key, label: clauses.label, properties }
+    VertexElement { schema, table, alias, key, label: clauses.label, properties }
 }
 
 fn folded(word: &Word) -> String {

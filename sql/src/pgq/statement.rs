@@ -31,18 +31,22 @@ pub struct CreateGraph {
     pub edges: Vec<EdgeElement>,
 }
 
-/// `DROP PROPERTY GRAPH [IF EXISTS] name [CASCADE | RESTRICT]`. Nothing depends on a graph, so both mean the same.
+/// `DROP PROPERTY GRAPH [IF EXISTS] name [CASCADE | RESTRICT]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct DropGraph {
     /// Its name.
     pub name: Name,
     /// Whether there need not be such a graph.
     pub if_exists: bool,
+    /// Whether views that read it go, too.
+    pub cascade: bool,
 }
 
-/// `table [AS alias] [KEY (columns)] [LABEL label] [properties]`
+/// `[schema.]table [AS alias] [KEY (columns)] [LABEL label] [properties]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct VertexElement {
+    /// The table's schema, where it is written.
+    pub schema: Option<Name>,
     /// The table.
     pub table: Name,
     /// Its name within the graph's definition.

@@ -2,6 +2,7 @@
 //!
 //! - [`state`]: DataFusion's session state, built once: configuration, functions, rules.
 //! - [`names`]: what names mean in a statement: tables of the snapshot, functions, graphs.
+//! - [`views`]: the queries that views stand for, put into the plans that name them.
 //! - [`binding`]: plans that outlive their snapshot: tables are let go after planning and found again before running.
 //! - [`parameters`]: the types of `$1`, `$2`, ...
 //! - [`cooperation`]: joins give way to others, so that a cancel is heard.
@@ -21,5 +22,6 @@ mod planning;
 pub(crate) mod refused;
 pub(crate) mod state;
 pub(crate) mod syntax;
+pub(crate) mod views;
 
 pub(crate) use planning::{Ground, Plan, Planning, Scope};

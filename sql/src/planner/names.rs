@@ -1,10 +1,10 @@
 //! What names mean in one statement.
 //!
-//! Tables are those of the statement's snapshot. A name without a schema is looked up in `pg_catalog`, then in `public`,
-//! as Postgres's search path has it. The tables that a statement names are opened before planning, because planning itself
-//! cannot wait.
+//! Tables are those of the statement's snapshot. A name without a schema is looked up along the session's search path, with
+//! `pg_catalog` first. The tables that a statement names are opened before planning, because planning itself cannot wait.
+//! Views are planned then, too ([`super::views`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
@@ -22,22 +22,23 @@ use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, Ta
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, ObjectName, ObjectNamePart, Statement, TableFactor, VisitMut, VisitorMut};
+use parking_lot::Mutex;
 use slipstream_catalog::keyed_table::KeyedTable;
 use slipstream_catalog::pg_catalog::session_info::SessionInfo;
+use slipstream_catalog::search_path::{SearchPath, is_system_schema};
+use slipstream_catalog::sequence_table::sequence_table;
 use slipstream_catalog::tables::LanceTable;
 use slipstream_catalog::{SnapshotCatalog, pg_catalog};
-use slipstream_engine::catalog::{DEFAULT_SCHEMA, TableDefinition, TableId};
+use slipstream_engine::catalog::{Relation, TableDefinition, TableId, ViewDefinition};
 use slipstream_engine::{Database, Error, ErrorKind, ReadView, Result};
 
+use crate::dml::normalize;
 use crate::error::from_datafusion;
 use crate::types::TypeNames;
 
-/// The schema of the tables that UPDATE and DELETE read: those of `public`, with the address of each row as one more
+/// The database of the tables that UPDATE and DELETE read, each with its schema: with the address of each row as one more
 /// column. No statement can name it by accident.
-pub(crate) const TARGET_SCHEMA: &str = "?target";
-
-/// The database of the same tables, each with its schema.
-pub(crate) const TARGET: &str = TARGET_SCHEMA;
+pub(crate) const TARGET: &str = "?target";
 
 /// The database of tables that are read by their keys.
 pub(crate) const LOOKUP: &str = "?lookup";
@@ -45,65 +46,120 @@ pub(crate) const LOOKUP: &str = "?lookup";
 /// Functions by name.
 pub(crate) type Functions = HashMap<String, Arc<ScalarUDF>>;
 
-/// The tables of one view.
+/// What a name in FROM can mean.
+pub(crate) enum Found {
+    /// Rows that can be scanned.
+    Table(Arc<dyn TableProvider>),
+    /// A query that stands for them.
+    View(Arc<ViewDefinition>),
+}
+
+/// The tables of one view of the database, as one session finds them.
 pub(crate) struct Tables {
     database: Arc<Database>,
     session: Arc<SessionInfo>,
     view: ReadView,
+    path: SearchPath,
     /// The schemas of metadata, made when one of them is first asked for.
     metadata: OnceLock<Arc<dyn CatalogProvider>>,
+    /// Graphs that the views of the statement read.
+    graphs: Mutex<BTreeSet<String>>,
 }
 
 impl Tables {
     pub(crate) fn new(database: &Arc<Database>, session: &Arc<SessionInfo>, view: &ReadView) -> Self {
         Tables {
             database: Arc::clone(database),
+            path: SearchPath::of_session(session),
             session: Arc::clone(session),
             view: view.clone(),
             metadata: OnceLock::new(),
+            graphs: Mutex::default(),
         }
     }
 
+    /// What the statement reads.
     pub(crate) fn view(&self) -> &ReadView {
         &self.view
     }
 
-    /// The table that a reference means; `None` where there is none.
+    /// Where names without a schema are looked up.
+    pub(crate) fn path(&self) -> &SearchPath {
+        &self.path
+    }
+
+    /// What a plan depends on beside the statement: the catalog in force, and the search path.
+    pub(crate) fn basis(&self) -> String {
+        format!("{} {}", self.view.snapshot.catalog_record, self.path.schemas().join(","))
+    }
+
+    /// Notes graphs that a view reads.
+    pub(super) fn note_graphs(&self, graphs: Vec<String>) {
+        self.graphs.lock().extend(graphs);
+    }
+
+    /// The graphs that the views of the statement read.
+    pub(crate) fn graphs(&self) -> Vec<String> {
+        self.graphs.lock().iter().cloned().collect()
+    }
+
+    /// The rows that a reference means, without those of views; `None` where there is nothing of that name.
     pub(crate) async fn get(&self, reference: &TableReference) -> Result<Option<Arc<dyn TableProvider>>> {
-        if let (Some(catalog @ (TARGET | LOOKUP)), Some(schema)) = (reference.catalog(), reference.schema()) {
-            let table = self.view.snapshot.catalog.get_table_in(schema, reference.table());
-            return Ok(table.map(|table| match catalog {
-                LOOKUP => Arc::new(KeyedTable::new(&self.view, table)) as _,
-                _ => Arc::new(LanceTable::with_row_address(&self.view, table)) as _,
-            }));
-        }
-        if let Some(database) = reference.catalog()
-            && database != self.session.database
-        {
-            return Err(Error::not_supported(format!(
-                "cross-database references are not implemented: \"{reference}\""
-            )));
-        }
+        Ok(match self.find(reference, &self.path).await? {
+            Some(Found::Table(table)) => Some(table),
+            Some(Found::View(_)) | None => None,
+        })
+    }
+
+    /// What a reference means along a search path; `None` where there is nothing of that name.
+    pub(crate) async fn find(&self, reference: &TableReference, path: &SearchPath) -> Result<Option<Found>> {
         let name = reference.table();
-        let schema = match reference.schema() {
-            Some(schema) => schema,
-            None if pg_catalog::contains(name) => pg_catalog::NAME,
-            None => DEFAULT_SCHEMA,
-        };
-        let snapshot = &self.view.snapshot;
-        match schema {
-            DEFAULT_SCHEMA => {
-                Ok(snapshot.catalog.get_table(name).map(|table| Arc::new(LanceTable::new(&self.view, table)) as _))
-            }
-            TARGET_SCHEMA => {
-                let table = snapshot.catalog.get_table(name);
-                Ok(table.map(|table| Arc::new(LanceTable::with_row_address(&self.view, table)) as _))
-            }
-            metadata => match self.metadata().schema(metadata) {
-                Some(schema) => schema.table(name).await.map_err(from_datafusion),
-                None => Ok(None),
-            },
+        if let Some(target) = self.target(reference) {
+            return Ok(target.map(Found::Table));
         }
+        if let Some(database) = reference.catalog() {
+            self.check_database(database)?;
+        }
+        if let Some(schema) = reference.schema() {
+            return self.find_in(schema, name).await;
+        }
+        for schema in path.searched() {
+            if let Some(found) = self.find_in(schema, name).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn find_in(&self, schema: &str, name: &str) -> Result<Option<Found>> {
+        if is_system_schema(schema) {
+            let Some(schema) = self.metadata().schema(schema) else { return Ok(None) };
+            return Ok(schema.table(name).await.map_err(from_datafusion)?.map(Found::Table));
+        }
+        let relation = self.view.snapshot.catalog.get_relation(schema, name);
+        Ok(relation.and_then(|relation| self.found(&relation)))
+    }
+
+    /// What a relation of the catalog gives a query; `None` for a graph, which has no rows of its own.
+    pub(super) fn found(&self, relation: &Relation) -> Option<Found> {
+        Some(match relation {
+            Relation::Table(table) => Found::Table(Arc::new(LanceTable::new(&self.view, table))),
+            Relation::View(view) => Found::View(Arc::clone(view)),
+            Relation::Sequence(sequence) => Found::Table(sequence_table(&self.database, sequence)),
+            Relation::Graph(_) => return None,
+        })
+    }
+
+    /// The rows of a table that a reference to [`TARGET`] or [`LOOKUP`] means; `None` for other references.
+    fn target(&self, reference: &TableReference) -> Option<Option<Arc<dyn TableProvider>>> {
+        let (Some(catalog @ (TARGET | LOOKUP)), Some(schema)) = (reference.catalog(), reference.schema()) else {
+            return None;
+        };
+        let table = self.view.snapshot.catalog.get_table_in(schema, reference.table());
+        Some(table.map(|table| match catalog {
+            LOOKUP => Arc::new(KeyedTable::new(&self.view, table)) as _,
+            _ => Arc::new(LanceTable::with_row_address(&self.view, table)) as _,
+        }))
     }
 
     /// A table of the view, with its definition.
@@ -114,17 +170,77 @@ impl Tables {
         Ok((Arc::clone(definition), Arc::new(LanceTable::new(&self.view, definition))))
     }
 
-    pub(crate) fn relation(&self, name: &ObjectName) -> Result<Option<slipstream_engine::catalog::Relation>> {
-        let name = crate::dml::table_name(name)?;
-        Ok(self.view.snapshot.catalog.get_relation(DEFAULT_SCHEMA, &name))
-    }
-
-    pub(crate) fn written(&self, name: &ObjectName) -> Result<Arc<TableDefinition>> {
-        crate::dml::written_table(&self.view.snapshot.catalog, name)
-    }
-
     fn metadata(&self) -> &Arc<dyn CatalogProvider> {
         self.metadata.get_or_init(|| SnapshotCatalog::new(&self.database, &self.view, &self.session))
+    }
+
+    fn check_database(&self, database: &str) -> Result<()> {
+        if database == self.session.database {
+            return Ok(());
+        }
+        let message = format!("cross-database references are not implemented: \"{database}\"");
+        Err(Error::not_supported(message))
+    }
+
+    /// The schema, where one is written, and the name of an object.
+    pub(crate) fn split(&self, name: &ObjectName) -> Result<(Option<String>, String)> {
+        let parts: Vec<String> = name.0.iter().filter_map(ObjectNamePart::as_ident).map(normalize).collect();
+        match &parts[..] {
+            [name] => Ok((None, name.clone())),
+            [schema, name] => Ok((Some(schema.clone()), name.clone())),
+            [database, schema, name] => {
+                self.check_database(database)?;
+                Ok((Some(schema.clone()), name.clone()))
+            }
+            _ => Err(Error::new(ErrorKind::Syntax, format!("improper qualified name (too many dotted names): {name}"))),
+        }
+    }
+
+    /// The user's relation of that name, along the search path where it has no schema.
+    pub(crate) fn relation(&self, name: &ObjectName) -> Result<Option<Relation>> {
+        let (schema, name) = self.split(name)?;
+        let catalog = &self.view.snapshot.catalog;
+        match schema {
+            Some(schema) => Ok(catalog.get_relation(&schema, &name)),
+            None => Ok(self.path.schemas().iter().find_map(|schema| catalog.get_relation(schema, &name))),
+        }
+    }
+
+    /// The table that a write names: one of the user's own.
+    pub(crate) fn written(&self, name: &ObjectName) -> Result<Arc<TableDefinition>> {
+        let (schema, bare) = self.split(name)?;
+        let system = match &schema {
+            Some(schema) => is_system_schema(schema),
+            None => self.path.searched().next() == Some(pg_catalog::NAME) && pg_catalog::contains(&bare),
+        };
+        if system {
+            let message = format!("permission denied: \"{}\" is a system catalog", display(schema.as_deref(), &bare));
+            return Err(Error::new(ErrorKind::InsufficientPrivilege, message));
+        }
+        match self.relation(name)? {
+            Some(Relation::Table(table)) => Ok(table),
+            Some(Relation::View(view)) => Err(Error::not_supported(format!("cannot change view \"{}\"", view.name))
+                .with_detail("Views are read only.")
+                .with_hint("Change the tables that it reads.")),
+            Some(Relation::Sequence(sequence)) => {
+                let message = format!("cannot change sequence \"{}\"", sequence.name);
+                Err(Error::new(ErrorKind::WrongObjectType, message)
+                    .with_hint("nextval() and setval() change sequences."))
+            }
+            Some(Relation::Graph(graph)) => {
+                let message = format!("cannot change property graph \"{}\"", graph.name);
+                Err(Error::new(ErrorKind::WrongObjectType, message).with_hint("Change the tables that it is over."))
+            }
+            None => Err(undefined_name(schema.as_deref(), &bare)),
+        }
+    }
+}
+
+/// A name with its schema, where it is written with one.
+fn display(schema: Option<&str>, name: &str) -> String {
+    match schema {
+        Some(schema) => format!("{schema}.{name}"),
+        None => name.to_string(),
     }
 }
 
@@ -133,6 +249,8 @@ pub(crate) struct Names<'a> {
     pub(super) session: &'a SessionState,
     /// By the reference as the statement writes it.
     pub(super) tables: HashMap<TableReference, Arc<dyn TableSource>>,
+    /// Tables that the views among them read.
+    pub(super) behind_views: HashSet<TableReference>,
     pub(super) functions: &'a Functions,
     pub(super) relations: Vec<Arc<dyn RelationPlanner>>,
 }
@@ -150,11 +268,19 @@ fn plain_integer(expr: Expr) -> Expr {
 
 /// `42P01`, as Postgres words it.
 pub(crate) fn undefined(reference: &TableReference) -> Error {
-    let name = match reference.schema() {
-        Some(schema) => format!("{schema}.{}", reference.table()),
-        None => reference.table().to_string(),
-    };
-    Error::new(ErrorKind::UndefinedTable, format!("relation \"{name}\" does not exist")).on_table(reference.table())
+    undefined_name(reference.schema(), reference.table())
+}
+
+fn undefined_name(schema: Option<&str>, name: &str) -> Error {
+    let message = format!("relation \"{}\" does not exist", display(schema, name));
+    Error::new(ErrorKind::UndefinedTable, message).on_table(name)
+}
+
+impl Names<'_> {
+    /// The references of all tables that a plan made with these names can scan.
+    pub(super) fn into_references(self) -> HashSet<TableReference> {
+        self.tables.into_keys().chain(self.behind_views).collect()
+    }
 }
 
 impl ContextProvider for Names<'_> {

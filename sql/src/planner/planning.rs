@@ -18,11 +18,13 @@ use slipstream_engine::ReadView;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
-use super::names::{Functions, Names, Tables};
+use super::names::{Found, Functions, Names, Tables};
 use super::state::Engine;
+use super::views::Inlined;
 use super::{parameters, syntax};
 use crate::cypher_relation::{CypherRelations, SeenParameters};
 use crate::error::from_datafusion_in;
+use crate::pg_rewrite::rewrite_expression;
 use crate::source::SourceText;
 use crate::statement::Statement;
 
@@ -142,7 +144,7 @@ impl Scope<'_> {
 
     /// A plan, with the tables that the statement's parts read.
     pub(crate) fn finish(self, plan: LogicalPlan) -> Plan {
-        Plan { plan, tables: self.names.tables.into_keys().collect() }
+        Plan { plan, tables: self.names.into_references() }
     }
 }
 
@@ -156,10 +158,8 @@ impl Planning<'_> {
     /// Plans a statement that returns rows.
     pub(crate) async fn statement(&self, statement: &ast::Statement) -> Result<Plan> {
         let names = self.names(statement).await?;
-        let plan = SqlToRel::new(&names)
-            .sql_statement_to_plan_with_context(statement.clone(), &mut self.context())
-            .map_err(|error| self.error(error))?;
-        Ok(Plan { plan, tables: names.tables.into_keys().collect() })
+        let plan = self.plan_with(statement, &names)?;
+        Ok(Plan { plan, tables: names.into_references() })
     }
 
     /// Plans a query.
@@ -183,10 +183,13 @@ impl Planning<'_> {
         self.row_expression(expression, &DFSchema::empty())
     }
 
-    pub(crate) fn row_expression(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
+    /// Plans an expression over the columns of a row, such as a CHECK. It may not name tables.
+    pub(crate) fn row_expression(&self, mut expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
+        rewrite_expression(&mut expression);
         let names = Names {
             session: &self.engine.session,
             tables: HashMap::new(),
+            behind_views: HashSet::new(),
             functions: self.functions,
             relations: Vec::new(),
         };
@@ -200,11 +203,7 @@ impl Planning<'_> {
 
     /// Runs the analyzer alone.
     pub(crate) fn analyze(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let session = &self.engine.session;
-        session
-            .analyzer()
-            .execute_and_check(plan, session.config_options(), |_, _| {})
-            .map_err(|error| self.error(error))
+        self.engine.analyze(plan).map_err(|error| self.error(error))
     }
 
     pub(crate) fn error(&self, error: DataFusionError) -> Error {
@@ -215,19 +214,50 @@ impl Planning<'_> {
         PlannerContext::new().with_prepare_param_data_types(parameters::fields(self.parameters))
     }
 
-    /// Opens the tables that a statement names. Names that mean nothing are left for the planner to report, because they
-    /// may turn out to be something else: a common table expression, a function.
-    async fn names(&self, statement: &ast::Statement) -> Result<Names<'_>> {
-        let parsed = DataFusionStatement::Statement(Box::new(statement.clone()));
-        let (references, _) = resolve_table_references(&parsed, true).map_err(|error| self.error(error))?;
-        let mut tables = HashMap::with_capacity(references.len());
-        for reference in references {
-            if let Some(table) = self.tables.get(&reference).await? {
-                tables.insert(reference, provider_as_source(table));
+    /// Opens the tables that a statement names, and plans the views. Names that mean nothing are left for the planner to
+    /// report, because they may turn out to be something else: a common table expression, a function.
+    pub(super) async fn names(&self, statement: &ast::Statement) -> Result<Names<'_>> {
+        let mut names = self.no_names();
+        for reference in self.references(statement)? {
+            match self.tables.find(&reference, self.tables.path()).await? {
+                Some(Found::Table(table)) => {
+                    names.tables.insert(reference, provider_as_source(table));
+                }
+                Some(Found::View(view)) => {
+                    let Plan { plan, tables } = self.view_plan(&view).await?;
+                    names.behind_views.extend(tables);
+                    names.tables.insert(reference, Inlined::source(plan));
+                }
+                None => {}
             }
         }
+        Ok(names)
+    }
+
+    /// The tables that a statement names.
+    pub(crate) fn references(&self, statement: &ast::Statement) -> Result<Vec<TableReference>> {
+        let parsed = DataFusionStatement::Statement(Box::new(statement.clone()));
+        let (references, _) = resolve_table_references(&parsed, true).map_err(|error| self.error(error))?;
+        Ok(references)
+    }
+
+    /// Functions and graphs, and no tables so far.
+    pub(super) fn no_names(&self) -> Names<'_> {
         let cypher: Arc<dyn RelationPlanner> =
             Arc::new(CypherRelations::new(&self.view.snapshot.catalog, self.source, self.parameters, &self.seen));
-        Ok(Names { session: &self.engine.session, tables, functions: self.functions, relations: vec![cypher] })
+        Names {
+            session: &self.engine.session,
+            tables: HashMap::new(),
+            behind_views: HashSet::new(),
+            functions: self.functions,
+            relations: vec![cypher],
+        }
+    }
+
+    /// Plans a statement with names that are known already.
+    pub(super) fn plan_with(&self, statement: &ast::Statement, names: &Names<'_>) -> Result<LogicalPlan> {
+        SqlToRel::new(names)
+            .sql_statement_to_plan_with_context(statement.clone(), &mut self.context())
+            .map_err(|error| self.error(error))
     }
 }

@@ -89,9 +89,14 @@ impl Engine {
 
     /// Runs the analyzer and the optimizer. `now` is what `now()` means.
     pub(crate) fn optimize(&self, plan: LogicalPlan, now: DateTime<Utc>) -> DataFusionResult<LogicalPlan> {
-        let analyzed = self.session.analyzer().execute_and_check(plan, self.session.config_options(), |_, _| {})?;
+        let analyzed = self.analyze(plan)?;
         let config = StatementConfig { session: &self.session, now, aliases: Arc::new(AliasGenerator::new()) };
         self.session.optimizer().optimize(analyzed, &config, |_, _| {})
+    }
+
+    /// Runs the analyzer alone, which finds types that do not fit.
+    pub(crate) fn analyze(&self, plan: LogicalPlan) -> DataFusionResult<LogicalPlan> {
+        self.session.analyzer().execute_and_check(plan, self.session.config_options(), |_, _| {})
     }
 
     /// The physical plan of an optimized plan.

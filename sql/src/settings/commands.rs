@@ -4,9 +4,11 @@ use datafusion::sql::sqlparser::ast::{
     ContextModifier, Expr, Ident, ObjectName, Reset, ResetStatement, Set, SetSessionAuthorizationParamKind, Statement,
     UnaryOperator, Value,
 };
+use slipstream_catalog::pg_catalog::definitions::quote_identifier;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Settings;
+use crate::dml::normalize;
 use crate::words::Words;
 
 /// One assignment of a SET statement.
@@ -27,6 +29,9 @@ pub(crate) fn set(statement: &Set) -> Result<Vec<SettingCommand>> {
             let name = dotted(variable)?;
             let value = match &values[..] {
                 [Expr::Identifier(word)] if is_default(word) => None,
+                values if name.eq_ignore_ascii_case("search_path") => {
+                    Some(values.iter().map(schema_name).collect::<Result<Vec<_>>>()?.join(", "))
+                }
                 values => Some(values.iter().map(text).collect::<Result<Vec<_>>>()?.join(", ")),
             };
             Ok(vec![SettingCommand { name, value, local: is_local(scope.as_ref())? }])
@@ -123,6 +128,15 @@ fn is_default(word: &Ident) -> bool {
 fn dotted(name: &ObjectName) -> Result<String> {
     let parts: Option<Vec<_>> = name.0.iter().map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
     parts.map(|parts| parts.join(".")).ok_or_else(|| Error::new(ErrorKind::Syntax, format!("\"{name}\" is not a name")))
+}
+
+/// A schema in a search path, quoted where it must be to be read again.
+fn schema_name(value: &Expr) -> Result<String> {
+    let name = match value {
+        Expr::Identifier(word) => normalize(word),
+        other => text(other)?,
+    };
+    Ok(quote_identifier(&name))
 }
 
 /// A value as SET writes it: a word, a string, a number.

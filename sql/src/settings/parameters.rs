@@ -120,8 +120,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter(
         "search_path",
         "\"$user\", public",
-        Allowed::Only(&["\"$user\", public", "\"$user\",public", "public", "public, pg_catalog", "pg_catalog, public"]),
-        "Where names without a schema are looked up: pg_catalog, then public.",
+        Allowed::Text,
+        "The schemas in which names without one are looked up, and made in the first of them.",
     ),
     parameter("server_encoding", "UTF8", Allowed::Fixed, "The encoding of stored text."),
     parameter(

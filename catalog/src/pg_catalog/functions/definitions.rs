@@ -1,14 +1,15 @@
 //! Functions that write objects as SQL text or describe them.
 
-use super::super::classes::constraint_text;
+use super::super::constraints;
 use super::super::definitions::{index_definition, quote_identifier, quote_literal, view_definition};
-use super::super::objects::{Namespace, Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME};
+use super::super::objects::{Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME};
 use super::super::oids::{PgType, format_type};
 use super::super::server::UTF8;
 use super::super::types::function_name;
 use super::function::{Call, Function, lenient, strict};
 use super::lookup::relation;
 use crate::metadata::Value;
+use slipstream_engine::{Error, ErrorKind};
 
 /// `pg_get_...`, `format_type`, comments and names.
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -18,7 +19,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     strict("pg_get_indexdef", &[1, 3], "text", |objects, call| Ok(index_text(objects, call).into())),
     strict("pg_get_constraintdef", &[1, 2], "text", |objects, call| {
-        Ok(call.oid(0).and_then(|oid| constraint_text(objects, oid)).into())
+        Ok(call.oid(0).and_then(|oid| constraints::text(objects, oid)).into())
     }),
     // Expressions are kept as the text that was given, so there is nothing to decompile.
     strict("pg_get_expr", &[2, 3], "text", |_, call| Ok(call.text(0).map(str::to_string).into())),
@@ -40,7 +41,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     strict("pg_get_partkeydef", &[1], "text", nothing),
     strict("pg_get_partition_constraintdef", &[1], "text", nothing),
     strict("pg_get_ruledef", &[1, 2], "text", nothing),
-    strict("pg_get_serial_sequence", &[2], "text", nothing),
+    strict("pg_get_serial_sequence", &[2], "text", serial_sequence),
+    strict("pg_sequence_last_value", &[1], "int8", nothing),
     strict("pg_get_statisticsobjdef", &[1], "text", nothing),
     strict("pg_get_statisticsobjdef_columns", &[1], "text", nothing),
     strict("pg_get_triggerdef", &[1, 2], "text", nothing),
@@ -74,6 +76,22 @@ pub(super) static FUNCTIONS: &[Function] = &[
     strict("pg_size_pretty", &[1], "text", |_, call| Ok(call.int(0).map(pretty_size).into())),
 ];
 
+/// The sequence that belongs to a column, with its schema.
+fn serial_sequence(objects: &Objects, call: &Call<'_>) -> slipstream_engine::Result<Value> {
+    let (Some(table), Some(column)) = (relation(objects, call, 0)?, call.text(1)) else { return Ok(Value::Null) };
+    if !table.columns.iter().any(|known| known.name == column) {
+        let message = format!("column \"{column}\" of relation \"{}\" does not exist", table.name);
+        return Err(Error::new(ErrorKind::UndefinedColumn, message));
+    }
+    let owner = |id| objects.catalog().tables.get(id).map(|table| table.oid);
+    let found = objects.sequences().find(|(_, sequence)| {
+        sequence.owned_by.as_ref().is_some_and(|(id, owned)| owner(id) == Some(table.oid) && owned == column)
+    });
+    let name =
+        |object: &Object| format!("{}.{}", quote_identifier(&object.namespace.name()), quote_identifier(&object.name));
+    Ok(found.map(|(object, _)| name(object)).into())
+}
+
 /// What there is none of: NULL, as Postgres answers for an object that it does not find.
 fn nothing(_objects: &Objects, _call: &Call<'_>) -> slipstream_engine::Result<Value> {
     Ok(Value::Null)
@@ -96,10 +114,7 @@ fn signature_text(call: &Call<'_>) -> Value {
 fn comment(objects: &Objects, call: &Call<'_>) -> Option<&'static str> {
     let oid = call.oid(0)?;
     let of_relation = || objects.get(oid).and_then(|object: &Object| object.documentation);
-    let of_schema = || {
-        let namespace = Namespace::ALL.into_iter().find(|namespace| namespace.oid() == oid);
-        namespace.map(Namespace::documentation)
-    };
+    let of_schema = || objects.namespaces().find(|namespace| namespace.oid() == oid)?.documentation();
     match call.text(1) {
         Some("pg_class") => of_relation(),
         Some("pg_namespace") => of_schema(),

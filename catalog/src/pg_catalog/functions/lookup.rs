@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::super::definitions::display_name;
-use super::super::objects::{Namespace, Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME, split_name};
+use super::super::definitions::{display_name, quote_identifier};
+use super::super::objects::{Object, Objects, SUPERUSER, SUPERUSER_NAME, split_name};
 use super::super::oids::{PgType, format_type, parse_type_name};
 use super::super::types::{function_name, function_oid};
 use super::function::{Call, Function, lenient, strict};
@@ -32,7 +32,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     strict("regrole_text", &[1], "text", |objects, call| text_of(Reg::Role, objects, call)),
     strict("to_regrole", &[1], "regrole", |objects, call| find_oid(Reg::Role, objects, call)),
     strict("pg_table_is_visible", &[1], "bool", |objects, call| {
-        Ok(call.oid(0).and_then(|oid| objects.get(oid)).map(Object::is_visible).into())
+        Ok(call.oid(0).and_then(|oid| objects.get(oid)).map(|object| objects.is_visible(object)).into())
     }),
     strict("pg_type_is_visible", &[1], "bool", |_, call| {
         Ok(call.oid(0).and_then(PgType::with_oid).map(|_| true).into())
@@ -54,15 +54,15 @@ pub(super) static FUNCTIONS: &[Function] = &[
     strict("pg_is_other_temp_schema", &[1], "bool", |_, _| Ok(false.into())),
     strict("pg_relation_is_publishable", &[1], "bool", |objects, call| {
         let object = relation(objects, call, 0)?;
-        Ok(object.map(|object| object.is_users() && object.kind == ObjectKind::Table).into())
+        Ok(object.map(|object| object.is_changeable()).into())
     }),
     // Bits of the statements that change it: UPDATE 4, INSERT 8, DELETE 16.
     strict("pg_relation_is_updatable", &[2], "int4", |objects, call| {
-        let changeable = relation(objects, call, 0)?.is_some_and(Object::is_users);
+        let changeable = relation(objects, call, 0)?.is_some_and(Object::is_changeable);
         Ok(if changeable { 28 } else { 0 }.into())
     }),
     strict("pg_column_is_updatable", &[3], "bool", |objects, call| {
-        Ok(relation(objects, call, 0)?.is_some_and(Object::is_users).into())
+        Ok(relation(objects, call, 0)?.is_some_and(Object::is_changeable).into())
     }),
     strict("array_lower", &[2], "int4", |_, call| Ok(subscripts(call).map(|subscripts| subscripts.start).into())),
     strict("array_upper", &[2], "int4", |_, call| Ok(subscripts(call).map(|subscripts| subscripts.end - 1).into())),
@@ -96,19 +96,19 @@ impl Reg {
             Reg::Class => objects.named(name).map(|object| object.oid),
             Reg::Type => parse_type_name(name).map(|pg_type| pg_type.oid()),
             Reg::Proc => function_oid(name),
-            Reg::Namespace => Namespace::named(&split_name(name)?.pop()?).map(Namespace::oid),
+            Reg::Namespace => objects.namespace(&split_name(name)?.pop()?).map(|namespace| namespace.oid()),
             Reg::Role => (split_name(name)?.pop()? == SUPERUSER_NAME).then_some(SUPERUSER),
         }
     }
 
     fn name(self, objects: &Objects, oid: u32) -> Option<String> {
         match self {
-            Reg::Class => objects.get(oid).map(display_name),
+            Reg::Class => objects.get(oid).map(|object| display_name(objects, object)),
             Reg::Type => PgType::with_oid(oid).map(|_| format_type(oid, None)),
             Reg::Proc => function_name(oid),
             Reg::Namespace => {
-                let namespace = Namespace::ALL.into_iter().find(|namespace| namespace.oid() == oid)?;
-                Some(namespace.name().to_string())
+                let namespace = objects.namespaces().find(|namespace| namespace.oid() == oid)?;
+                Some(quote_identifier(&namespace.name()))
             }
             Reg::Role => (oid == SUPERUSER).then(|| SUPERUSER_NAME.to_string()),
         }

@@ -2,7 +2,7 @@
 
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::super::objects::{Namespace, Objects, SUPERUSER_NAME};
+use super::super::objects::{Objects, SUPERUSER_NAME};
 use super::function::{Call, Function, strict};
 use super::lookup::relation;
 use crate::metadata::Value;
@@ -31,12 +31,12 @@ fn on_relation(objects: &Objects, call: &Call<'_>, without_role: usize) -> Resul
     Ok(object.map(|_| true).into())
 }
 
-fn on_schema(_objects: &Objects, call: &Call<'_>) -> Result<Value> {
+fn on_schema(objects: &Objects, call: &Call<'_>) -> Result<Value> {
     check_role(call, 2)?;
     let schema = call.len() - 2;
     match (call.oid(schema), call.text(schema)) {
-        (Some(oid), _) => Ok(Namespace::ALL.iter().any(|namespace| namespace.oid() == oid).then_some(true).into()),
-        (None, Some(name)) if Namespace::named(name).is_none() => {
+        (Some(oid), _) => Ok(objects.namespaces().any(|namespace| namespace.oid() == oid).then_some(true).into()),
+        (None, Some(name)) if objects.namespace(name).is_none() => {
             Err(Error::new(ErrorKind::UndefinedSchema, format!("schema \"{name}\" does not exist")))
         }
         (None, _) => Ok(true.into()),

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use slipstream_engine::catalog::DEFAULT_SCHEMA;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::super::objects::Objects;
@@ -13,10 +12,15 @@ use crate::metadata::Value;
 pub(super) static FUNCTIONS: &[Function] = &[
     strict("current_database", &[0], "name", database),
     strict("current_catalog", &[0], "name", database),
-    strict("current_schema", &[0], "name", |_, _| Ok(DEFAULT_SCHEMA.into())),
-    strict("current_schemas", &[1], "name[]", |_, call| {
-        let implicit = call.flag(0).then_some(super::super::NAME);
-        Ok(implicit.into_iter().chain([DEFAULT_SCHEMA]).map(str::to_string).collect::<Vec<_>>().into())
+    strict("current_schema", &[0], "name", |objects, _| {
+        Ok(objects.path().current(objects.catalog()).map(str::to_string).into())
+    }),
+    strict("current_schemas", &[1], "name[]", |objects, call| {
+        let path = objects.path();
+        let named: Vec<String> = path.existing(objects.catalog()).map(str::to_string).collect();
+        let implicit = call.flag(0) && !named.iter().any(|schema| schema == super::super::NAME);
+        let implicit = implicit.then(|| super::super::NAME.to_string());
+        Ok(implicit.into_iter().chain(named).collect::<Vec<_>>().into())
     }),
     strict("current_user", &[0], "name", user),
     strict("current_role", &[0], "name", user),
