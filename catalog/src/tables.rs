@@ -172,7 +172,7 @@ fn key_lookup(definition: &TableDefinition, filters: &[Expr]) -> Option<(Vec<Arr
     Some((keys, rest.into_iter().cloned().collect()))
 }
 
-/// The values that a filter allows for a column, where it is an equality or a list.
+/// The values that a filter allows for a column, where it is an equality, a list, or several of them.
 fn key_values(key: &str, filter: &Expr) -> Option<Vec<ScalarValue>> {
     let is_key = |expression: &Expr| matches!(expression, Expr::Column(column) if column.name == key);
     match filter {
@@ -182,6 +182,12 @@ fn key_values(key: &str, filter: &Expr) -> Option<Vec<ScalarValue>> {
             }
             _ => None,
         },
+        // A short list has been written out by the optimizer.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let mut values = key_values(key, left)?;
+            values.extend(key_values(key, right)?);
+            Some(values)
+        }
         Expr::InList(list) if !list.negated && is_key(&list.expr) => list
             .list
             .iter()

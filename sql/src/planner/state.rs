@@ -32,6 +32,8 @@ const BATCH_SIZE: usize = 8192;
 /// The state, and what every execution derives from it.
 pub(crate) struct Engine {
     pub(crate) session: SessionState,
+    /// The same for plans that write: rows are dealt with in the order in which they come.
+    writing: SessionState,
     pub(crate) task: Arc<TaskContext>,
 }
 
@@ -84,7 +86,9 @@ impl Engine {
         // Physical expressions take their configuration from here.
         session.mark_start_execution();
         let task = session.task_ctx();
-        Engine { session, task }
+        let mut writing = session.clone();
+        writing.config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
+        Engine { session, writing, task }
     }
 
     /// Runs the analyzer and the optimizer. `now` is what `now()` means.
@@ -101,7 +105,8 @@ impl Engine {
 
     /// The physical plan of an optimized plan.
     pub(crate) async fn physical(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-        self.session.query_planner().create_physical_plan(plan, &self.session).await.map_err(from_datafusion)
+        let session = if dml::find_write(plan).is_some() { &self.writing } else { &self.session };
+        session.query_planner().create_physical_plan(plan, session).await.map_err(from_datafusion)
     }
 }
 
