@@ -28,6 +28,7 @@ macro_rules! scripts {
 scripts!(in "":
     alter_table,
     arrays,
+    check_constraints,
     constraints,
     copy,
     cypher,
@@ -36,6 +37,7 @@ scripts!(in "":
     foreign_keys,
     graph_ddl,
     graph_writes,
+    identity_columns,
     index_then_store,
     insert_on_conflict,
     insert_update_delete,
