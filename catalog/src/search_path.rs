@@ -23,7 +23,8 @@ impl SearchPath {
 
     /// The path of a session.
     pub fn of_session(session: &SessionInfo) -> Self {
-        Self::parse(&session.settings.get("search_path").unwrap_or_default(), &session.user)
+        let setting = session.settings.get("search_path");
+        setting.map_or_else(Self::default, |setting| Self::parse(&setting, &session.user))
     }
 
     /// The schemas as the setting names them, whether they exist or not.

@@ -336,7 +336,7 @@ async fn run_write(run: &Run<'_>, gathering: &Arc<Gathering>) -> Result<Written>
     let created = match &run.planned.kind {
         Kind::CreateTableAs(None) => return Ok(Written::default()),
         // Each attempt makes a table of its own, so that nothing of a failed one is taken for this one's.
-        Kind::CreateTableAs(Some(table)) => Some(ddl::identify(table.as_ref().clone())),
+        Kind::CreateTableAs(Some(table)) => Some(ddl::identify(&run.view.snapshot.catalog, table.as_ref().clone())),
         _ => None,
     };
     let (plan, notes) = run.physical().await?;

@@ -57,6 +57,9 @@ pub struct Catalog {
     /// Sequences by identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sequences: BTreeMap<SequenceId, Arc<SequenceDefinition>>,
+    /// Object ids that are promised.
+    #[serde(skip)]
+    pub reserved: Reserved,
 }
 
 /// What a name in a schema can mean: tables, views, sequences and graphs share one name space, as relations do in Postgres.
@@ -84,14 +87,15 @@ impl Relation {
     }
 }
 
-/// The next object id that [`reserve_oid`] gives, in all databases of this process.
-static NEXT_OID: AtomicU32 = AtomicU32::new(FIRST_USER_OID);
+/// Object ids that transactions have reserved; all later catalogs of a database share it.
+#[derive(Debug, Clone, Default)]
+pub struct Reserved(Arc<AtomicU32>);
 
-/// Gives an object id that is at least `floor` and that this process has not given before.
-pub fn reserve_oid(floor: u32) -> u32 {
-    let next = |known: u32| Some(known.max(floor) + 1);
-    let before = NEXT_OID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-    before.unwrap_or(floor).max(floor)
+/// What is reserved is no part of what a catalog says.
+impl PartialEq for Reserved {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Default for Catalog {
@@ -104,6 +108,7 @@ impl Default for Catalog {
             graphs: BTreeMap::new(),
             views: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            reserved: Reserved::default(),
         }
     }
 }
@@ -193,10 +198,13 @@ impl Catalog {
         columns
     }
 
-    /// Gives an object id for something that a transaction is about to make. No other transaction of this process gets
-    /// it, so that what is made later in the same transaction can refer to it.
+    /// Gives an object id for something that a transaction is about to make. No other transaction gets it,
+    /// so that what is made later in the same transaction can refer to it.
     pub fn reserve_oid(&self) -> u32 {
-        reserve_oid(self.next_oid)
+        let floor = self.next_oid;
+        let next = |known: u32| Some(known.max(floor) + 1);
+        let before = self.reserved.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        before.unwrap_or(floor).max(floor)
     }
 
     /// Gives a fresh object id.

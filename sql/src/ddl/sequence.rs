@@ -1,9 +1,7 @@
 //! CREATE and ALTER SEQUENCE, and the options that IDENTITY columns give theirs.
 
 use datafusion::sql::sqlparser::ast::{self, ObjectName};
-use slipstream_engine::catalog::{
-    CatalogEdit, Relation, SequenceDefinition, SequenceId, TableDefinition, TableId, reserve_oid,
-};
+use slipstream_engine::catalog::{CatalogEdit, Relation, SequenceDefinition, SequenceId, TableDefinition, TableId};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 use uuid::Uuid;
@@ -55,7 +53,7 @@ impl SequenceOptions {
         let (min, max) = bounds(&sql_type, increment)?;
         let sequence = SequenceDefinition {
             id: SequenceId(Uuid::now_v7()),
-            oid: reserve_oid(0),
+            oid: 0,
             schema: place.schema,
             name: place.name,
             sql_type,
@@ -165,6 +163,7 @@ pub(super) fn create_sequence(
         return Err(already_exists(&place.name));
     }
     let mut sequence = options.create(place, SqlType::BigInt)?;
+    sequence.oid = planning.view.snapshot.catalog.reserve_oid();
     if let Some(owner) = &options.owned_by {
         sequence.owned_by = owner.as_ref().map(|owner| owner_of(planning, owner, &sequence)).transpose()?;
     }

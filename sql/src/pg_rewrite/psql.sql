@@ -288,14 +288,14 @@ SELECT c.relchecks, c.relkind, c.relhasindex, c.relhasrules, c.relhastriggers, c
 FROM pg_catalog.pg_class c
  LEFT JOIN pg_catalog.pg_class tc ON (c.reltoastrelid = tc.oid)
 LEFT JOIN pg_catalog.pg_am am ON (c.relam = am.oid)
-WHERE c.oid = '1073758208';
+WHERE c.oid = '1082130432';
 
 SELECT a.attname,
   pg_catalog.format_type(a.atttypid, a.atttypmod),
-  CASE WHEN a.attnum <= (SELECT i.indnkeyatts FROM pg_catalog.pg_index i WHERE i.indexrelid = '1073758208') THEN 'yes' ELSE 'no' END AS is_key,
+  CASE WHEN a.attnum <= (SELECT i.indnkeyatts FROM pg_catalog.pg_index i WHERE i.indexrelid = '1082130432') THEN 'yes' ELSE 'no' END AS is_key,
   pg_catalog.pg_get_indexdef(a.attrelid, a.attnum, TRUE) AS indexdef
 FROM pg_catalog.pg_attribute a
-WHERE a.attrelid = '1073758208' AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = '1082130432' AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum;
 
 SELECT i.indisunique, i.indisprimary, i.indisclustered, i.indisvalid,
@@ -305,7 +305,7 @@ i.indisreplident,
 i.indnullsnotdistinct,
   a.amname, c2.relname, pg_catalog.pg_get_expr(i.indpred, i.indrelid, true)
 FROM pg_catalog.pg_index i, pg_catalog.pg_class c, pg_catalog.pg_class c2, pg_catalog.pg_am a
-WHERE i.indexrelid = c.oid AND c.oid = '1073758208' AND c.relam = a.oid
+WHERE i.indexrelid = c.oid AND c.oid = '1082130432' AND c.relam = a.oid
 AND i.indrelid = c2.oid;
 
 -- \dt+

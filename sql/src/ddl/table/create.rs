@@ -3,7 +3,7 @@
 use arrow::datatypes::Schema;
 use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use datafusion::sql::sqlparser::ast::{CreateTable, Statement};
-use slipstream_engine::catalog::{CatalogEdit, ColumnDefinition, TableDefinition, reserve_oid};
+use slipstream_engine::catalog::{Catalog, CatalogEdit, ColumnDefinition, TableDefinition};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
@@ -18,8 +18,8 @@ use crate::planner::Planning;
 const MAX_COLUMNS: usize = 1600;
 
 /// The same table with an identity and a directory of its own.
-pub(crate) fn identify(table: TableDefinition) -> TableDefinition {
-    let oid = reserve_oid(table.oid);
+pub(crate) fn identify(catalog: &Catalog, table: TableDefinition) -> TableDefinition {
+    let oid = catalog.reserve_oid();
     TableDefinition { oid, schema: table.schema, ..TableDefinition::new(table.name, table.columns, table.primary_key) }
 }
 

@@ -83,6 +83,7 @@ impl<'a> Draft<'a> {
         let name = names::choose(&self.table.name, &[column.to_string()], "seq", |name| self.is_relation(name));
         let place = Place { schema: self.table.schema.clone(), name };
         let mut sequence = options.create(place, sql_type)?;
+        sequence.oid = self.planning.view.snapshot.catalog.reserve_oid();
         sequence.owned_by = Some((self.table.id, column.to_string()));
         let default = names::nextval(&sequence.schema, &sequence.name);
         self.sequences.push(sequence);
