@@ -2,19 +2,24 @@
 //!
 //! # The life of a commit
 //!
-//! A statement that changes something ends as [`change::Changes`]: the snapshot it read, catalog edits, a
-//! [`change::Delta`] of rows per table, or rows that [`Database::stage_load`] has written ahead. [`Database::commit`] hands
-//! them to the one committer (`transaction::committer`), in a task of its own, so that a client that goes away ends its
-//! waiting and not the commit. The committer runs [`transaction::CommitStep::ALL`]:
+//! What a statement changes is [`change::Changes`]: catalog edits, row changes per table, rows that
+//! [`Database::stage_load`] has written ahead. A statement alone hands them to [`Database::commit`]. In a transaction block
+//! [`Transaction::apply`] checks them against what the transaction sees (`transaction::checks`) and adds them to its
+//! [`pending::Pending`] changes, which its later statements read; [`Transaction::commit`] hands over all of them. Either runs
+//! in a task of its own, so that a client that goes away ends its waiting and not the commit.
 //!
-//! 1. **Check** (`transaction::checks::RowChecks::run`). Rows that go are named by their address at the base snapshot, so
-//!    their table must not have moved since: the first committer wins, the second gets `40001` and runs again. New keys are
-//!    looked up in [`store::key_index`], end points of edges in the key index of their vertex table; vertices that go take
-//!    their edges along or are refused.
+//! Transactions wait in a queue, and those that wait together commit together (`transaction::committer`): each is admitted
+//! against the head plus those before it (`transaction::members`) or drops out alone. Then come the steps of
+//! [`transaction::CommitStep::ALL`]:
+//!
+//! 1. **Check**. Nobody else may have written the same primary keys since the transaction's snapshot
+//!    (`transaction::conflicts`): the first committer wins, the second gets `40001`. Rows that go are found again by key,
+//!    since they may lie elsewhere by now. Then NOT NULL, unique keys ([`store::key_index`]), and references: rows that others
+//!    refer to take those along, lose the reference, or stay.
 //! 2. **Stage tables** ([`store::Store::stage`]). Lance files are written that no version names: new fragments, and deletion
 //!    files for rows that went. Small fragments are folded into what is written anyway (`store::folding`), so a stream of
-//!    small commits does not leave a table of thousands of files.
-//! 3. **Stage graph** (`Committer::stage_graphs`). The same changes in an open write transaction of each graph index, with
+//!    small commits does not leave a table of thousands of files. Altered and truncated tables are written anew.
+//! 3. **Stage graph** (`transaction::graph_step`). The same changes in an open write transaction of each graph index, with
 //!    the versions they lead to. An index that fails here is left out: it is derived.
 //! 4. **Write record** (`Committer::write_record`). The staged files and their directories are synced by name, then the
 //!    [`log::CommitRecord`] is created if absent. This is the commit point. It carries the complete version map and the redo.
@@ -26,10 +31,8 @@
 //!
 //! Before step 4 a failure leaves files that nothing names. After it everything goes forward: a commit that could not be
 //! finished is finished before the next one, and after a crash by `transaction::recovery`, which reads the newest record,
-//! redoes what its tables lack, takes a new epoch and brings the graph indexes along.
-//!
-//! What each of these decides is in `transaction::kernel`, free of input and output; a model checker takes every way through it
-//! (`engine/model`).
+//! redoes what its tables lack, takes a new epoch and brings the graph indexes along. The decisions in all this are pure
+//! functions (`transaction::kernel`), which a model checker explores.
 //!
 //! # What a reader sees
 //!

@@ -9,7 +9,7 @@
 //! 3. Every graph's index, if it stands at the newest record: it holds what the tables hold, row by row (`graphs`). It is
 //!    read from a copy, because the index engine writes even where one only reads.
 //!
-//! [`adopt`] takes in table versions that another program made with LanceDB, if everything of the above holds for them.
+//! [`adopt()`] takes in table versions that another program made with LanceDB, if everything of the above holds for them.
 //!
 //! What an expression means is the SQL layer's, so CHECK constraints are not looked at.
 

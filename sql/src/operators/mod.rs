@@ -14,10 +14,12 @@
 //! A comparison of a column with a literal stays a plain `column = literal` in the column's own type, so that scans can use
 //! it. Constants are folded by DataFusion's optimizer as usual; what fails to fold fails when it runs.
 //!
-//! [`reassociate()`] repairs the precedence of `<=>` in the parser's tree, before any of that.
+//! [`reassociate()`] repairs the precedence of `<=>` and IS DISTINCT FROM in the parser's tree, before any of that;
+//! `SeparateLists` keeps IN lists over one value from being mistaken for one, after it.
 
 mod arithmetic;
 mod binary;
+mod in_lists;
 mod interval;
 mod operand;
 mod planner;
@@ -29,6 +31,7 @@ mod tests;
 mod time_zone;
 mod vector;
 
+pub(crate) use in_lists::SeparateLists;
 pub use planner::PostgresOperators;
 pub(crate) use quantified::{
     Quantified, as_list, function_name as quantified_function, functions as quantified_functions,

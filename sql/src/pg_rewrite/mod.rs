@@ -8,6 +8,7 @@
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
 //! * `exists`: EXISTS in a select list is a count.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
+//! * `not_in`: NOT IN of a constant is a comparison with all items of an array.
 //! * `recursive`: the column names of a recursive query are given where its second half sees them.
 //! * `rows`: `json_agg` is an aggregate of texts, and a row as JSON is an object of its columns.
 //! * `text`: collations that change nothing, the one-byte type `"char"`, escape characters of LIKE.
@@ -22,6 +23,7 @@ mod arrays;
 mod exists;
 mod first_row;
 mod functions;
+mod not_in;
 mod recursive;
 mod registered;
 mod rows;
@@ -82,6 +84,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        not_in::of_a_constant(expr);
         arrays::from_query(expr, &self.cte_names);
         arrays::subscripts(expr);
         first_row::aggregate(expr);

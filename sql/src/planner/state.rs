@@ -23,6 +23,7 @@ use slipstream_engine::Result;
 
 use super::cooperation::MultipliersGiveWay;
 use crate::error::from_datafusion;
+use crate::operators::SeparateLists;
 use crate::pg_rewrite::{self, ScalarSubqueries};
 use crate::{dml, functions, runtime};
 
@@ -79,6 +80,7 @@ impl Engine {
             session.register_udaf(function).map_err(from_datafusion)?;
         }
         session.add_analyzer_rule(Arc::new(ScalarSubqueries));
+        session.add_analyzer_rule(Arc::new(SeparateLists));
         Ok(Self::of(session))
     }
 
