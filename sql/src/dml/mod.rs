@@ -4,8 +4,8 @@
 //!
 //! 1. [`syntax`] says on tokens what sqlparser has no grammar for; [`set`] gives every column of `SET (a, b) = (SELECT ...)` a
 //!    subquery of its own.
-//! 2. The statement is planned as a query whose rows say what changes: [`insert`](insert()) and [`conflict`], [`change`] for UPDATE
-//!    and DELETE, [`merge`](merge()). [`target`] is the table that is written, read with the address of every row; [`assign`] decides which
+//! 2. The statement is planned as a query whose rows say what changes: [`mod@insert`] and [`conflict`], [`change`] for UPDATE
+//!    and DELETE, [`mod@merge`]. [`target`] is the table that is written, read with the address of every row; [`assign`] decides which
 //!    values fit a column. A row of an INSERT that may meet others finds them by its keys ([`lookup`]).
 //! 3. [`write`](mod@write) puts a node over the query, and the expressions of RETURNING ([`returning`]) over the node. So a write is a plan
 //!    like any other: it is optimized, kept, bound to a snapshot and shown by EXPLAIN.
@@ -14,7 +14,7 @@
 //! 5. `execute` gives them to the transaction, and only then sends what RETURNING asked for, because a statement that met
 //!    somebody else's changes runs again.
 //!
-//! Keys and references are the engine's to check. TRUNCATE ([`truncate`](truncate())) has no plan: it names no rows.
+//! Keys and references are the engine's to check. TRUNCATE ([`mod@truncate`]) has no plan: it names no rows.
 //!
 //! # What is not here
 //!
