@@ -8,6 +8,7 @@ mod aggregates;
 mod clock;
 mod common;
 mod json;
+mod ordered;
 mod rounding;
 pub(crate) mod sequences;
 mod values;
@@ -89,5 +90,7 @@ fn scalar_functions() -> Vec<ScalarUDF> {
 }
 
 fn aggregate_functions() -> Vec<AggregateUDF> {
-    aggregates::functions()
+    let mut functions = aggregates::functions();
+    functions.extend(ordered::functions());
+    functions
 }
