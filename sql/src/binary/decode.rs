@@ -102,8 +102,14 @@ fn append(client_type: &ClientType, column: &mut TextColumn, data: &[u8]) -> Res
             values.append_value(u32::from_be_bytes(exactly(data)?).into());
         }
         Values::Int64(values) => values.append_value(i64::from_be_bytes(exactly(data)?)),
-        Values::Float32(values) => values.append_value(f32::from_be_bytes(exactly(data)?)),
-        Values::Float64(values) => values.append_value(f64::from_be_bytes(exactly(data)?)),
+        Values::Float32(values) => {
+            let value = f32::from_be_bytes(exactly(data)?);
+            values.append_value(if value.is_nan() { f32::NAN } else { value });
+        }
+        Values::Float64(values) => {
+            let value = f64::from_be_bytes(exactly(data)?);
+            values.append_value(if value.is_nan() { f64::NAN } else { value });
+        }
         Values::Bytes(values) => values.append_value(data),
         Values::Uuid(values) => {
             values.append_value(exactly::<16>(data)?).map_err(|error| Error::internal(error.to_string()))?;

@@ -102,10 +102,14 @@ impl Checked {
         match &self.result {
             SqlType::SmallInt | SqlType::Integer | SqlType::BigInt => self.integers(left, right),
             SqlType::Real => {
-                self.floats::<Float32Type>(left, right, |value| value.is_infinite(), |value| *value == 0.0)
+                let result =
+                    self.floats::<Float32Type>(left, right, |value| value.is_infinite(), |value| *value == 0.0)?;
+                Ok(one_nan::<Float32Type>(&result, |value| if value.is_nan() { f32::NAN } else { value }))
             }
             SqlType::Double => {
-                self.floats::<Float64Type>(left, right, |value| value.is_infinite(), |value| *value == 0.0)
+                let result =
+                    self.floats::<Float64Type>(left, right, |value| value.is_infinite(), |value| *value == 0.0)?;
+                Ok(one_nan::<Float64Type>(&result, |value| if value.is_nan() { f64::NAN } else { value }))
             }
             SqlType::Numeric { scale, .. } => decimals(self.operation, left, right, *scale),
             other => Err(Error::internal(format!("arithmetic on {other}"))),
@@ -168,6 +172,14 @@ impl Checked {
         }
         Ok(())
     }
+}
+
+/// Hardware gives NaN with either sign, and Arrow sorts the negative one before all numbers; `unify` makes them one.
+fn one_nan<T: arrow::datatypes::ArrowPrimitiveType>(
+    result: &ArrayRef,
+    unify: impl Fn(T::Native) -> T::Native,
+) -> ArrayRef {
+    Arc::new(result.as_primitive::<T>().unary::<_, T>(unify))
 }
 
 impl ScalarUDFImpl for Checked {

@@ -64,15 +64,17 @@ impl Metric {
         }
     }
 
-    /// The measure of two vectors, which have the same dimension.
+    /// The measure of two vectors, which have the same dimension. There is one NaN only, which
+    /// sorts and compares as in Postgres.
     pub fn measure(self, a: &[f32], b: &[f32]) -> f64 {
-        match self {
+        let measured = match self {
             Metric::L2 => f64::from(sum(a, b, |a, b| (a - b) * (a - b))).sqrt(),
             Metric::Cosine => cosine(a, b),
             Metric::NegativeInnerProduct => -f64::from(sum(a, b, |a, b| a * b)),
             Metric::InnerProduct => f64::from(sum(a, b, |a, b| a * b)),
             Metric::L1 => f64::from(sum(a, b, |a, b| (a - b).abs())),
-        }
+        };
+        if measured.is_nan() { f64::NAN } else { measured }
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) trait Float: Copy + std::str::FromStr + std::fmt::LowerExp {
     const TYPE_NAME: &'static str;
     /// Numbers of this many digits before the point and more are written with an exponent.
     const FIXED_DIGITS: i32;
+    const NAN: Self;
     fn is_nan(self) -> bool;
     fn is_infinite(self) -> bool;
     fn is_zero(self) -> bool;
@@ -48,6 +49,7 @@ macro_rules! float {
         impl Float for $type {
             const TYPE_NAME: &'static str = $name;
             const FIXED_DIGITS: i32 = $digits;
+            const NAN: Self = <$type>::NAN;
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -80,7 +82,8 @@ pub(super) fn parse_float<T: Float>(text: &str) -> Result<T> {
             format!("\"{number}\" is out of range for type {}", T::TYPE_NAME),
         ));
     }
-    Ok(value)
+    // There is one NaN only: Arrow would sort that with a minus sign before all numbers.
+    Ok(if value.is_nan() { T::NAN } else { value })
 }
 
 /// Writes the shortest digits that read back as the same number, in Postgres's layout: `0.1`, `1e+20`, `1.5e-07`.
