@@ -1,6 +1,7 @@
 //! How SQL types that Lance lacks are kept in its files.
 //!
-//! Only `interval` is different on disk: 16 bytes, little endian: months (i32), days (i32), nanoseconds (i64).
+//! Only `interval` is different on disk, alone and in an array: 16 bytes, little endian: months (i32), days (i32),
+//! nanoseconds (i64).
 //!
 //! Every column may hold NULLs as far as the files are concerned. NOT NULL is the catalog's, so that taking it away, or
 //! declaring it for rows that comply, rewrites nothing.
@@ -8,11 +9,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, IntervalMonthDayNanoArray, RecordBatch, RecordBatchOptions,
+    Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, IntervalMonthDayNanoArray, ListArray, RecordBatch,
+    RecordBatchOptions,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Field, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema, SchemaRef,
+    DataType, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema, SchemaRef,
 };
 
 use crate::error::{Error, Result};
@@ -22,11 +24,26 @@ const STORED_INTERVAL: DataType = DataType::FixedSizeBinary(16);
 
 /// The schema on disk.
 pub(super) fn stored_schema(schema: &Schema) -> SchemaRef {
-    let stored = |field: &Field| match field.data_type() {
-        &INTERVAL => field.clone().with_data_type(STORED_INTERVAL).with_nullable(true),
-        _ => field.clone().with_nullable(true),
+    let stored = |field: &FieldRef| {
+        let stored = field.as_ref().clone().with_nullable(true);
+        match stored_type(field.data_type()) {
+            Some(data_type) => stored.with_data_type(data_type),
+            None => stored,
+        }
     };
-    Arc::new(Schema::new(schema.fields().iter().map(|field| stored(field)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(schema.fields().iter().map(stored).collect::<Vec<_>>()))
+}
+
+/// The type on disk; `None` where it is the same.
+fn stored_type(data_type: &DataType) -> Option<DataType> {
+    match data_type {
+        &INTERVAL => Some(STORED_INTERVAL),
+        DataType::List(item) => {
+            let stored = stored_type(item.data_type())?;
+            Some(DataType::List(Arc::new(item.as_ref().clone().with_data_type(stored))))
+        }
+        _ => None,
+    }
 }
 
 /// Rows as they are on disk; `schema` is the [`stored_schema`] of their table.
@@ -34,12 +51,21 @@ pub(super) fn to_stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<Recor
     let columns = batch
         .columns()
         .iter()
-        .map(|column| match column.data_type() {
-            &INTERVAL => store_intervals(column.as_primitive::<IntervalMonthDayNanoType>()),
-            _ => Ok(Arc::clone(column)),
-        })
+        .zip(schema.fields())
+        .map(|(column, field)| store(column, field.data_type()))
         .collect::<Result<Vec<_>>>()?;
     rebuild(Arc::clone(schema), columns, batch.num_rows())
+}
+
+fn store(column: &ArrayRef, stored: &DataType) -> Result<ArrayRef> {
+    match (column.data_type(), stored) {
+        (&INTERVAL, _) => store_intervals(column.as_primitive::<IntervalMonthDayNanoType>()),
+        (DataType::List(item), DataType::List(stored_item)) if stored_type(item.data_type()).is_some() => {
+            let list = column.as_list::<i32>();
+            with_items(list, stored_item, store(list.values(), stored_item.data_type())?)
+        }
+        _ => Ok(Arc::clone(column)),
+    }
 }
 
 /// Rows from disk, as `schema` says.
@@ -50,6 +76,12 @@ pub(super) fn from_stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<Rec
         .zip(schema.fields())
         .map(|(column, field)| match (field.data_type(), column.data_type()) {
             (&INTERVAL, &STORED_INTERVAL) => Ok(Arc::new(load_intervals(column)) as ArrayRef),
+            (DataType::List(item), DataType::List(stored))
+                if item.data_type() == &INTERVAL && stored.data_type() == &STORED_INTERVAL =>
+            {
+                let list = column.as_list::<i32>();
+                with_items(list, item, Arc::new(load_intervals(list.values())))
+            }
             (expected, found) if expected == found => Ok(Arc::clone(column)),
             // The same values under another spelling of the type: the name of a list's item, for example.
             (expected, _) => cast(column, expected).map_err(|error| {
@@ -59,6 +91,12 @@ pub(super) fn from_stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<Rec
         })
         .collect::<Result<Vec<_>>>()?;
     rebuild(Arc::clone(schema), columns, batch.num_rows())
+}
+
+/// A list with other items in the same places.
+fn with_items(list: &ListArray, item: &FieldRef, items: ArrayRef) -> Result<ArrayRef> {
+    let list = ListArray::try_new(Arc::clone(item), list.offsets().clone(), items, list.nulls().cloned());
+    list.map(|list| Arc::new(list) as ArrayRef).map_err(|error| Error::internal(format!("items do not fit: {error}")))
 }
 
 fn rebuild(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
@@ -104,6 +142,9 @@ fn load_intervals(stored: &ArrayRef) -> IntervalMonthDayNanoArray {
 
 #[cfg(test)]
 mod tests {
+    use arrow::buffer::{NullBuffer, OffsetBuffer};
+    use arrow::datatypes::Field;
+
     use super::*;
 
     #[test]
@@ -117,6 +158,20 @@ mod tests {
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(intervals)]).unwrap();
         let stored = to_stored(&batch, &stored_schema(&schema)).unwrap();
         assert_eq!(stored.column(0).data_type(), &STORED_INTERVAL);
+        assert_eq!(from_stored(&stored, &schema).unwrap(), batch);
+    }
+
+    #[test]
+    fn arrays_of_intervals_survive_the_disk() {
+        let item = Arc::new(Field::new("item", INTERVAL, true));
+        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::List(Arc::clone(&item)), true)]));
+        let intervals = IntervalMonthDayNanoArray::from(vec![Some(IntervalMonthDayNano::new(1, -2, 3)), None]);
+        let offsets = OffsetBuffer::new(vec![0, 2, 2, 2].into());
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let lists = ListArray::new(item, offsets, Arc::new(intervals), Some(nulls));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(lists)]).unwrap();
+        let stored = to_stored(&batch, &stored_schema(&schema)).unwrap();
+        assert_eq!(stored.column(0).as_list::<i32>().values().data_type(), &STORED_INTERVAL);
         assert_eq!(from_stored(&stored, &schema).unwrap(), batch);
     }
 }
