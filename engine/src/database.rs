@@ -98,6 +98,8 @@ impl Database {
             Some(storage) => storage,
             None => Storage::local(&options.directory, options.durability)?,
         };
+        // Before the first file of ours is made.
+        storage.refuse_what_is_no_database().await?;
         let local = storage.local_directory(&options.directory)?;
         let lock = Lock::take(&local)?;
         let format = storage.identify().await?;

@@ -229,13 +229,17 @@ impl Storage {
         if let Some(format) = self.format().await? {
             return Ok(format);
         }
-        self.refuse_a_foreign_root().await?;
+        self.refuse_what_is_no_database().await?;
         let format = FormatFile { format: LAYOUT_FORMAT, database_id: Uuid::now_v7(), created: Utc::now() };
         self.create(&Path::from(FORMAT_FILE), &format).await?;
         Ok(format)
     }
 
-    async fn refuse_a_foreign_root(&self) -> Result<()> {
+    /// An error for a root that holds something else than a database.
+    pub(crate) async fn refuse_what_is_no_database(&self) -> Result<()> {
+        if self.format().await?.is_some() {
+            return Ok(());
+        }
         let listing = self.store.list_with_delimiter(None).await.map_err(|error| failed("list the root", &error))?;
         let foreign = listing
             .objects

@@ -40,6 +40,7 @@ pub(crate) struct Connection {
     pub(crate) out: Outbox<OwnedWriteHalf>,
     pub(crate) portals: HashMap<String, Portal>,
     reported: ReportedParameters,
+    shutdown: CancellationToken,
     skip_to_sync: bool,
     /// Whether `ReadyForQuery` was the last thing said.
     idle: bool,
@@ -67,26 +68,27 @@ impl From<std::io::Error> for Failure {
 }
 
 impl Connection {
-    /// A connection that reads from `inbox` and writes to `out`.
-    pub(crate) fn new(session: Arc<Session>, inbox: Inbox, out: Outbox<OwnedWriteHalf>) -> Connection {
+    /// A connection that reads from `inbox` and writes to `out`, until `shutdown`.
+    pub(crate) fn new(
+        session: Arc<Session>,
+        inbox: Inbox,
+        out: Outbox<OwnedWriteHalf>,
+        shutdown: CancellationToken,
+    ) -> Connection {
         Connection {
             session,
             inbox,
             out,
             portals: HashMap::new(),
             reported: ReportedParameters::default(),
+            shutdown,
             skip_to_sync: false,
             idle: false,
         }
     }
 
     /// Greets the client and answers its messages until it leaves or the server shuts down.
-    pub(crate) async fn run(
-        mut self,
-        startup: &StartupRequest,
-        registration: &Registration,
-        shutdown: &CancellationToken,
-    ) -> std::io::Result<()> {
+    pub(crate) async fn run(mut self, startup: &StartupRequest, registration: &Registration) -> std::io::Result<()> {
         let set = |(name, value): &(String, String)| self.session.set(name, value);
         if let Err(error) = startup.settings.iter().try_for_each(set) {
             return self.fatal(error).await;
@@ -95,10 +97,7 @@ impl Connection {
         loop {
             let message = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => {
-                    let message = "terminating connection due to administrator command";
-                    return self.fatal(Error::new(ErrorKind::ShuttingDown, message)).await;
-                }
+                () = self.shutdown.cancelled() => return self.fatal(shutting_down()).await,
                 message = self.inbox.next() => message,
                 error = too_idle(&self.session), if self.idle => return self.fatal(error).await,
             };
@@ -164,6 +163,10 @@ impl Connection {
         match outcome {
             Ok(()) => {}
             Err(Failure::Connection(error)) => return Err(error),
+            // The end of the server has stopped the statement; the loop ends the session.
+            Err(Failure::Statement(error)) if self.shutdown.is_cancelled() && error.kind() == ErrorKind::Cancelled => {
+                return Ok(());
+            }
             Err(Failure::Statement(error)) => {
                 // Also where no statement came so far: a message that makes no sense fails a transaction block, too.
                 self.session.fail();
@@ -244,6 +247,10 @@ impl Connection {
         self.out.push(&error_response(&error, Severity::Fatal));
         self.out.flush().await
     }
+}
+
+fn shutting_down() -> Error {
+    Error::new(ErrorKind::ShuttingDown, "terminating connection due to administrator command")
 }
 
 /// Resolves when a session that idles has done so for longer than its settings allow.

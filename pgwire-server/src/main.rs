@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Slipstream: tables, vectors and a property graph in one database that speaks Postgres.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "slipstream", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -151,6 +151,8 @@ fn start_logging(default: &str) {
 
 async fn serve(options: Serve) -> Result<()> {
     let place = Place::of(&options.data, options.local)?;
+    // Before a database is made or taken over that could not be served.
+    Server::may_listen(options.listen)?;
     let database = Database::open(OpenOptions { storage: place.bucket, ..OpenOptions::new(place.local) }).await?;
     let config = ServerConfig { listen: options.listen, max_connections: options.max_connections };
     let server = Server::bind(config, database.clone()).await?;

@@ -51,14 +51,19 @@ struct Shared {
 }
 
 impl Server {
+    /// An error for an address that other machines can reach.
+    pub fn may_listen(address: SocketAddr) -> Result<()> {
+        if address.ip().is_loopback() {
+            return Ok(());
+        }
+        let message = format!("cannot listen on {address}: only loopback addresses are allowed");
+        Err(Error::new(ErrorKind::InvalidParameter, message)
+            .with_hint("There are no passwords and no TLS yet. Use an SSH tunnel to reach the server from elsewhere."))
+    }
+
     /// Listens on the configured address, which must be a loopback one: whoever can connect is the superuser.
     pub async fn bind(config: ServerConfig, database: Arc<Database>) -> Result<Server> {
-        if !config.listen.ip().is_loopback() {
-            let message = format!("cannot listen on {}: only loopback addresses are allowed", config.listen);
-            return Err(Error::new(ErrorKind::InvalidParameter, message).with_hint(
-                "There are no passwords and no TLS yet. Use an SSH tunnel to reach the server from elsewhere.",
-            ));
-        }
+        Server::may_listen(config.listen)?;
         let refused = |error: std::io::Error| {
             Error::new(ErrorKind::CannotConnectNow, format!("cannot listen on {}: {error}", config.listen))
         };
@@ -167,8 +172,8 @@ impl Shared {
         let (reading, writing) = stream.into_split();
         let inbox = Inbox::open(reading, Arc::clone(&session));
         tracing::debug!(process_id = registration.process_id(), "session begins");
-        let connection = Connection::new(session, inbox, Outbox::new(writing));
-        let outcome = connection.run(&startup, &registration, &self.shutdown).await;
+        let connection = Connection::new(session, inbox, Outbox::new(writing), self.shutdown.clone());
+        let outcome = connection.run(&startup, &registration).await;
         tracing::debug!(process_id = registration.process_id(), "session ends");
         outcome
     }

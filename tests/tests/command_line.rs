@@ -48,6 +48,23 @@ fn a_database_that_is_not_there_is_an_error() {
 }
 
 #[test]
+fn nothing_is_made_where_there_is_something_else_or_where_it_could_not_be_served() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(data.path().join("letter.txt"), "dear").expect("a file");
+    let directory = data.path().to_str().expect("a readable path");
+    let refused = slipstream(&["serve", "--data", directory, "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("is not a Slipstream database"), "{}", text(&refused.stderr));
+    assert_eq!(std::fs::read_dir(data.path()).expect("a folder").count(), 1);
+
+    let missing = data.path().join("missing");
+    let refused = slipstream(&["serve", "--data", missing.to_str().expect("a readable path"), "--listen", "0.0.0.0:0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("only loopback addresses"), "{}", text(&refused.stderr));
+    assert!(!missing.exists());
+}
+
+#[test]
 fn a_bucket_that_is_not_built_in_is_refused_by_name() {
     let refused = slipstream(&["serve", "--data", "s3://bucket/database", "--local", "anywhere"]);
     assert_eq!(refused.status.code(), Some(1));
