@@ -80,6 +80,10 @@ pub enum ErrorKind {
     BadCopyFormat,
     /// An array of the wrong shape (`2202E`).
     ArraySubscript,
+    /// LIMIT below zero (`2201W`).
+    InvalidLimit,
+    /// OFFSET below zero (`2201X`).
+    InvalidOffset,
     /// A scalar subquery gave more than one row (`21000`).
     Cardinality,
     /// Somebody else changed the same rows first (`40001`).

@@ -43,6 +43,8 @@ pub fn sqlstate(kind: ErrorKind) -> &'static str {
         ErrorKind::InvalidBinary => "22P03",
         ErrorKind::BadCopyFormat => "22P04",
         ErrorKind::ArraySubscript => "2202E",
+        ErrorKind::InvalidLimit => "2201W",
+        ErrorKind::InvalidOffset => "2201X",
         ErrorKind::Cardinality => "21000",
         ErrorKind::SerializationFailure => "40001",
         ErrorKind::FailedTransaction => "25P02",

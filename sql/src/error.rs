@@ -39,7 +39,7 @@ fn convert(error: DataFusionError, source: Option<&SourceText>) -> Error {
         DataFusionError::ArrowError(inner, _) => from_arrow(*inner),
         DataFusionError::SchemaError(inner, _) => schema(&inner, source),
         DataFusionError::Plan(message) => planning(&message),
-        DataFusionError::NotImplemented(message) => Error::not_supported(plain(&message)),
+        DataFusionError::NotImplemented(message) => not_implemented(&message),
         DataFusionError::SQL(inner, _) => Error::new(ErrorKind::Syntax, plain(&inner.to_string())),
         DataFusionError::ResourcesExhausted(message) => out_of_memory(&message),
         DataFusionError::Execution(message) => execution(&message),
@@ -88,7 +88,7 @@ fn shared(error: &DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
         DataFusionError::Execution(message) => execution(message),
         DataFusionError::Plan(message) => planning(message),
-        DataFusionError::NotImplemented(message) => Error::not_supported(plain(message)),
+        DataFusionError::NotImplemented(message) => not_implemented(message),
         other => Error::internal(plain(other.strip_backtrace().as_str())),
     }
 }
@@ -178,6 +178,15 @@ fn out_of_memory(message: &str) -> Error {
 /// Errors of the planner, which have no variant of their own for each cause.
 fn planning(message: &str) -> Error {
     let message = plain(message);
+    if message.starts_with("LIMIT must be") {
+        return Error::new(ErrorKind::InvalidLimit, "LIMIT must not be negative");
+    }
+    if message.starts_with("OFFSET must be") {
+        return Error::new(ErrorKind::InvalidOffset, "OFFSET must not be negative");
+    }
+    if message.contains("too many columns! The subquery should only return one column") {
+        return Error::new(ErrorKind::Syntax, "subquery must return only one column");
+    }
     if let Some(name) = between(&message, "Invalid function '", "'") {
         return Error::new(ErrorKind::UndefinedFunction, format!("function {name} does not exist"))
             .with_hint("No function matches the given name. You might need to add explicit type casts.");
@@ -190,8 +199,7 @@ fn planning(message: &str) -> Error {
         .or_else(|| between(&message, "The function '", "'"))
         .or_else(|| between(&message, "Error during planning: Function '", "'"))
     {
-        return Error::new(ErrorKind::UndefinedFunction, format!("function {name} does not exist for these arguments"))
-            .with_detail(sentence(&message))
+        return Error::new(ErrorKind::UndefinedFunction, format!("function {} does not exist", signature(name)))
             .with_hint(
                 "No function matches the given name and argument types. You might need to add explicit type casts.",
             );
@@ -233,6 +241,26 @@ fn planning(message: &str) -> Error {
     Error::new(ErrorKind::Syntax, lower_first(&message))
 }
 
+/// Expressions that no plan has are told by their kind; DataFusion prints their insides.
+fn not_implemented(message: &str) -> Error {
+    let message = plain(message);
+    let Some(expression) = message.strip_prefix("Physical plan does not support logical expression ") else {
+        return Error::not_supported(message);
+    };
+    match expression.split(['(', ' ', '{']).next().unwrap_or_default() {
+        "AggregateFunction" => Error::new(ErrorKind::Grouping, "aggregate functions are not allowed here")
+            .with_detail("Calls of aggregate functions cannot be nested, nor stand where single rows are computed."),
+        "WindowFunction" => Error::new(ErrorKind::Grouping, "window functions are not allowed here"),
+        "OuterReferenceColumn" => {
+            Error::not_supported("a subquery that refers to the query around it in this way is not supported yet")
+        }
+        "InSubquery" | "Exists" | "ScalarSubquery" | "SetComparison" => {
+            Error::not_supported("a subquery in this place is not supported yet")
+        }
+        _ => Error::not_supported("an expression of this kind is not supported in this place"),
+    }
+}
+
 fn execution(message: &str) -> Error {
     let message = plain(message);
     if message.contains("Divide by zero") || message.contains("DivideByZero") {
@@ -271,6 +299,17 @@ fn cast(message: &str) -> Error {
     Error::new(ErrorKind::InvalidText, lower_first(&plain(message)))
 }
 
+/// `upper(Int64, Int64)` with the names that the types have in SQL; a name alone stays as it is.
+fn signature(call: &str) -> String {
+    match call.strip_suffix(')').and_then(|call| call.split_once('(')) {
+        Some((name, types)) => {
+            let types: Vec<&str> = types.split(", ").map(type_name).collect();
+            format!("{name}({})", types.join(", "))
+        }
+        None => call.to_string(),
+    }
+}
+
 /// The SQL name of an Arrow type as its messages write it.
 fn type_name(arrow: &str) -> &str {
     match arrow {
@@ -280,6 +319,9 @@ fn type_name(arrow: &str) -> &str {
         "Int64" | "UInt32" | "UInt64" => "bigint",
         "Float16" | "Float32" => "real",
         "Float64" => "double precision",
+        "Utf8" | "LargeUtf8" | "Utf8View" => "text",
+        "Binary" | "LargeBinary" | "BinaryView" => "bytea",
+        "Null" => "unknown",
         "Date32" | "Date64" => "date",
         decimal if decimal.starts_with("Decimal") => "numeric",
         timestamp if timestamp.starts_with("Timestamp") => "timestamp",
