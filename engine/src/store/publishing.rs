@@ -157,7 +157,10 @@ fn maker(dataset: &Dataset) -> Option<&str> {
 fn foreign_change(table: &str, version: u64) -> Error {
     Error::new(ErrorKind::ForeignChange, format!("table \"{table}\" was changed outside of this database"))
         .with_detail(format!("Version {version} of its Lance dataset was made by somebody else."))
-        .with_hint("Other programs may read the tables; only this server may write them.")
+        .with_hint(
+            "Other programs may read the tables, only this server may write them. To take in what they wrote, stop the \
+             server and run `slipstream check DIR --adopt`.",
+        )
         .on_table(table)
 }
 
