@@ -165,7 +165,7 @@ async fn the_tables_describe_themselves() {
 async fn functions_answer_for_the_session() {
     assert_eq!(
         rows("SELECT version(), pg_backend_pid(), current_setting('none', true), pg_get_userbyid(10), pg_get_userbyid(11)").await,
-        [format!("PostgreSQL 16.4 (Slipstream {})|42||postgres|unknown (OID=11)", env!("CARGO_PKG_VERSION"))]
+        ["PostgreSQL 16.4|42||postgres|unknown (OID=11)"]
     );
     assert_eq!(
         rows("SELECT has_table_privilege('\"Pair\"', 'SELECT'), has_table_privilege(1, 'SELECT')").await,

@@ -11,6 +11,14 @@ use super::lookup::relation;
 use crate::metadata::Value;
 use slipstream_engine::{Error, ErrorKind};
 
+/// A constraint without the parentheses that say nothing.
+fn for_people(definition: String) -> String {
+    match definition.strip_prefix("CHECK ((").and_then(|rest| rest.strip_suffix("))")) {
+        Some(expression) => format!("CHECK ({expression})"),
+        None => definition,
+    }
+}
+
 /// `pg_get_...`, `format_type`, comments and names.
 pub(super) static FUNCTIONS: &[Function] = &[
     lenient("format_type", &[2], "text", |_, call| {
@@ -19,7 +27,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     strict("pg_get_indexdef", &[1, 3], "text", |objects, call| Ok(index_text(objects, call).into())),
     strict("pg_get_constraintdef", &[1, 2], "text", |objects, call| {
-        Ok(call.oid(0).and_then(|oid| constraints::text(objects, oid)).into())
+        let text = call.oid(0).and_then(|oid| constraints::text(objects, oid));
+        Ok(if call.flag(1) { text.map(for_people) } else { text }.into())
     }),
     // Expressions are kept as the text that was given, so there is nothing to decompile.
     strict("pg_get_expr", &[2, 3], "text", |_, call| Ok(call.text(0).map(str::to_string).into())),

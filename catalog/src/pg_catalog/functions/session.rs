@@ -28,7 +28,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     strict("user", &[0], "name", user),
     strict("version", &[0], "text", |objects, _| {
         let version = objects.session().settings.get("server_version").unwrap_or_default();
-        Ok(format!("PostgreSQL {version} (Slipstream {})", env!("CARGO_PKG_VERSION")).into())
+        Ok(format!("PostgreSQL {version}").into())
     }),
     strict("pg_backend_pid", &[0], "int4", |objects, _| Ok(objects.session().process_id.into())),
     strict("pg_is_in_recovery", &[0], "bool", |_, _| Ok(false.into())),
