@@ -18,6 +18,10 @@ SLIPSTREAM_BIN=$(target_dir)/debug/slipstream
 export SLIPSTREAM_BIN
 for rounds in sigkill_under_transfers bulk_crashes statements_give_what_postgres_gives; do
   started=$SECONDS
-  cargo test -p slipstream-tests -- --nocapture "$rounds"
+  # Of the whole workspace, as it was built: one package alone would ask for other features of shared dependencies.
+  log=$(mktemp)
+  cargo test --workspace --test integration -- --nocapture --include-ignored "$rounds" | tee "$log"
+  grep -qE '^running [1-9]' "$log" || fail "soak: no test is called $rounds"
+  rm "$log"
   say "soak: $rounds took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"
 done
