@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Cast, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     TypeSignature, Volatility,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -16,7 +16,7 @@ use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::text::json_access::{self, Kind};
-use crate::types::literal;
+use crate::types::{CastContext, cast as sql_cast, literal};
 
 /// What is taken out of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +77,7 @@ pub(crate) fn operator(
         _ => return Ok(None),
     };
     let Some((name, part, text)) = NAMES.into_iter().find(|(known, ..)| *known == name) else { return Ok(None) };
+    let left = converted(left, schema)?;
     let (_, field) = left.to_field(schema)?;
     if !matches!(SqlType::of_field(&field), Some(SqlType::Json | SqlType::Jsonb)) {
         return Ok(None);
@@ -87,7 +88,21 @@ pub(crate) fn operator(
         }
         right => right.clone(),
     };
-    Ok(Some(function(name, part, text).call(vec![left.clone(), right])))
+    Ok(Some(function(name, part, text).call(vec![left, right])))
+}
+
+/// A cast to JSON as the value or function that it comes to: the field of a cast does not tell its SQL type.
+fn converted(left: &Expr, schema: &DFSchema) -> PlanResult<Expr> {
+    let Expr::Cast(Cast { expr, field }) = left else { return Ok(left.clone()) };
+    let Some(to @ (SqlType::Json | SqlType::Jsonb)) = SqlType::of_field(field) else { return Ok(left.clone()) };
+    if let Expr::Literal(ScalarValue::Utf8(Some(text)), None) = expr.as_ref() {
+        return Ok(literal(&to, text)?);
+    }
+    let (_, from) = expr.to_field(schema)?;
+    match SqlType::of_field(&from) {
+        Some(from) => Ok(sql_cast(expr.as_ref().clone(), &from, &to, CastContext::Explicit)?),
+        None => Ok(left.clone()),
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
