@@ -184,7 +184,7 @@ fn planning(message: &str) -> Error {
     if message.starts_with("OFFSET must be") {
         return Error::new(ErrorKind::InvalidOffset, "OFFSET must not be negative");
     }
-    if message.contains("too many columns! The subquery should only return one column") {
+    if message.contains("oo many columns! The subquery should only return one column") {
         return Error::new(ErrorKind::Syntax, "subquery must return only one column");
     }
     if let Some(name) = between(&message, "Invalid function '", "'") {
