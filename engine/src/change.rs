@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
+use crate::batches::Batches;
 use crate::catalog::{CatalogEdit, TableDefinition};
 use crate::store::StagedLoad;
 
@@ -27,25 +28,25 @@ pub struct RowChanges {
     /// statement saw them. No row twice.
     ///
     /// [`Catalog::identity_columns`]: crate::catalog::Catalog::identity_columns
-    pub removed: Vec<RecordBatch>,
+    pub removed: Batches,
     /// Rows that come, with the table's schema.
-    pub added: Vec<RecordBatch>,
+    pub added: Batches,
 }
 
 impl RowChanges {
     /// No changes yet.
     pub fn new(table: Arc<TableDefinition>) -> Self {
-        RowChanges { table, truncated: false, removed: Vec::new(), added: Vec::new() }
+        RowChanges { table, truncated: false, removed: Batches::default(), added: Batches::default() }
     }
 
     /// Rows that go by name.
     pub fn removed_rows(&self) -> usize {
-        self.removed.iter().map(RecordBatch::num_rows).sum()
+        self.removed.rows()
     }
 
     /// Rows that come.
     pub fn added_rows(&self) -> usize {
-        self.added.iter().map(RecordBatch::num_rows).sum()
+        self.added.rows()
     }
 
     /// Whether nothing changes.

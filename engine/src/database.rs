@@ -11,6 +11,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::batches::Batches;
 use crate::catalog::{SequenceDefinition, TableDefinition};
 use crate::change::Changes;
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ use crate::log::{CommitLog, CommitRecord};
 use crate::pending::Pending;
 use crate::sequences::{Next, Sequences};
 use crate::snapshot::Snapshot;
+use crate::spill::{SpillLimits, SpillSpace};
 use crate::storage::{Durability, FormatFile, Storage};
 use crate::store::{StagedLoad, Store};
 use crate::transaction::block::{Transaction, edited};
@@ -44,6 +46,8 @@ pub struct OpenOptions {
     pub storage: Option<Storage>,
     /// What survives a power cut.
     pub durability: Durability,
+    /// Where changed rows are kept until they commit.
+    pub spill: SpillLimits,
     /// What keeps the graph indexes.
     pub index: IndexFactory,
     /// Watches commit steps, in tests.
@@ -57,6 +61,7 @@ impl OpenOptions {
             directory: directory.into(),
             storage: None,
             durability: Durability::Full,
+            spill: SpillLimits::default(),
             index: crate::graph_set::kuzu_indexes(),
             observer: None,
         }
@@ -81,6 +86,7 @@ pub struct Database {
     turn: Arc<Mutex<()>>,
     /// Whether a task is bringing graph indexes forward.
     repairing: Arc<AtomicBool>,
+    spill: Arc<SpillSpace>,
     _lock: Lock,
 }
 
@@ -102,6 +108,7 @@ impl Database {
         storage.refuse_what_is_no_database().await?;
         let local = storage.local_directory(&options.directory)?;
         let lock = Lock::take(&local)?;
+        let spill = SpillSpace::new(&local, options.spill);
         let format = storage.identify().await?;
         let store = Store::new(storage.clone(), options.durability);
         let log = CommitLog::of(&storage);
@@ -142,6 +149,7 @@ impl Database {
             recovery,
             turn: Arc::default(),
             repairing: Arc::default(),
+            spill,
             _lock: lock,
         }))
     }
@@ -159,6 +167,16 @@ impl Database {
     /// What survives a power cut.
     pub fn durability(&self) -> Durability {
         self.durability
+    }
+
+    /// A place for rows that are to be changed: when they become too many they go to a temporary file.
+    pub fn batches(&self) -> Batches {
+        Batches::new(&self.spill)
+    }
+
+    /// Bytes in temporary files.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.spill.used()
     }
 
     /// The database's identity.

@@ -136,6 +136,10 @@ pub enum ErrorKind {
     TooManyConnections,
     /// A query needs more memory than it may have (`53200`).
     OutOfMemory,
+    /// The disk is full (`53100`).
+    DiskFull,
+    /// More than a setting of the server allows, such as the size of its temporary files (`53400`).
+    ConfigurationLimit,
     /// A statement or pattern is too complex (`54001`).
     TooComplex,
     /// Another process holds this database, or has taken it over (`55006`).

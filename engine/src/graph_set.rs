@@ -185,10 +185,11 @@ impl OpenGraph {
                 continue;
             }
             let older = snapshot.store.open(definition, *from).await?;
-            let difference = newer.difference(&older, &snapshot.catalog.identity_columns(definition)).await?;
+            let identity = snapshot.catalog.identity_columns(definition);
+            let Some(difference) = newer.difference(&older, &identity, MAX_ROW_CHANGES).await? else { return Ok(None) };
             let delta = RowChanges {
-                removed: difference.removed,
-                added: difference.added,
+                removed: difference.removed.into(),
+                added: difference.added.into(),
                 ..RowChanges::new(Arc::clone(definition))
             };
             rows += delta.added_rows() + delta.removed_rows();

@@ -5,7 +5,8 @@
 //! What a statement changes is [`change::Changes`]: catalog edits, row changes per table, rows that
 //! [`Database::stage_load`] has written ahead. A statement alone hands them to [`Database::commit`]. In a transaction block
 //! [`Transaction::apply`] checks them against what the transaction sees (`transaction::checks`) and adds them to its
-//! [`pending::Pending`] changes, which its later statements read; [`Transaction::commit`] hands over all of them. Either runs
+//! [`pending::Pending`] changes, which its later statements read; [`Transaction::commit`] hands over all of them. Rows are
+//! [`Batches`] on the whole way, which wait in a temporary file (`spill`) when they are many. Either runs
 //! in a task of its own, so that a client that goes away ends its waiting and not the commit.
 //!
 //! Transactions wait in a queue, and those that wait together commit together (`transaction::committer`): each is admitted
@@ -44,6 +45,8 @@
 //!
 //! Lance is used in [`store`] only, Kuzu in [`graph::kuzu`] only, the object store of the log in [`storage`] and [`log`].
 
+mod addresses;
+mod batches;
 pub mod catalog;
 pub mod change;
 pub mod check;
@@ -56,6 +59,7 @@ pub mod log;
 pub mod pending;
 pub mod sequences;
 pub mod snapshot;
+mod spill;
 pub mod storage;
 pub mod store;
 pub mod stream;
@@ -63,9 +67,12 @@ pub mod transaction;
 pub mod types;
 mod view;
 
+pub use addresses::AddressSet;
+pub use batches::Batches;
 pub use database::{Database, OpenOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use graph_set::IndexFactory;
+pub use spill::SpillLimits;
 pub use transaction::block::{Savepoint, Transaction};
 pub use view::ReadView;
 

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use slipstream_engine::check::CheckOptions;
 use slipstream_engine::database::{Database, OpenOptions};
 use slipstream_engine::storage::{Durability, Storage};
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::{Error, ErrorKind, Result, SpillLimits};
 use slipstream_pgwire_server::{Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -58,6 +58,14 @@ struct Serve {
     /// The most sessions at a time
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     max_connections: usize,
+
+    /// Memory for the rows that a statement, or one table in a transaction block, changes; more go to a temporary file
+    #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = size)]
+    change_memory: u64,
+
+    /// The most that temporary files of changed rows may take on disk, all together [default: the whole disk]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    temp_file_limit: Option<u64>,
 }
 
 #[derive(Args)]
@@ -104,6 +112,21 @@ fn invalid(message: &str) -> Error {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| error.to_string())?;
     addresses.next().ok_or_else(|| "no such host".to_string())
+}
+
+/// Bytes from a number with a unit, as Postgres writes it.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let unit: u64 = match text[digits..].trim() {
+        "" | "B" => 1,
+        "kB" => 1 << 10,
+        "MB" => 1 << 20,
+        "GB" => 1 << 30,
+        "TB" => 1 << 40,
+        _ => return Err("the units are B, kB, MB, GB and TB".to_string()),
+    };
+    let number: u64 = text[..digits].parse().map_err(|_| "a size is a number and a unit, such as 64MB".to_string())?;
+    number.checked_mul(unit).ok_or_else(|| "too large".to_string())
 }
 
 fn main() -> ExitCode {
@@ -153,7 +176,12 @@ async fn serve(options: Serve) -> Result<()> {
     let place = Place::of(&options.data, options.local)?;
     // Before a database is made or taken over that could not be served.
     Server::may_listen(options.listen)?;
-    let database = Database::open(OpenOptions { storage: place.bucket, ..OpenOptions::new(place.local) }).await?;
+    let spill = SpillLimits {
+        memory: usize::try_from(options.change_memory).unwrap_or(usize::MAX),
+        disk: options.temp_file_limit.unwrap_or(u64::MAX),
+    };
+    let opening = OpenOptions { storage: place.bucket, spill, ..OpenOptions::new(place.local) };
+    let database = Database::open(opening).await?;
     let config = ServerConfig { listen: options.listen, max_connections: options.max_connections };
     let server = Server::bind(config, database.clone()).await?;
     tracing::info!("serving {} on {}", options.data, server.local_addr());
@@ -189,5 +217,18 @@ async fn asked_to_stop() {
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM received"),
         _ = interrupt.recv() => tracing::info!("SIGINT received"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_written_as_in_postgres() {
+        assert_eq!((size("64MB"), size("8 kB"), size("12")), (Ok(64 << 20), Ok(8 << 10), Ok(12)));
+        for wrong in ["", "MB", "1.5GB", "3 mb", "99999999999TB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
     }
 }

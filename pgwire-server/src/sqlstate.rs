@@ -71,6 +71,8 @@ pub fn sqlstate(kind: ErrorKind) -> &'static str {
         ErrorKind::CannotConnectNow => "57P03",
         ErrorKind::TooManyConnections => "53300",
         ErrorKind::OutOfMemory => "53200",
+        ErrorKind::DiskFull => "53100",
+        ErrorKind::ConfigurationLimit => "53400",
         ErrorKind::TooComplex => "54001",
         ErrorKind::Locked => "55006",
         ErrorKind::Storage => "58030",

@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use slipstream_engine::catalog::{CatalogEdit, TableDefinition};
 use slipstream_engine::change::Changes;
-use slipstream_engine::{Error, ErrorKind, ReadView, Result};
+use slipstream_engine::{Batches, Error, ErrorKind, ReadView, Result};
 
 use crate::attempts::Attempts;
 use crate::copy_command::CopyOut;
@@ -147,15 +147,14 @@ impl<'a> Run<'a> {
     fn buffered(
         &self,
         prepared: &Prepared,
-        rows: Vec<RecordBatch>,
+        rows: &Batches,
         interrupt: &Interrupt,
         tag: &'static str,
     ) -> Result<Execution> {
         let schema = schema_of(prepared)?;
         let session = Arc::clone(self.session);
-        let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), stream::iter(rows.into_iter().map(Ok)));
         let failed = Box::new(move || session.fail());
-        let stream = Rows::stream(Box::pin(rows), Arc::clone(&schema), interrupt.clone(), failed);
+        let stream = Rows::stream(rows.stream(Arc::clone(&schema)), Arc::clone(&schema), interrupt.clone(), failed);
         Ok(Execution::Rows { schema, stream, tag })
     }
 
@@ -310,21 +309,21 @@ async fn write_once(
         Kind::Write(command) if prepared.fields().is_none() => {
             Ok(Execution::Done(format!("{} {}", command.tag(), counts.total())))
         }
-        Kind::Write(command) => run.buffered(prepared, written.rows, interrupt, command.tag()),
+        Kind::Write(command) => run.buffered(prepared, &written.rows, interrupt, command.tag()),
         Kind::Explain(explain) => {
             let plan = written.plan.ok_or_else(|| Error::internal("a plan was explained and not made"))?;
             let analyzed =
                 written.analyzed.map(|analyzed| Analyzed { rows: analyzed.rows.max(counts.total()), ..analyzed });
             explained(prepared, &plan, explain, analyzed, written.notes)
         }
-        Kind::Query { .. } | Kind::CopyOut { .. } => run.buffered(prepared, written.rows, interrupt, "SELECT"),
+        Kind::Query { .. } | Kind::CopyOut { .. } => run.buffered(prepared, &written.rows, interrupt, "SELECT"),
     }
 }
 
 /// What running a write gives beside its changes.
 #[derive(Default)]
 struct Written {
-    rows: Vec<RecordBatch>,
+    rows: Batches,
     plan: Option<Arc<dyn ExecutionPlan>>,
     notes: Vec<String>,
     analyzed: Option<Analyzed>,
@@ -351,12 +350,10 @@ async fn run_write(run: &Run<'_>, gathering: &Arc<Gathering>) -> Result<Written>
         let analyzed = Some(Analyzed { rows, time: started.elapsed() });
         return Ok(Written { plan: Some(plan), notes, analyzed, ..Written::default() });
     }
-    let mut rows = Vec::new();
+    let mut rows = gathering.batches();
     let mut stream = execute_stream(Arc::clone(&plan), Arc::clone(&task)).map_err(from_datafusion)?;
     while let Some(batch) = stream.next().await {
-        let batch = batch.map_err(from_datafusion)?;
-        gathering.reserve(&batch)?;
-        rows.push(batch);
+        rows.push(batch.map_err(from_datafusion)?)?;
     }
     WriteExec::finish(&plan, &task).await?;
     Ok(Written { rows, ..Written::default() })

@@ -4,6 +4,7 @@
 //! * `wire`: the protocol, byte by byte and through `tokio-postgres`;
 //! * `clients`: psql and Python clients as people use them;
 //! * `crash`: what is left after SIGKILL;
+//! * `bulk_changes`: changes of more rows than fit into memory;
 //! * `bulk_crashes`: SIGKILL in the middle of loads and of a graph build;
 //! * `transfers`: SIGKILL of transactions over tables and graph by several clients;
 //! * `durability`: that a commit reaches the disk;
@@ -11,6 +12,7 @@
 //! * `command_line`: what the program does beside serving;
 //! * `mirror`: graph patterns answered by the index and by joins.
 
+mod bulk_changes;
 mod bulk_crashes;
 mod clients;
 mod command_line;

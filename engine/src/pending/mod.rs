@@ -1,12 +1,14 @@
 //! What a transaction has changed and nobody else sees.
 //!
-//! * [`delta`]: row changes of one table, buffered in Arrow.
+//! * [`delta`]: row changes of one table, buffered in Arrow, and [`keys`] its rows by key.
 //! * [`reshape`]: what ALTER TABLE makes of stored rows.
-//! * [`table`]: a table as the transaction sees it, and [`scan`] the plan that reads it so.
+//! * [`table`]: a table as the transaction sees it, and [`scan`] the plan that reads it so, [`own_rows`] a part of it.
 //!
 //! [`Pending`] is all of it together. It is a value: a savepoint is a clone, and rolling back to it is taking the clone.
 
 pub mod delta;
+mod keys;
+pub mod own_rows;
 pub mod reshape;
 pub mod scan;
 pub mod table;

@@ -4,16 +4,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DFSchema, ToDFSchema};
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, create_physical_expr};
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::union::UnionExec;
@@ -22,10 +21,11 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 
+use super::delta::with_address;
+use super::own_rows::OwnRows;
 use super::reshape::Reshape;
 use super::table::{Removed, TableState, project};
 use crate::catalog::TableDefinition;
-use crate::change::ROW_ADDRESS;
 use crate::error::{Error, Result};
 use crate::store::ScanRequest;
 use crate::store::table::without_rows;
@@ -43,7 +43,10 @@ pub(super) async fn plan(table: &TableState, request: &ScanRequest) -> Result<Ar
     if let Some(stored) = stored_rows(table, &columns, &schema, request).await? {
         parts.push(stored);
     }
-    parts.push(own_rows(table, &columns, &schema, request)?);
+    parts.extend(own_rows(table, &schema, request)?);
+    if parts.is_empty() {
+        return Ok(Arc::new(EmptyExec::new(schema)));
+    }
     match <[_; 1]>::try_from(parts) {
         Ok([only]) => Ok(only),
         Err(parts) => UnionExec::try_new(parts).map_err(stream::error),
@@ -93,39 +96,12 @@ fn definition_of(table: &TableState) -> Arc<TableDefinition> {
     Arc::clone(table.definition())
 }
 
-/// The rows that came, in memory already.
-fn own_rows(
-    table: &TableState,
-    columns: &[String],
-    schema: &SchemaRef,
-    request: &ScanRequest,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let rows = table.delta().map(|delta| delta.live_with_address()).transpose()?.unwrap_or_default();
-    let mut names = columns.to_vec();
-    if request.row_address {
-        names.push(ROW_ADDRESS.to_string());
-    }
-    let mut kept = Vec::with_capacity(rows.len());
-    for batch in rows {
-        let batch = match &request.filter {
-            None => batch,
-            Some(filter) => satisfying(filter, batch)?,
-        };
-        let batch = project(&batch, &names)?;
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options);
-        kept.push(batch.map_err(|error| Error::internal(error.to_string()))?);
-    }
-    let rows = MemorySourceConfig::try_new_exec(&[kept], Arc::clone(schema), None).map_err(stream::error)?;
-    Ok(rows)
-}
-
-fn satisfying(filter: &Expr, batch: RecordBatch) -> Result<RecordBatch> {
-    let holds = physical(filter, batch.schema_ref())?
-        .evaluate(&batch)
-        .and_then(|holds| holds.into_array(batch.num_rows()))
-        .map_err(stream::error)?;
-    filter_record_batch(&batch, holds.as_boolean()).map_err(|error| Error::internal(error.to_string()))
+/// The rows that came.
+fn own_rows(table: &TableState, schema: &SchemaRef, request: &ScanRequest) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(delta) = table.delta().filter(|delta| delta.added_rows() > 0) else { return Ok(None) };
+    let whole = with_address(&delta.table().arrow_schema());
+    let filter = request.filter.as_ref().map(|filter| physical(filter, &whole)).transpose()?;
+    Ok(Some(Arc::new(OwnRows::new(Arc::clone(delta), filter, Arc::clone(schema)))))
 }
 
 fn physical(filter: &Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {

@@ -1,6 +1,5 @@
 //! A table as a reader sees it: stored rows, the transaction's own changes over them, or both.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
@@ -11,6 +10,7 @@ use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use super::delta::{Delta, columns, with_address};
 use super::reshape::Reshape;
 use super::scan;
+use crate::addresses::AddressSet;
 use crate::catalog::{ColumnSource, TableDefinition};
 use crate::change::{PENDING_ROW, ROW_ADDRESS};
 use crate::error::{Error, Result};
@@ -89,7 +89,7 @@ impl TableState {
 
     /// Whether a stored row is still there.
     fn is_visible(&self, address: u64) -> bool {
-        self.delta.as_ref().is_none_or(|delta| !delta.removed_addresses().contains(&address))
+        self.delta.as_ref().is_none_or(|delta| !delta.removed_addresses().contains(address))
     }
 
     /// Addresses of rows by a unique key; `None` where there is no such row, or a NULL in the key.
@@ -170,7 +170,8 @@ impl TableState {
                 }
             }
             (Some(_), Some(_)) => {
-                let stored = TableState { delta: self.delta_without_rows()?, ..self.clone() };
+                let delta = self.delta.as_ref().map(|delta| Arc::new(delta.without_added()));
+                let stored = TableState { delta, ..self.clone() };
                 let mut columns = output.to_vec();
                 columns.extend(key.iter().filter(|name| !output.contains(name)).cloned());
                 let request = ScanRequest { columns: Some(columns), row_address: true, ..Default::default() };
@@ -181,8 +182,11 @@ impl TableState {
             }
             (None, _) => {}
         }
-        for batch in self.delta.iter().map(|delta| delta.live_with_address()).collect::<Result<Vec<_>>>()?.concat() {
-            found.push(pick(&matching(&batch, key, &wanted)?, output)?);
+        if let Some(delta) = &self.delta {
+            for number in 0..delta.parts() {
+                let rows = delta.fetch_with_address(number).await?;
+                found.push(pick(&matching(&rows, key, &wanted)?, output)?);
+            }
         }
         found.retain(|batch| batch.num_rows() > 0);
         Ok(found)
@@ -193,18 +197,6 @@ impl TableState {
             Some(delta) => without_rows(batch, delta.removed_addresses()),
             None => Ok(batch),
         }
-    }
-
-    /// The changes without the rows that come: what is left of the stored ones.
-    fn delta_without_rows(&self) -> Result<Option<Arc<Delta>>> {
-        let Some(delta) = &self.delta else { return Ok(None) };
-        let mut rest = Delta::new(Arc::clone(delta.table()));
-        let removed = delta.removed().to_vec();
-        rest.absorb(crate::change::RowChanges {
-            removed,
-            ..crate::change::RowChanges::new(Arc::clone(delta.table()))
-        })?;
-        Ok(Some(Arc::new(rest)))
     }
 
     /// Rows by primary key, in the order of `keys`; keys without a row are left out. Gives, for every row found, its
@@ -239,7 +231,7 @@ impl TableState {
         let (own, stored): (Vec<u64>, Vec<u64>) = addresses.iter().partition(|address| **address & PENDING_ROW != 0);
         let stored_rows = self.stored_rows(&stored).await?;
         let own_rows = match &self.delta {
-            Some(delta) => delta.take(&own)?,
+            Some(delta) => delta.take(&own).await?,
             None => RecordBatch::new_empty(self.definition.arrow_schema()),
         };
         let (mut next_own, mut next_stored) = (0, 0);
@@ -348,7 +340,7 @@ pub(super) fn project(batch: &RecordBatch, names: &[String]) -> Result<RecordBat
 }
 
 /// Rows that are not at `addresses`, for a stored table with rows gone.
-pub(super) type Removed = Arc<HashSet<u64>>;
+pub(super) type Removed = Arc<AddressSet>;
 
 fn internal(error: arrow::error::ArrowError) -> Error {
     Error::internal(error.to_string())

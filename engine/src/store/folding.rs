@@ -11,7 +11,7 @@ use lance_table::format::Fragment;
 const FAN_OUT: usize = 16;
 
 /// Fragments with this many rows or more stay as they are.
-const LARGEST_FOLDED: usize = 65_536;
+pub(super) const LARGEST_FOLDED: usize = 65_536;
 
 /// The fragments to fold into the next write, by id: those of the lowest full tier and of all tiers below it.
 pub(super) fn choose(fragments: &[Fragment]) -> Vec<u64> {

@@ -97,9 +97,8 @@ struct Overwritten {
 }
 
 impl KeyIndex {
-    /// An index of `(key, row address)` pairs at `version`.
-    pub fn new(version: u64, pairs: impl IntoIterator<Item = (KeyHash, u64)>) -> Self {
-        let addresses = pairs.into_iter().collect();
+    /// An index of row addresses by key at `version`.
+    pub(crate) fn new(version: u64, addresses: Map<u64>) -> Self {
         KeyIndex { state: RwLock::new(State { version, addresses, ..State::default() }) }
     }
 
@@ -231,7 +230,7 @@ mod tests {
     #[test]
     fn an_index_answers_for_versions_it_knows_only() {
         let keys = hashes(&[1, 2]);
-        let index = KeyIndex::new(4, [(keys[0], 10)]);
+        let index = KeyIndex::new(4, Map::from_iter([(keys[0], 10)]));
         assert_eq!(index.addresses(4, &keys), Some(vec![Some(10), None]));
         assert_eq!(index.addresses(3, &keys), None);
         assert_eq!(index.addresses(5, &keys), None);
@@ -242,7 +241,7 @@ mod tests {
         let keys = hashes(&[1, 2, 3]);
         let indexes = KeyIndexes::default();
         let table = TableId(uuid::Uuid::nil());
-        indexes.put(table, &id(), &Arc::new(KeyIndex::new(1, [(keys[0], 10), (keys[1], 11)])));
+        indexes.put(table, &id(), &Arc::new(KeyIndex::new(1, Map::from_iter([(keys[0], 10), (keys[1], 11)]))));
         indexes.advance(table, &id(), 1, 2, &keys[..1], [(keys[2], 12)]);
         assert_eq!(indexes.get(table, &id()).unwrap().addresses(2, &keys), Some(vec![None, Some(11), Some(12)]));
         indexes.advance(table, &id(), 7, 8, &[], []);
@@ -252,7 +251,7 @@ mod tests {
     #[test]
     fn versions_shortly_before_the_head_are_remembered() {
         let keys = hashes(&[1, 2, 3]);
-        let index = KeyIndex::new(1, [(keys[0], 10), (keys[1], 11)]);
+        let index = KeyIndex::new(1, Map::from_iter([(keys[0], 10), (keys[1], 11)]));
         assert!(index.advance(1, 2, &keys[..1], [(keys[2], 12)]));
         assert!(index.advance(2, 3, &keys[1..2], [(keys[1], 20), (keys[0], 21)]));
         assert_eq!(index.addresses(1, &keys), Some(vec![Some(10), Some(11), None]));
@@ -269,9 +268,9 @@ mod tests {
     fn each_key_of_a_table_has_its_own_index() {
         let keys = hashes(&[1]);
         let (indexes, table, other) = (KeyIndexes::default(), TableId(uuid::Uuid::nil()), vec!["mail".to_string()]);
-        indexes.put(table, &id(), &Arc::new(KeyIndex::new(1, [(keys[0], 10)])));
+        indexes.put(table, &id(), &Arc::new(KeyIndex::new(1, Map::from_iter([(keys[0], 10)]))));
         assert!(indexes.get(table, &other).is_none());
-        indexes.put(table, &other, &Arc::new(KeyIndex::new(1, [])));
+        indexes.put(table, &other, &Arc::new(KeyIndex::new(1, Map::default())));
         assert_eq!(indexes.get(table, &other).unwrap().addresses(1, &keys), Some(vec![None]));
         indexes.forget(table);
         assert!(indexes.get(table, &id()).is_none() && indexes.get(table, &other).is_none());

@@ -1,6 +1,5 @@
 //! Rows on their way into a table: written to files that no version names yet.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -18,6 +17,8 @@ use prost::Message;
 use super::key_index::{KeySet, hash_unique_keys};
 use super::table::TableVersion;
 use super::{KeyHash, Store, failed, folding, layout};
+use crate::addresses::AddressSet;
+use crate::batches::Batches;
 use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, Result};
 use crate::storage::table_path;
@@ -131,23 +132,22 @@ impl StagedWrite {
 }
 
 impl Store {
-    /// Stages the change of one table: rows that go (by address at `base`) and rows that come. Small fragments are folded
-    /// into what is written (see [`folding`]).
+    /// Stages the change of one table: rows that go (by address at `base`) and rows that come. Where few come, small
+    /// fragments are folded into what is written (see [`folding`]).
     pub async fn stage(
         self: &Arc<Self>,
         base: &Arc<TableVersion>,
-        removed: &HashSet<u64>,
-        added: &[RecordBatch],
+        removed: &AddressSet,
+        added: &Batches,
     ) -> Result<StagedWrite> {
         let table = base.definition();
-        let folded = match added.iter().any(|batch| batch.num_rows() > 0) {
+        let folded = match (1..folding::LARGEST_FOLDED).contains(&added.rows()) {
             true => folding::choose(&base.dataset.manifest().fragments),
             false => Vec::new(),
         };
-        let mut rows = base.rows_of_fragments(&folded, removed).await?;
+        let rows = base.rows_of_fragments(&folded, removed).await?;
         let folded_keys = unique_keys(table, &rows)?;
-        rows.extend(added.iter().filter(|batch| batch.num_rows() > 0).cloned());
-        let new_fragments = self.append(base, &rows).await?;
+        let new_fragments = self.append(base, rows, added).await?;
         let operation = self.replace_rows(base, removed, folded.clone(), new_fragments).await?;
         Ok(StagedWrite { folded_fragments: folded, folded_keys, ..staged(table, base.version(), operation) })
     }
@@ -165,15 +165,14 @@ impl Store {
         Ok(staged(table, base.version(), operation))
     }
 
-    async fn append(&self, base: &TableVersion, rows: &[RecordBatch]) -> Result<Vec<Fragment>> {
-        if rows.is_empty() {
+    async fn append(&self, base: &TableVersion, first: Vec<RecordBatch>, then: &Batches) -> Result<Vec<Fragment>> {
+        if first.is_empty() && then.is_empty() {
             return Ok(Vec::new());
         }
         let table = base.definition();
-        let schema = layout::stored_schema(&table.arrow_schema());
-        let stored: Vec<RecordBatch> =
-            rows.iter().map(|rows| layout::to_stored(rows, &schema)).collect::<Result<_>>()?;
-        let stored = Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(stored.into_iter().map(Ok))));
+        let schema = table.arrow_schema();
+        let rows = futures::stream::iter(first.into_iter().map(Ok)).chain(then.stream(Arc::clone(&schema)));
+        let stored = to_stored_stream(table, Box::pin(RecordBatchStreamAdapter::new(schema, rows)));
         let destination = WriteDestination::Dataset(Arc::clone(&base.dataset));
         append_fragments(self.write(destination, table, WriteMode::Append, stored).await?)
     }
@@ -257,17 +256,15 @@ impl Store {
     async fn replace_rows(
         &self,
         base: &TableVersion,
-        removed: &HashSet<u64>,
+        removed: &AddressSet,
         folded: Vec<u64>,
         new_fragments: Vec<Fragment>,
     ) -> Result<Operation> {
-        let mut offsets: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-        for address in removed.iter().filter(|address| !folded.contains(&(**address >> 32))) {
-            offsets.entry(address >> 32).or_default().push(*address as u32);
-        }
-        if offsets.is_empty() && folded.is_empty() {
+        if removed.is_empty() && folded.is_empty() {
             return Ok(Operation::Append { fragments: new_fragments });
         }
+        let offsets = removed.fragments().map(|(fragment, offsets)| (u64::from(fragment), offsets));
+        let offsets = offsets.filter(|(fragment, _)| !folded.contains(fragment)).collect::<Vec<_>>();
         let mut updated_fragments = Vec::new();
         let mut removed_fragment_ids = folded;
         for (fragment_id, offsets) in offsets {

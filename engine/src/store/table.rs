@@ -13,11 +13,12 @@ use futures::{StreamExt, TryStreamExt};
 use lance::Dataset;
 use lance::dataset::ProjectionRequest;
 
-use super::key_index::{KeyHash, KeyIndex, KeySet, hash_keys, hash_unique_keys};
+use super::key_index::{KeyHash, KeyIndex, KeySet, Map, hash_keys, hash_unique_keys};
 use super::layout;
 use super::scan::LanceScan;
 use super::staging::{BATCH_ROWS, fragment_files};
 use super::{Store, failed};
+use crate::addresses::AddressSet;
 use crate::catalog::TableDefinition;
 use crate::change::ROW_ADDRESS;
 use crate::error::{Error, ErrorKind, Result};
@@ -190,7 +191,7 @@ impl TableVersion {
     async fn key_index(self: &Arc<Self>, columns: &[String]) -> Result<Arc<KeyIndex>> {
         let request = ScanRequest { columns: Some(columns.to_vec()), row_address: true, ..ScanRequest::default() };
         let mut rows = self.read(&request).await?;
-        let mut pairs = Vec::new();
+        let mut pairs = Map::with_capacity_and_hasher(self.row_count(), Default::default());
         while let Some(batch) = stream::next(&mut rows).await? {
             let (addresses, keys) = batch.columns().split_last().ok_or_else(|| Error::internal("no row address"))?;
             let addresses = addresses.as_primitive::<UInt64Type>().values().iter().copied();
@@ -288,18 +289,77 @@ impl TableVersion {
         take_record_batch(&rows, &order).map_err(|error| Error::internal(error.to_string()))
     }
 
-    /// What this version has that `older`, of the same table, has not, and the other way round.
+    /// What this version has that `older`, of the same table, has not, and the other way round; `None` where it is more than
+    /// `most` rows.
     ///
-    /// Reads only fragments that differ. `identity` are the columns that removed rows come with.
-    pub async fn difference(self: &Arc<Self>, older: &Arc<TableVersion>, identity: &[String]) -> Result<Difference> {
+    /// Reads only fragments that differ, and of those with other deletions the addresses twice and the rest never.
+    /// `identity` are the columns that removed rows come with.
+    pub async fn difference(
+        self: &Arc<Self>,
+        older: &Arc<TableVersion>,
+        identity: &[String],
+        most: usize,
+    ) -> Result<Option<Difference>> {
         let before = older.fragment_states();
         let after = self.fragment_states();
-        let gone = |there: &BTreeMap<u64, FragmentState>, here: &BTreeMap<u64, FragmentState>| -> HashSet<u64> {
-            there.iter().filter(|(id, state)| here.get(id) != Some(state)).map(|(id, _)| *id).collect()
+        let is_at_most = |fragments: &BTreeMap<u64, FragmentState>, others: &BTreeMap<u64, FragmentState>| {
+            let only =
+                fragments.iter().filter(|(id, state)| !others.get(id).is_some_and(|other| other.data == state.data));
+            only.map(|(_, state)| state.rows).sum::<usize>() <= most
         };
-        let removed = older.collect_fragments(&gone(&before, &after), Some(identity.to_vec())).await?;
-        let added = self.collect_fragments(&gone(&after, &before), None).await?;
-        cancel_out(removed, added)
+        if !is_at_most(&before, &after) || !is_at_most(&after, &before) {
+            return Ok(None);
+        }
+        let differ = |here: &BTreeMap<u64, FragmentState>, there: &BTreeMap<u64, FragmentState>, same_data: bool| {
+            let differing = here.iter().filter(|(id, state)| there.get(id) != Some(state));
+            let alike = |id, state: &FragmentState| there.get(id).is_some_and(|other| other.data == state.data);
+            differing.filter(|(id, state)| alike(id, state) == same_data).map(|(id, _)| *id).collect::<HashSet<u64>>()
+        };
+        let still_there = self.addresses_in(&differ(&after, &before, true)).await?;
+        let gone = differ(&before, &after, true).union(&differ(&before, &after, false)).copied().collect();
+        let Some(removed) = older.rows_but(&gone, identity, &still_there, most).await? else { return Ok(None) };
+        let added = self.collect_fragments(&differ(&after, &before, false), None).await?;
+        Ok(Some(Difference { removed, added: added.into_iter().map(without_address).collect() }))
+    }
+
+    /// The addresses of the rows of some fragments.
+    async fn addresses_in(self: &Arc<Self>, fragments: &HashSet<u64>) -> Result<AddressSet> {
+        let mut found = AddressSet::default();
+        if fragments.is_empty() {
+            return Ok(found);
+        }
+        let request = ScanRequest { columns: Some(Vec::new()), row_address: true, ..ScanRequest::default() };
+        let mut rows = stream::execute(self.scan_fragments(&request, Some(fragments)).await?)?;
+        while let Some(batch) = stream::next(&mut rows).await? {
+            found.extend(row_addresses(&batch).values().iter().copied());
+        }
+        Ok(found)
+    }
+
+    /// Columns of the rows of some fragments that are not at `known`, and their addresses; `None` where they are more than
+    /// `most`.
+    async fn rows_but(
+        self: &Arc<Self>,
+        fragments: &HashSet<u64>,
+        columns: &[String],
+        known: &AddressSet,
+        most: usize,
+    ) -> Result<Option<Vec<RecordBatch>>> {
+        let (mut found, mut count) = (Vec::new(), 0);
+        if fragments.is_empty() {
+            return Ok(Some(found));
+        }
+        let request = ScanRequest { columns: Some(columns.to_vec()), row_address: true, ..ScanRequest::default() };
+        let mut rows = stream::execute(self.scan_fragments(&request, Some(fragments)).await?)?;
+        while let Some(batch) = stream::next(&mut rows).await? {
+            let batch = without_rows(batch, known)?;
+            count += batch.num_rows();
+            if count > most {
+                return Ok(None);
+            }
+            found.push(batch);
+        }
+        Ok(Some(found))
     }
 
     async fn collect_fragments(
@@ -319,7 +379,7 @@ impl TableVersion {
     pub(super) async fn rows_of_fragments(
         self: &Arc<Self>,
         fragments: &[u64],
-        removed: &HashSet<u64>,
+        removed: &AddressSet,
     ) -> Result<Vec<RecordBatch>> {
         let fragments: HashSet<u64> = fragments.iter().copied().collect();
         let rows = self.collect_fragments(&fragments, None).await?;
@@ -363,7 +423,11 @@ impl TableVersion {
             .manifest()
             .fragments
             .iter()
-            .map(|fragment| (fragment.id, FragmentState { files: fragment_files(fragment) }))
+            .map(|fragment| {
+                let data = fragment.files.iter().map(|file| file.path.clone()).collect();
+                let rows = fragment.num_rows().unwrap_or(usize::MAX >> 16);
+                (fragment.id, FragmentState { data, files: fragment_files(fragment), rows })
+            })
             .collect()
     }
 
@@ -464,21 +528,12 @@ fn with_keys(batch: &RecordBatch, columns: &[String], wanted: &KeySet, output: u
 /// The files that make a fragment; two versions with the same ones have the same rows in it.
 #[derive(Debug, PartialEq, Eq)]
 struct FragmentState {
+    /// The data files.
+    data: Vec<String>,
+    /// All files.
     files: Vec<String>,
-}
-
-/// Rows that stand in both at the same address did not change: only their fragment's deletion file did.
-fn cancel_out(removed: Vec<RecordBatch>, added: Vec<RecordBatch>) -> Result<Difference> {
-    let addresses = |batches: &[RecordBatch]| -> HashSet<u64> {
-        batches.iter().flat_map(|batch| row_addresses(batch).values().to_vec()).collect()
-    };
-    let (before, after) = (addresses(&removed), addresses(&added));
-    let keep = |batches: Vec<RecordBatch>, other: &HashSet<u64>| -> Result<Vec<RecordBatch>> {
-        batches.into_iter().map(|batch| without_rows(batch, other)).collect()
-    };
-    let removed = keep(removed, &after)?;
-    let added = keep(added, &before)?.into_iter().map(without_address).collect();
-    Ok(Difference { removed, added })
+    /// Living rows.
+    rows: usize,
 }
 
 /// The row addresses of a batch that has them last.
@@ -487,8 +542,8 @@ pub(crate) fn row_addresses(batch: &RecordBatch) -> &UInt64Array {
 }
 
 /// Rows whose address is not among `known`.
-pub(crate) fn without_rows(batch: RecordBatch, known: &HashSet<u64>) -> Result<RecordBatch> {
-    let keep = row_addresses(&batch).iter().map(|address| address.map(|address| !known.contains(&address))).collect();
+pub(crate) fn without_rows(batch: RecordBatch, known: &AddressSet) -> Result<RecordBatch> {
+    let keep = row_addresses(&batch).iter().map(|address| address.map(|address| !known.contains(address))).collect();
     filter_record_batch(&batch, &keep).map_err(|error| Error::internal(error.to_string()))
 }
 

@@ -5,6 +5,7 @@
 //! and when its record was written; tables, keys and graph agree; and the database takes further commits.
 
 use super::*;
+use crate::SpillLimits;
 use crate::catalog::ColumnSource;
 use crate::transaction::RecoveryStep;
 
@@ -16,6 +17,8 @@ enum Kind {
     WithGraph,
     Ddl,
     Group,
+    /// A transaction block whose rows are in a temporary file.
+    Spilled,
 }
 
 /// How it is stopped.
@@ -29,7 +32,7 @@ enum Stop {
     Failure,
 }
 
-const KINDS: [Kind; 5] = [Kind::OneTable, Kind::SeveralTables, Kind::WithGraph, Kind::Ddl, Kind::Group];
+const KINDS: [Kind; 6] = [Kind::OneTable, Kind::SeveralTables, Kind::WithGraph, Kind::Ddl, Kind::Group, Kind::Spilled];
 const STOPS: [Stop; 3] = [Stop::CrashBefore, Stop::CrashAfter, Stop::Failure];
 
 /// Stops commits and recoveries where it is told to.
@@ -113,7 +116,9 @@ impl CommitObserver for Stopper {
 
 async fn open(directory: &tempfile::TempDir, stopper: &Arc<Stopper>) -> Result<Arc<Database>> {
     let observer = Some(Arc::clone(stopper) as Arc<dyn CommitObserver>);
-    Database::open(OpenOptions { observer, ..OpenOptions::new(directory.path()) }).await
+    // Rows that may go to a temporary file all do.
+    let spill = SpillLimits { memory: 0, ..SpillLimits::default() };
+    Database::open(OpenOptions { observer, spill, ..OpenOptions::new(directory.path()) }).await
 }
 
 /// Everything that a reader can see: people with the number of columns of their table, edges, names of tables.
@@ -140,7 +145,7 @@ async fn look(database: &Database) -> Seen {
 /// A database before the commit under test.
 async fn prepare(database: &Database, kind: Kind) {
     match kind {
-        Kind::OneTable | Kind::Ddl | Kind::Group => {
+        Kind::OneTable | Kind::Ddl | Kind::Group | Kind::Spilled => {
             create(database).await;
             insert(database, &[(1, "a"), (2, "b")]).await.unwrap();
         }
@@ -163,6 +168,15 @@ async fn run(database: &Arc<Database>, stopper: &Stopper, kind: Kind) -> bool {
             let table = Arc::clone(&changes.rows[0].table);
             transaction.apply(changes).await.unwrap();
             transaction.apply(insertion(&table, &[(3, "c"), (4, "d")])).await.unwrap();
+            transaction.commit().await.is_ok()
+        }
+        Kind::Spilled => {
+            let mut transaction = database.begin();
+            let mut changes = deletion(&transaction.view(&[]).await.unwrap(), 1).await.unwrap();
+            changes.rows[0].added = database.batches();
+            changes.rows[0].added.push(rows(&people(), &[(3, "c"), (4, "d")])).unwrap();
+            transaction.apply(changes).await.unwrap();
+            assert!(database.spilled_bytes() > 0);
             transaction.commit().await.is_ok()
         }
         Kind::SeveralTables => {
@@ -222,14 +236,14 @@ fn after(before: &Seen, kind: Kind) -> Seen {
     let mut seen = before.clone();
     let mut come = |rows: &[(i64, &str)]| seen.people.extend(owned(rows));
     match kind {
-        Kind::OneTable => come(&[(3, "c"), (4, "d")]),
+        Kind::OneTable | Kind::Spilled => come(&[(3, "c"), (4, "d")]),
         Kind::SeveralTables => come(&[(3, "c")]),
         Kind::WithGraph => come(&[(3, "a"), (4, "b")]),
         Kind::Group => come(&[(11, "g"), (12, "g")]),
         Kind::Ddl => {}
     }
     match kind {
-        Kind::OneTable => seen.people.retain(|row| row.0 != 1),
+        Kind::OneTable | Kind::Spilled => seen.people.retain(|row| row.0 != 1),
         Kind::WithGraph => seen.edges.push((3, 4)),
         Kind::Ddl => {
             seen.columns += 1;
@@ -277,6 +291,7 @@ async fn one(kind: Kind, step: CommitStep, stop: Stop) {
         }
         expected.people.sort();
         assert_eq!(look(&database).await, expected, "{context}");
+        assert_eq!(database.spilled_bytes(), 0, "{context}");
     }
     drop(database);
     expected.people.sort();
@@ -311,7 +326,7 @@ async fn all(kind: Kind) {
 
 #[test]
 fn every_kind_of_commit_is_in_the_matrix() {
-    assert_eq!(KINDS.len() * CommitStep::ALL.len() * STOPS.len(), 120);
+    assert_eq!(KINDS.len() * CommitStep::ALL.len() * STOPS.len(), 144);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -337,4 +352,9 @@ async fn a_commit_of_definitions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_commit() {
     all(Kind::Group).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_rows_in_a_temporary_file() {
+    all(Kind::Spilled).await;
 }

@@ -95,7 +95,7 @@ pub(super) async fn run(database: &Arc<Database>, step: &Step) -> Result<()> {
             let view = database.read_view(&[]).await?;
             let mut changes = deletion(&view, *id).await?;
             let table = Arc::clone(&changes.rows[0].table);
-            changes.rows[0].added = vec![rows(&table, &[(*id, "other")])];
+            changes.rows[0].added = vec![rows(&table, &[(*id, "other")])].into();
             database.commit(&view, changes).await.map(drop)
         }
         Step::Load(id) => {

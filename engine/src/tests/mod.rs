@@ -5,6 +5,7 @@ mod check;
 mod crash_matrix;
 mod faults;
 mod power_cut;
+mod spill;
 mod stop_at;
 mod store;
 mod transactions;
@@ -65,7 +66,7 @@ async fn edit(database: &Database, edit: CatalogEdit) {
 
 /// Rows that come into `person`.
 fn insertion(table: &Arc<TableDefinition>, new: &[(i64, &str)]) -> Changes {
-    let added = vec![rows(table, new)];
+    let added = vec![rows(table, new)].into();
     Changes { rows: vec![RowChanges { added, ..RowChanges::new(Arc::clone(table)) }], ..Changes::default() }
 }
 
@@ -74,7 +75,7 @@ async fn deletion(view: &ReadView, id: i64) -> Result<Changes> {
     let table = Arc::clone(view.snapshot.catalog.table("person")?);
     let keys: ArrayRef = Arc::new(Int64Array::from(vec![id]));
     let identity = ["id".to_string()];
-    let removed = view.table(&table).await?.rows_where_in(&identity, &[keys], &identity).await?;
+    let removed = view.table(&table).await?.rows_where_in(&identity, &[keys], &identity).await?.into();
     Ok(Changes { rows: vec![RowChanges { removed, ..RowChanges::new(table) }], ..Changes::default() })
 }
 
@@ -243,7 +244,7 @@ async fn meet(database: &Database, first: i64, second: i64) -> Result<()> {
     let edge = [first, first, second].map(|value| Arc::new(Int64Array::from(vec![value])) as ArrayRef);
     let edge = RecordBatch::try_new(knows.arrow_schema(), edge.into()).unwrap();
     let mut changes = insertion(&person, &[(first, "a"), (second, "b")]);
-    changes.rows.push(RowChanges { added: vec![edge], ..RowChanges::new(knows) });
+    changes.rows.push(RowChanges { added: vec![edge].into(), ..RowChanges::new(knows) });
     commit(database, changes).await
 }
 

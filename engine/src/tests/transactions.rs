@@ -11,7 +11,7 @@ async fn rename(transaction: &mut crate::Transaction, id: i64, name: &str) -> Re
     let view = transaction.view(&[]).await?;
     let mut changes = deletion(&view, id).await?;
     let table = Arc::clone(&changes.rows[0].table);
-    changes.rows[0].added = vec![rows(&table, &[(id, name)])];
+    changes.rows[0].added = vec![rows(&table, &[(id, name)])].into();
     transaction.apply(changes).await
 }
 
@@ -77,7 +77,10 @@ async fn a_locked_row_that_somebody_changes_is_a_conflict() {
         let mut transaction = database.begin();
         let view = transaction.view(&[]).await.unwrap();
         let row = deletion(&view, 1).await.unwrap().rows.remove(0);
-        let locked = crate::change::LockedRows { table: Arc::clone(&table), rows: row.removed };
+        let locked = crate::change::LockedRows {
+            table: Arc::clone(&table),
+            rows: row.removed.iter().collect::<Result<_>>().unwrap(),
+        };
         transaction.apply(Changes { locked: vec![locked], ..Changes::default() }).await.unwrap();
         delete(&database, touched).await.unwrap();
         let outcome = transaction.commit().await;

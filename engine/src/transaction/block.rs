@@ -17,7 +17,8 @@ use crate::snapshot::Snapshot;
 use crate::store::table::{row_addresses, without_rows};
 use crate::view::ReadView;
 
-/// Bytes of changes that one transaction may hold in memory.
+/// Bytes of memory that the changes of one transaction may take. Their rows are in temporary files when they are many; what
+/// counts then is keys and addresses.
 const MOST_BYTES: usize = 4 << 30;
 
 /// A transaction. Dropping it rolls it back.
@@ -186,6 +187,6 @@ fn refuse_too_much(pending: &Pending) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::OutOfMemory, "the transaction holds too many changes")
-        .with_detail(format!("A transaction block may hold {} MB of changed rows.", MOST_BYTES >> 20))
+        .with_detail(format!("Keys and addresses of changed rows take more than {} MB.", MOST_BYTES >> 20))
         .with_hint("Load large amounts of data outside of a transaction block: a single COPY or INSERT streams them."))
 }

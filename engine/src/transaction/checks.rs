@@ -17,7 +17,9 @@ use arrow::compute::{cast, filter};
 use super::cover_checks::texts_fit;
 use super::messages::{duplicate, null_value};
 use super::references::Reference;
-use crate::catalog::{Catalog, ReferentialAction, TableDefinition, TableId};
+use crate::addresses::AddressSet;
+use crate::batches::Batches;
+use crate::catalog::{Catalog, ReferentialAction, TableDefinition, TableId, UniqueConstraint};
 use crate::change::RowChanges;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::delta::columns;
@@ -25,6 +27,7 @@ use crate::pending::{Pending, TableState};
 use crate::snapshot::Snapshot;
 use crate::store::ScanRequest;
 use crate::store::key_index::{KeySet, hash_unique_keys};
+use crate::store::table::row_addresses;
 use crate::stream;
 
 /// Checks of row changes over one state.
@@ -64,40 +67,31 @@ impl<'a> RowChecks<'a> {
 
     /// Checks the rows of one table by themselves and makes them part of the state.
     async fn make(&mut self, changes: RowChanges) -> Result<()> {
-        not_null(&changes.table, &changes.added)?;
-        texts_fit(self.catalog, &changes.table, &changes.added)?;
-        self.unique(&changes).await?;
+        self.fit(&changes).await?;
         self.state.absorb_rows(changes.clone())?;
         self.made.push(changes);
         Ok(())
     }
 
-    async fn unique(&self, changes: &RowChanges) -> Result<()> {
-        if changes.added_rows() == 0 {
+    /// NOT NULL, what a graph index can keep, unique keys.
+    async fn fit(&self, changes: &RowChanges) -> Result<()> {
+        if changes.added.is_empty() {
             return Ok(());
         }
         let before = self.table(&changes.table).await?;
-        let removed: std::collections::HashSet<u64> = changes
-            .removed
-            .iter()
-            .flat_map(|batch| crate::store::table::row_addresses(batch).values().iter().copied())
-            .collect();
-        for key in changes.table.unique_keys() {
-            let mut seen = KeySet::default();
-            for batch in &changes.added {
-                let values = columns(batch, &key.columns)?;
-                let hashes = hash_unique_keys(&values)?;
-                let present = match changes.truncated {
-                    true => vec![None; hashes.len()],
-                    false => before.addresses(&key.columns, &hashes).await?,
-                };
-                for (row, (hash, address)) in hashes.iter().zip(present).enumerate() {
-                    let Some(hash) = hash else { continue };
-                    let taken = address.is_some_and(|address| !removed.contains(&address));
-                    if taken || seen.insert(*hash, ()).is_some() {
-                        return Err(duplicate(&changes.table, &key.name, &key.columns, &values, row));
-                    }
-                }
+        let mut keys: Vec<UniqueCheck> = changes.table.unique_keys().into_iter().map(UniqueCheck::new).collect();
+        let mut removed = AddressSet::default();
+        if !keys.is_empty() {
+            for batch in changes.removed.iter() {
+                removed.extend(row_addresses(&batch?).values().iter().copied());
+            }
+        }
+        for part in changes.added.parts() {
+            let batch = part.fetch().await?;
+            not_null(&changes.table, &batch)?;
+            texts_fit(self.catalog, &changes.table, &batch)?;
+            for key in &mut keys {
+                key.check(changes, &before, &removed, &batch).await?;
             }
         }
         Ok(())
@@ -137,9 +131,11 @@ impl<'a> RowChecks<'a> {
         }
         let mut identity = self.catalog.identity_columns(&reference.from);
         identity.push(crate::change::ROW_ADDRESS.to_string());
-        let mut follow = RowChanges::new(Arc::clone(&reference.from));
-        for batch in rows {
-            follow.removed.push(picked(&batch, &identity)?);
+        let mut follow =
+            RowChanges { removed: rows.beside(), added: rows.beside(), ..RowChanges::new(Arc::clone(&reference.from)) };
+        for batch in rows.iter() {
+            let batch = batch?;
+            follow.removed.push(picked(&batch, &identity)?)?;
             let values = reference.from.columns.iter().zip(batch.columns()).map(|(column, values)| {
                 match reference.columns.contains(&column.name) {
                     true => new_null_array(values.data_type(), values.len()),
@@ -151,52 +147,33 @@ impl<'a> RowChecks<'a> {
                 return Err(null_value(&reference.from, column));
             }
             let rows = RecordBatch::try_new(reference.from.arrow_schema(), values).map_err(internal)?;
-            follow.added.push(rows);
+            follow.added.push(rows)?;
         }
         Ok(Some(follow))
     }
 
     /// Rows that refer to rows of `changes` that are gone, with `output` columns and their addresses.
-    async fn referencing(
-        &self,
-        reference: &Reference,
-        changes: &RowChanges,
-        output: &[String],
-    ) -> Result<Vec<RecordBatch>> {
-        let from = self.table(&reference.from).await?;
-        let mut found = Vec::new();
-        for keys in self.gone_keys(reference, changes).await? {
-            let keys = as_types_of(&keys, &reference.from, &reference.columns)?;
-            found.extend(from.rows_where_in(&reference.columns, &keys, output).await?);
+    async fn referencing(&self, reference: &Reference, changes: &RowChanges, output: &[String]) -> Result<Batches> {
+        let mut found = changes.removed.beside();
+        if changes.removed.is_empty() {
+            return Ok(found);
+        }
+        let (from, after) = (self.table(&reference.from).await?, self.table(&changes.table).await?);
+        for part in changes.removed.parts() {
+            let keys = gone_keys(reference, &after, &part.fetch().await?).await?;
+            if keys.first().is_some_and(|keys| !keys.is_empty()) {
+                let keys = as_types_of(&keys, &reference.from, &reference.columns)?;
+                for batch in from.rows_where_in(&reference.columns, &keys, output).await? {
+                    found.push(batch)?;
+                }
+            }
         }
         Ok(found)
     }
 
-    /// Referenced keys that were there before `changes` and are not any more, batch by batch.
-    async fn gone_keys(&self, reference: &Reference, changes: &RowChanges) -> Result<Vec<Vec<ArrayRef>>> {
-        if changes.removed_rows() == 0 {
-            return Ok(Vec::new());
-        }
-        let after = self.table(&changes.table).await?;
-        let mut gone = Vec::new();
-        for batch in &changes.removed {
-            let keys = columns(batch, &reference.referenced)?;
-            let hashes = hash_unique_keys(&keys)?;
-            let present = after.addresses(&reference.referenced, &hashes).await?;
-            let is_gone = hashes.iter().zip(present).map(|(hash, present)| Some(hash.is_some() && present.is_none()));
-            let is_gone = is_gone.collect();
-            let keys: Vec<ArrayRef> =
-                keys.iter().map(|keys| filter(keys, &is_gone).map_err(internal)).collect::<Result<_>>()?;
-            if keys.first().is_some_and(|keys| !keys.is_empty()) {
-                gone.push(keys);
-            }
-        }
-        Ok(gone)
-    }
-
     /// Refuses to remove what is still referred to at the end.
     async fn nothing_needs(&self, changes: &RowChanges) -> Result<()> {
-        if changes.removed_rows() == 0 && !changes.truncated {
+        if changes.removed.is_empty() && !changes.truncated {
             return Ok(());
         }
         for reference in self.catalog.references_to(changes.table.id)? {
@@ -205,8 +182,8 @@ impl<'a> RowChecks<'a> {
                 continue;
             }
             let rows = self.referencing(&reference, changes, &reference.columns).await?;
-            if let Some(first) = rows.first() {
-                return Err(reference.still_needed(&columns(first, &reference.columns)?));
+            if let Some(first) = rows.iter().next() {
+                return Err(reference.still_needed(&columns(&first?, &reference.columns)?));
             }
         }
         Ok(())
@@ -232,13 +209,55 @@ impl<'a> RowChecks<'a> {
     }
 
     async fn references_exist(&self, changes: &RowChanges) -> Result<()> {
-        if changes.added_rows() == 0 {
+        if changes.added.is_empty() {
             return Ok(());
         }
         for reference in self.catalog.references_from(changes.table.id)? {
             let to = self.table(&reference.to).await?;
-            for batch in &changes.added {
-                partners_exist(&reference, &to, batch).await?;
+            for part in changes.added.parts() {
+                partners_exist(&reference, &to, &part.fetch().await?).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the rows that come differ in one key, from each other and from those that stay.
+struct UniqueCheck {
+    constraint: UniqueConstraint,
+    /// Keys that were not there before.
+    new: KeySet,
+    /// Where keys of rows that go were, once they have come back.
+    returned: AddressSet,
+}
+
+impl UniqueCheck {
+    fn new(constraint: UniqueConstraint) -> Self {
+        UniqueCheck { constraint, new: KeySet::default(), returned: AddressSet::default() }
+    }
+
+    async fn check(
+        &mut self,
+        changes: &RowChanges,
+        before: &TableState,
+        removed: &AddressSet,
+        batch: &RecordBatch,
+    ) -> Result<()> {
+        let UniqueConstraint { name, columns: names } = &self.constraint;
+        let values = columns(batch, names)?;
+        let hashes = hash_unique_keys(&values)?;
+        let present = match changes.truncated {
+            true => vec![None; hashes.len()],
+            false => before.addresses(names, &hashes).await?,
+        };
+        for (row, (hash, address)) in hashes.iter().zip(present).enumerate() {
+            let Some(hash) = hash else { continue };
+            let is_free = match address {
+                None => self.new.insert(*hash, ()).is_none(),
+                Some(address) => removed.contains(address) && self.returned.insert(address),
+            };
+            if !is_free {
+                return Err(duplicate(&changes.table, name, names, &values, row));
             }
         }
         Ok(())
@@ -257,6 +276,16 @@ pub(crate) async fn partners_exist(reference: &Reference, to: &TableState, rows:
     }
 }
 
+/// Keys of rows of a referenced table that have gone, and are not in it `after` that either.
+async fn gone_keys(reference: &Reference, after: &TableState, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    let keys = columns(rows, &reference.referenced)?;
+    let hashes = hash_unique_keys(&keys)?;
+    let present = after.addresses(&reference.referenced, &hashes).await?;
+    let is_gone = hashes.iter().zip(present).map(|(hash, present)| Some(hash.is_some() && present.is_none()));
+    let is_gone = is_gone.collect();
+    keys.iter().map(|keys| filter(keys, &is_gone).map_err(internal)).collect()
+}
+
 /// Key values in the types of the columns that they are compared with.
 pub(crate) fn as_types_of(keys: &[ArrayRef], table: &TableDefinition, names: &[String]) -> Result<Vec<ArrayRef>> {
     keys.iter()
@@ -269,12 +298,10 @@ pub(crate) fn as_types_of(keys: &[ArrayRef], table: &TableDefinition, names: &[S
 }
 
 /// Refuses NULL where there must be none.
-pub(crate) fn not_null(table: &TableDefinition, added: &[RecordBatch]) -> Result<()> {
-    for batch in added {
-        for (definition, column) in table.columns.iter().zip(batch.columns()) {
-            if is_not_null(table, &definition.name) && column.logical_null_count() > 0 {
-                return Err(null_value(table, &definition.name));
-            }
+pub(crate) fn not_null(table: &TableDefinition, added: &RecordBatch) -> Result<()> {
+    for (definition, column) in table.columns.iter().zip(added.columns()) {
+        if is_not_null(table, &definition.name) && column.logical_null_count() > 0 {
+            return Err(null_value(table, &definition.name));
         }
     }
     Ok(())

@@ -294,7 +294,7 @@ impl Committer {
         let mut versions = head.versions.clone();
         versions.retain(|table, _| catalog.tables.contains_key(table));
         versions.extend(writes.iter().map(|write| (write.table.id, write.version())));
-        let elements = ElementChanges::of(&pending)?;
+        let elements = ElementChanges::of(&pending);
 
         self.step(CommitStep::StageGraph)?;
         let staged_graphs = self.stage_graphs(&catalog, &versions, seq, &elements).await;

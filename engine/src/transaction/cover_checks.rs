@@ -14,12 +14,10 @@ use crate::store::ScanRequest;
 use crate::stream;
 
 /// Checks rows that come into `table`.
-pub(crate) fn texts_fit(catalog: &Catalog, table: &TableDefinition, added: &[RecordBatch]) -> Result<()> {
+pub(crate) fn texts_fit(catalog: &Catalog, table: &TableDefinition, added: &RecordBatch) -> Result<()> {
     for graph in catalog.graphs_of(table.id) {
         for properties in covered(graph, table.id) {
-            for batch in added {
-                check(graph, table, properties, batch)?;
-            }
+            check(graph, table, properties, added)?;
         }
     }
     Ok(())

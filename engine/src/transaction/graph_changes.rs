@@ -63,10 +63,10 @@ pub(crate) fn changes(graph: &GraphDefinition, deltas: &[RowChanges]) -> Result<
     let of = |table| deltas.iter().find(move |delta: &&RowChanges| delta.table.id == table);
     let mut changes = Vec::new();
     for edge in &graph.edges {
-        for batch in of(edge.table).iter().flat_map(|delta| &delta.removed) {
+        for batch in of(edge.table).iter().flat_map(|delta| delta.removed.iter()) {
             changes.push(Change::DeleteRelationships {
                 label: edge.label.clone(),
-                rows: pick(batch, &edge_identity(edge))?,
+                rows: pick(&batch?, &edge_identity(edge))?,
             });
         }
     }
@@ -76,15 +76,15 @@ pub(crate) fn changes(graph: &GraphDefinition, deltas: &[RowChanges]) -> Result<
         }
     }
     for vertex in &graph.vertices {
-        for batch in of(vertex.table).iter().flat_map(|delta| &delta.added) {
-            changes.push(Change::PutNodes { label: vertex.label.clone(), rows: pick(batch, &node_columns(vertex))? });
+        for batch in of(vertex.table).iter().flat_map(|delta| delta.added.iter()) {
+            changes.push(Change::PutNodes { label: vertex.label.clone(), rows: pick(&batch?, &node_columns(vertex))? });
         }
     }
     for edge in &graph.edges {
-        for batch in of(edge.table).iter().flat_map(|delta| &delta.added) {
+        for batch in of(edge.table).iter().flat_map(|delta| delta.added.iter()) {
             changes.push(Change::CreateRelationships {
                 label: edge.label.clone(),
-                rows: pick(batch, &relationship_columns(edge))?,
+                rows: pick(&batch?, &relationship_columns(edge))?,
             });
         }
     }
@@ -95,15 +95,15 @@ pub(crate) fn changes(graph: &GraphDefinition, deltas: &[RowChanges]) -> Result<
 /// Keys that are gone; a key that comes back in the same transaction is an update, which keeps its edges.
 fn removed_vertices(delta: &RowChanges, vertex: &VertexTable) -> Result<Vec<ArrayRef>> {
     let mut kept = KeySet::default();
-    for batch in &delta.added {
-        let keys = pick(batch, &vertex.key)?;
+    for batch in delta.added.iter() {
+        let keys = pick(&batch?, &vertex.key)?;
         kept.extend(hash_keys(keys.columns())?.into_iter().map(|key| (key, ())));
     }
     delta
         .removed
         .iter()
         .map(|batch| {
-            let keys = pick(batch, &vertex.key)?;
+            let keys = pick(&batch?, &vertex.key)?;
             let gone = hash_keys(keys.columns())?.iter().map(|key| Some(!kept.contains_key(key))).collect();
             filter(keys.column(0), &gone).map_err(|error| Error::internal(error.to_string()))
         })

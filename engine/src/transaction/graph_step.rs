@@ -31,13 +31,13 @@ pub(crate) struct ElementChanges {
 
 impl ElementChanges {
     /// The changes of a group.
-    pub(crate) fn of(pending: &Pending) -> Result<Self> {
+    pub(crate) fn of(pending: &Pending) -> Self {
         let rows = pending.deltas().values().filter(|delta| !delta.is_empty());
-        Ok(ElementChanges {
-            rows: rows.map(|delta| delta.as_changes()).collect::<Result<_>>()?,
+        ElementChanges {
+            rows: rows.map(|delta| delta.as_changes()).collect(),
             loads: pending.loads().to_vec(),
             replaced: pending.replaced().into_iter().collect(),
-        })
+        }
     }
 }
 
@@ -79,12 +79,15 @@ impl Committer {
         seq: u64,
         rows: &[RowChanges],
     ) -> Result<Option<Box<dyn StagedChanges>>> {
+        let concerned = rows.iter().filter(|rows| graph.definition.tables().any(|table| table == rows.table.id));
+        if concerned.map(|rows| rows.added.rows() + rows.removed.rows()).sum::<usize>() > MAX_ROW_CHANGES {
+            return Ok(None);
+        }
         let changes = graph_changes::changes(&graph.definition, rows)?;
-        let rows: usize = changes.iter().map(|change| change.rows()).sum();
         let before = graph.standing_at(&self.head())?;
         let current = graph.index.standing().await?;
         let takes = takes_changes(current.as_ref().map(|standing| &standing.versions), &before.versions);
-        if rows > MAX_ROW_CHANGES || !takes {
+        if !takes {
             return Ok(None);
         }
         graph.index.stage(changes, standing_at(&graph.definition, versions, seq)?).await.map(Some)

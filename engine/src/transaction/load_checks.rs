@@ -59,8 +59,8 @@ impl LoadChecks {
 
     /// Checks the next rows.
     pub(crate) async fn check(&mut self, batch: &RecordBatch) -> Result<()> {
-        not_null(&self.table, std::slice::from_ref(batch))?;
-        texts_fit(&self.catalog, &self.table, std::slice::from_ref(batch))?;
+        not_null(&self.table, batch)?;
+        texts_fit(&self.catalog, &self.table, batch)?;
         for key in &mut self.keys {
             let values = columns(batch, &key.constraint.columns)?;
             let hashes = hash_unique_keys(&values)?;

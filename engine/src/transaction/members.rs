@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, UInt64Array};
+
 use super::checks::{DeclarationChecks, RowChecks};
 use super::conflicts::{RecentWrites, Written, conflict};
 use super::kernel::conflict::has_moved;
@@ -135,23 +137,40 @@ impl Conflicts<'_> {
     async fn over_the_head(&self, delta: &Delta) -> Result<RowChanges> {
         let table = delta.table();
         let moved = self.moved(table.id);
-        if delta.truncated() && (moved || self.group.has_written(table.id)) {
+        let others = moved || self.group.has_written(table.id);
+        if delta.truncated() && others {
             return Err(conflict(table));
         }
-        let (keys, addresses) = identities(table, delta.removed())?;
-        self.check(table, moved, &keys, &addresses)?;
-        if !moved || addresses.is_empty() || table.primary_key.is_empty() {
+        if !others {
+            return Ok(delta.as_changes());
+        }
+        for part in delta.removed().parts() {
+            let (keys, addresses) = identities(table, &part.fetch().await?)?;
+            self.check(table, moved, &keys, &addresses)?;
+        }
+        match moved && !table.primary_key.is_empty() {
+            true => self.found_again(delta).await,
             // Rows without a key are known by their addresses, and none of these has moved.
-            return delta.as_changes();
+            false => Ok(delta.as_changes()),
         }
+    }
+
+    /// The same changes with the addresses that the rows that go have at the head.
+    async fn found_again(&self, delta: &Delta) -> Result<RowChanges> {
+        let (table, known) = (delta.table(), delta.removed());
         let stored = self.head.open(table).await?;
-        let mut found = stored.addresses(&table.primary_key, &keys).await?.into_iter();
-        let mut readdressed = Vec::with_capacity(delta.removed().len());
-        for batch in delta.removed() {
-            let addresses: Option<Vec<u64>> = found.by_ref().take(batch.num_rows()).collect();
-            readdressed.push(addresses.ok_or_else(|| conflict(table))?);
+        let mut removed = known.beside();
+        for part in known.parts() {
+            let batch = part.fetch().await?;
+            let (keys, _) = identities(table, &batch)?;
+            let found: Option<Vec<u64>> = stored.addresses(&table.primary_key, &keys).await?.into_iter().collect();
+            let mut columns = batch.columns().to_vec();
+            columns.pop();
+            columns.push(Arc::new(UInt64Array::from(found.ok_or_else(|| conflict(table))?)));
+            let batch = RecordBatch::try_new(batch.schema(), columns);
+            removed.push(batch.map_err(|error| Error::internal(error.to_string()))?)?;
         }
-        delta.clone().readdressed(&readdressed)?.as_changes()
+        Ok(RowChanges { removed, ..delta.as_changes() })
     }
 
     /// Whether a table has another version than the transaction read.
@@ -175,8 +194,11 @@ impl Conflicts<'_> {
 
     fn check_locked(&self, locked: &LockedRows) -> Result<()> {
         let table = &locked.table;
-        let (keys, addresses) = identities(table, &locked.rows)?;
-        self.check(table, self.moved(table.id), &keys, &addresses)
+        for rows in &locked.rows {
+            let (keys, addresses) = identities(table, rows)?;
+            self.check(table, self.moved(table.id), &keys, &addresses)?;
+        }
+        Ok(())
     }
 
     fn check(&self, table: &TableDefinition, moved: bool, keys: &[KeyHash], addresses: &[u64]) -> Result<()> {
@@ -192,13 +214,10 @@ impl Conflicts<'_> {
 }
 
 /// Keys (where the table has a primary key) and addresses of rows.
-fn identities(table: &TableDefinition, rows: &[arrow::array::RecordBatch]) -> Result<(Vec<KeyHash>, Vec<u64>)> {
-    let (mut keys, mut addresses) = (Vec::new(), Vec::new());
-    for batch in rows {
-        if !table.primary_key.is_empty() {
-            keys.extend(hash_keys(&columns(batch, &table.primary_key)?)?);
-        }
-        addresses.extend(row_addresses(batch).values());
-    }
-    Ok((keys, addresses))
+fn identities(table: &TableDefinition, rows: &RecordBatch) -> Result<(Vec<KeyHash>, Vec<u64>)> {
+    let keys = match table.primary_key.is_empty() {
+        true => Vec::new(),
+        false => hash_keys(&columns(rows, &table.primary_key)?)?,
+    };
+    Ok((keys, row_addresses(rows).values().to_vec()))
 }

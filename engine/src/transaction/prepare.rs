@@ -4,9 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-
 use super::committer::Committer;
 use super::conflicts::Written;
 use crate::catalog::{Catalog, TableDefinition, TableId};
@@ -19,6 +16,9 @@ use crate::snapshot::Snapshot;
 use crate::store::key_index::{KeyHash, hash_keys, hash_unique_keys};
 use crate::store::table::row_addresses;
 use crate::store::{ScanRequest, StagedLoad, StagedWrite};
+
+/// Rows of one table that a commit names one by one to later transactions; of more it says that all may have changed.
+const MOST_NOTED: usize = 1_000_000;
 
 /// What a commit does to one of a table's key indexes.
 pub(crate) struct KeyChange {
@@ -44,7 +44,7 @@ impl Committer {
             };
             let base = self.store.open(table, *version).await?;
             self.store.refuse_foreign_change(&base).await?;
-            writes.push(self.store.stage(&base, delta.removed_addresses(), &delta.live()?).await?);
+            writes.push(self.store.stage(&base, delta.removed_addresses(), &delta.live()).await?);
         }
         for load in pending.loads() {
             let base = edited.versions.get(&load.table.id).copied().unwrap_or(0);
@@ -58,8 +58,7 @@ impl Committer {
             if edited.versions.contains_key(id) || written.contains(id) {
                 continue;
             }
-            let rows = pending.deltas().get(id).map(|delta| delta.live()).transpose()?;
-            let rows = rows.map(|rows| stream_of(table, rows));
+            let rows = pending.deltas().get(id).map(|delta| delta.live().stream(table.arrow_schema()));
             writes.push(self.store.stage_new(table, rows).await?);
         }
         Ok(writes)
@@ -73,8 +72,8 @@ impl Committer {
     ) -> Result<StagedWrite> {
         let state = edited.table_state(table, pending).await?;
         let Some(version) = edited.versions.get(&table.id) else {
-            let rows = pending.deltas().get(&table.id).map(|delta| delta.live()).transpose()?.unwrap_or_default();
-            return self.store.stage_new(table, Some(stream_of(table, rows))).await;
+            let rows = pending.deltas().get(&table.id).map(|delta| delta.live().stream(table.arrow_schema()));
+            return self.store.stage_new(table, rows).await;
         };
         let base = match state.base() {
             Some(base) => Arc::clone(base),
@@ -86,11 +85,6 @@ impl Committer {
     }
 }
 
-fn stream_of(table: &TableDefinition, rows: Vec<RecordBatch>) -> datafusion::physical_plan::SendableRecordBatchStream {
-    let rows = futures::stream::iter(rows.into_iter().map(Ok));
-    Box::pin(RecordBatchStreamAdapter::new(table.arrow_schema(), rows))
-}
-
 /// What the key indexes of the tables have to be told. Tables that are altered or replaced as a whole are not in it.
 pub(crate) fn key_changes(pending: &Pending) -> Result<Vec<KeyChange>> {
     let forgotten = forgotten_keys(pending);
@@ -98,11 +92,11 @@ pub(crate) fn key_changes(pending: &Pending) -> Result<Vec<KeyChange>> {
     for (id, delta) in pending.deltas().iter().filter(|(id, _)| !forgotten.contains(id)) {
         for key in delta.table().unique_keys() {
             let mut change = KeyChange { table: *id, removed: Vec::new(), added: Vec::new(), columns: key.columns };
-            for batch in delta.removed() {
-                change.removed.extend(hash_unique_keys(&columns(batch, &change.columns)?)?.into_iter().flatten());
+            for batch in delta.removed().iter() {
+                change.removed.extend(hash_unique_keys(&columns(&batch?, &change.columns)?)?.into_iter().flatten());
             }
-            for batch in delta.live()? {
-                change.added.extend(hash_unique_keys(&columns(&batch, &change.columns)?)?);
+            for batch in delta.live().iter() {
+                change.added.extend(hash_unique_keys(&columns(&batch?, &change.columns)?)?);
             }
             changes.push(change);
         }
@@ -125,17 +119,22 @@ pub(crate) fn forgotten_keys(pending: &Pending) -> BTreeSet<TableId> {
     pending.replaced().into_iter().chain(pending.altered()).collect()
 }
 
-/// What later transactions have to know of row changes.
+/// What later transactions have to know of row changes. Of very many it is that the table was written.
 pub(crate) fn written(changes: &RowChanges) -> Result<Written> {
-    let mut written = Written { everything: changes.truncated, ..Written::default() };
+    let (removed, added) = (&changes.removed, &changes.added);
+    let many = removed.rows() + added.rows() > MOST_NOTED;
+    let mut written = Written { everything: changes.truncated || many, ..Written::default() };
+    if many {
+        return Ok(written);
+    }
     if changes.table.primary_key.is_empty() {
-        for batch in &changes.removed {
-            written.addresses.extend(row_addresses(batch).values());
+        for batch in removed.iter() {
+            written.addresses.extend(row_addresses(&batch?).values());
         }
         return Ok(written);
     }
-    for batch in changes.removed.iter().chain(&changes.added) {
-        written.keys.extend(hash_keys(&columns(batch, &changes.table.primary_key)?)?);
+    for batch in removed.iter().chain(added.iter()) {
+        written.keys.extend(hash_keys(&columns(&batch?, &changes.table.primary_key)?)?);
     }
     Ok(written)
 }

@@ -2,7 +2,7 @@
 //!
 //! Plans are kept and hold nothing of a run, so a run gives its operators the [`Gathering`] with the task that they run in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -13,7 +13,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use parking_lot::Mutex;
 use slipstream_engine::catalog::{TableDefinition, TableId};
 use slipstream_engine::change::{Changes, LockedRows};
-use slipstream_engine::{Error, Result};
+use slipstream_engine::{AddressSet, Batches, Error, Result};
 
 use super::rows::Counts;
 use super::sink::{Destination, Sink};
@@ -38,7 +38,7 @@ struct Gathered {
 #[derive(Debug)]
 struct Locked {
     rows: LockedRows,
-    addresses: HashSet<u64>,
+    addresses: AddressSet,
 }
 
 impl Gathering {
@@ -78,9 +78,14 @@ impl Gathering {
         self.destination.bulk
     }
 
-    /// Notes that rows are kept in memory; `53200` where there is no more.
-    pub(crate) fn reserve(&self, batch: &RecordBatch) -> Result<()> {
-        self.memory.lock().try_grow(batch.get_array_memory_size()).map_err(from_datafusion)
+    /// A place for rows that the statement has to keep.
+    pub(crate) fn batches(&self) -> Batches {
+        self.destination.database.batches()
+    }
+
+    /// Notes that bytes of memory are used; `53200` where there are no more.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
+        self.memory.lock().try_grow(bytes).map_err(from_datafusion)
     }
 
     /// Adds what an operator has changed.
@@ -99,7 +104,7 @@ impl Gathering {
         let mut gathered = self.gathered.lock();
         let locked = gathered.locked.entry(table.id).or_insert_with(|| Locked {
             rows: LockedRows { table: Arc::clone(table), rows: Vec::new() },
-            addresses: HashSet::new(),
+            addresses: AddressSet::default(),
         });
         let is_new: BooleanArray = addresses
             .iter()
@@ -107,7 +112,7 @@ impl Gathering {
             .collect();
         if is_new.true_count() > 0 {
             let rows = filter_record_batch(&rows, &is_new).map_err(from_arrow)?;
-            self.reserve(&rows)?;
+            self.reserve(rows.get_array_memory_size())?;
             locked.rows.rows.push(rows);
         }
         Ok(())

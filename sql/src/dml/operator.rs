@@ -2,13 +2,12 @@
 //!
 //! It takes all rows of its input before it gives one: batch by batch through [`Rows`], which decides what becomes of them.
 //! Rows that come go to a [`Sink`](super::sink::Sink), those that go are kept, and both end up in the statement's [`Gathering`].
-//! What it gives are the rows for RETURNING. It runs once, however often it is asked for its rows, because a second run would
+//! What is kept goes to temporary files when it is much. What it gives are the rows for RETURNING. It runs once, however often it is asked for its rows, because a second run would
 //! write twice.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::error::{DataFusionError, Result as PlanResult};
@@ -25,7 +24,7 @@ use datafusion::physical_plan::{
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::{StreamExt, stream};
 use slipstream_engine::change::{Changes, RowChanges};
-use slipstream_engine::{Error, Result};
+use slipstream_engine::{Batches, Error, Result};
 use tokio::sync::OnceCell;
 
 use super::checks::Checks;
@@ -75,7 +74,7 @@ pub(crate) struct WriteExec {
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     /// The rows for RETURNING, once the write has run.
-    returned: Arc<OnceCell<Vec<RecordBatch>>>,
+    returned: Arc<OnceCell<Batches>>,
 }
 
 impl WriteExec {
@@ -117,10 +116,7 @@ impl WriteExec {
     }
 
     /// Takes the whole input.
-    fn take_all(
-        &self,
-        context: &Arc<TaskContext>,
-    ) -> PlanResult<impl Future<Output = Result<Vec<RecordBatch>>> + use<>> {
+    fn take_all(&self, context: &Arc<TaskContext>) -> PlanResult<impl Future<Output = Result<Batches>> + use<>> {
         let gathering = Gathering::of(context).ok_or_else(|| Error::internal("a write runs outside of a statement"))?;
         let mut input = self.input.execute(0, Arc::clone(context))?;
         let checks = Arc::clone(&self.checks);
@@ -132,23 +128,20 @@ impl WriteExec {
             if keeps {
                 sink = sink.keeping();
             }
-            let mut removed = Vec::new();
-            let mut returned = Vec::new();
+            let (mut removed, mut returned) = (gathering.batches(), gathering.batches());
+            let mut reserved = 0;
             let mut counts = Counts::default();
             while let Some(batch) = input.next().await {
                 let changed = rows.change(&batch.map_err(from_datafusion)?)?;
                 counts.add(changed.counts);
-                for batch in changed.removed.iter().chain(&changed.returned) {
-                    gathering.reserve(batch)?;
-                }
-                removed.extend(changed.removed);
-                returned.extend(changed.returned);
+                changed.removed.map_or(Ok(()), |batch| removed.push(batch))?;
+                changed.returned.map_or(Ok(()), |batch| returned.push(batch))?;
                 if let Some(added) = changed.added {
-                    if keeps {
-                        gathering.reserve(&added)?;
-                    }
                     sink.push(added).await?;
                 }
+                let used = removed.memory() + returned.memory() + sink.memory() + rows.memory();
+                gathering.reserve(used.saturating_sub(reserved))?;
+                reserved = reserved.max(used);
             }
             let mut changes = Changes::default();
             sink.finish(&mut changes).await?;
@@ -218,7 +211,7 @@ impl ExecutionPlan for WriteExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
-        let returned = Arc::clone(&self.returned);
+        let (returned, schema) = (Arc::clone(&self.returned), Arc::clone(&self.schema));
         let rows = match returned.initialized() {
             true => None,
             false => Some(self.take_all(&context)?),
@@ -228,7 +221,7 @@ impl ExecutionPlan for WriteExec {
                 None => returned.get().cloned().unwrap_or_default(),
                 Some(rows) => returned.get_or_try_init(|| rows).await?.clone(),
             };
-            Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
+            Ok::<_, DataFusionError>(batches.stream(schema))
         });
         let batches = futures::TryStreamExt::try_flatten(batches);
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))

@@ -9,7 +9,7 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{Field, Int32Type, Schema, SchemaRef, UInt64Type};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use slipstream_engine::catalog::TableDefinition;
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::{AddressSet, Error, ErrorKind, Result};
 
 use super::checks::Checks;
 use super::write::{Action, Again, Command, Write};
@@ -55,7 +55,7 @@ pub(crate) struct Rows {
     /// Of the rows that RETURNING sees.
     returned: SchemaRef,
     /// Addresses of the rows that were changed or went.
-    touched: HashSet<u64>,
+    touched: AddressSet,
     arbiters: Vec<Arbiter>,
 }
 
@@ -63,7 +63,12 @@ impl Rows {
     pub(crate) fn new(write: &Arc<Write>, checks: Arc<Checks>, returned: SchemaRef) -> Result<Self> {
         let arbiters =
             write.arbiters.iter().map(|columns| Arbiter::new(&write.table, columns)).collect::<Result<_>>()?;
-        Ok(Rows { write: Arc::clone(write), checks, returned, touched: HashSet::new(), arbiters })
+        Ok(Rows { write: Arc::clone(write), checks, returned, touched: AddressSet::default(), arbiters })
+    }
+
+    /// Bytes of what it remembers, roughly.
+    pub(crate) fn memory(&self) -> usize {
+        self.touched.bytes() + self.arbiters.iter().map(|arbiter| arbiter.bytes).sum::<usize>()
     }
 
     /// Takes a batch of the write's input.
@@ -134,7 +139,7 @@ impl Rows {
             }
             let address = addresses.value(row);
             let known = match action {
-                Action::Nothing => self.touched.contains(&address),
+                Action::Nothing => self.touched.contains(address),
                 _ => !self.touched.insert(address),
             };
             match (known, self.write.again) {
@@ -195,19 +200,24 @@ fn filtered(batch: &RecordBatch, keep: &BooleanArray) -> Result<RecordBatch> {
     filter_record_batch(batch, keep).map_err(from_arrow)
 }
 
+/// Bytes that a key in a set takes beside its own.
+const KEY_BYTES: usize = 80;
+
 /// A unique key that rows of one statement must not have in common.
 struct Arbiter {
     /// Positions in the table.
     columns: Vec<usize>,
     converter: RowConverter,
     keys: HashSet<OwnedRow>,
+    /// What the keys take, roughly.
+    bytes: usize,
 }
 
 impl Arbiter {
     fn new(table: &TableDefinition, columns: &[usize]) -> Result<Self> {
         let fields = columns.iter().map(|column| SortField::new(table.columns[*column].sql_type.arrow_type()));
         let converter = RowConverter::new(fields.collect()).map_err(from_arrow)?;
-        Ok(Arbiter { columns: columns.to_vec(), converter, keys: HashSet::new() })
+        Ok(Arbiter { columns: columns.to_vec(), converter, keys: HashSet::new(), bytes: 0 })
     }
 
     /// Notes the keys of the rows that come. A new row with a key that is known is left out, or an error.
@@ -219,7 +229,9 @@ impl Arbiter {
             if !comes || columns.iter().any(|column| column.is_null(row)) {
                 continue;
             }
-            let known = !self.keys.insert(encoded.row(row).owned());
+            let key = encoded.row(row).owned();
+            self.bytes += key.as_ref().len() + KEY_BYTES;
+            let known = !self.keys.insert(key);
             match (known, *action) {
                 (true, Action::Insert) if is_error => return Err(second_time(Command::Insert)),
                 (true, Action::Insert) => *action = Action::Nothing,

@@ -1,7 +1,8 @@
 //! Where the rows that a table gets gather on their way to the commit.
 //!
 //! Few rows are kept. When they become many they go, and all that follow them, to the engine's bulk load, which writes them as
-//! they come, so that memory stays bounded. Inside a transaction block all are kept: the engine says when they are too many.
+//! they come. Inside a transaction block, and where rows are replaced, they stay what they are: changes, which the engine moves
+//! to a temporary file when they are many. Either way memory stays bounded.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::change::{Changes, RowChanges};
 use slipstream_engine::database::Database;
 use slipstream_engine::store::StagedLoad;
-use slipstream_engine::{Error, ReadView, Result};
+use slipstream_engine::{Batches, Error, ReadView, Result};
 use tokio::sync::mpsc;
 
 /// Rows up to this number are kept; more are loaded in bulk.
@@ -37,7 +38,7 @@ pub(crate) struct Destination {
 pub(crate) struct Sink {
     destination: Destination,
     table: Arc<TableDefinition>,
-    kept: Vec<RecordBatch>,
+    kept: Batches,
     load: Option<Load>,
     rows: usize,
 }
@@ -52,7 +53,8 @@ impl Sink {
     /// A sink for rows of `table`, which the statement reads or makes itself.
     pub(crate) fn new(destination: &Destination, table: &Arc<TableDefinition>) -> Self {
         let (destination, table) = (destination.clone(), Arc::clone(table));
-        Sink { destination, table, kept: Vec::new(), load: None, rows: 0 }
+        let kept = destination.database.batches();
+        Sink { destination, table, kept, load: None, rows: 0 }
     }
 
     /// A sink that keeps all rows, because they are one with others that go.
@@ -64,13 +66,18 @@ impl Sink {
     pub(crate) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
         self.rows += batch.num_rows();
         if self.load.is_none() {
-            self.kept.push(batch);
+            self.kept.push(batch)?;
             if self.destination.bulk && self.rows > KEPT_ROWS {
                 self.start_load().await?;
             }
             return Ok(());
         }
         self.send(batch).await
+    }
+
+    /// Bytes of rows that are in memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.kept.memory()
     }
 
     /// Adds the rows to a statement's changes and says how many there were.
@@ -96,8 +103,8 @@ impl Sink {
                 async move { destination.database.stage_load(&table, &destination.view, received).await },
             );
         self.load = Some(Load { rows, task });
-        for batch in std::mem::take(&mut self.kept) {
-            self.send(batch).await?;
+        for batch in std::mem::take(&mut self.kept).iter() {
+            self.send(batch?).await?;
         }
         Ok(())
     }
