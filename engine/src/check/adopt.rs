@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{CheckOptions, CheckReport, name_of, refuse_nothing, tables, text_of};
-use crate::catalog::{TableDefinition, TableId};
+use super::{CheckOptions, CheckReport, name_of, overtaken, refuse_nothing, tables, text_of};
+use crate::catalog::{Catalog, TableDefinition, TableId};
 use crate::error::{Error, Result};
 use crate::graph_set::GraphSet;
 use crate::lock::Lock;
@@ -25,12 +25,21 @@ pub async fn adopt(options: &CheckOptions) -> Result<CheckReport> {
     refuse_nothing(&options.storage).await?;
     let store = Store::new(options.storage.clone(), Durability::Full);
     let log = CommitLog::of(&options.storage);
-    // Whatever is committed and not finished comes first.
-    let head = recover(&options.storage, &store, &log, None).await?.snapshot;
     let mut report = CheckReport::default();
+    // Whatever is committed and not finished comes first.
+    overtaken::finish(options, &store, &log, &mut report).await?;
+    if !report.is_sound() {
+        return Ok(report);
+    }
+    let finished = std::mem::take(&mut report.findings);
+    let head = recover(&options.storage, &store, &log, None).await?.snapshot;
     let foreign = foreign_versions(&store, &head).await?;
     if foreign.is_empty() {
-        report.good("tables", "no other program has made versions of them");
+        report.findings = finished;
+        match report.findings.is_empty() {
+            true => report.good("tables", "no other program has made versions of them"),
+            false => bring_graphs_along(options, &head, &mut report).await,
+        }
         return Ok(report);
     }
     let mut versions = head.versions.clone();
@@ -40,8 +49,8 @@ pub async fn adopt(options: &CheckOptions) -> Result<CheckReport> {
         report.note("adopt", "nothing was taken in");
         return Ok(report);
     }
-    report.findings.clear();
-    let record = take_in(&store, &log, &head, &foreign, &versions).await?;
+    report.findings = finished;
+    let record = take_in(&store, &log, &head.catalog, &foreign, &versions).await?;
     for (table, version) in &foreign {
         let from = head.versions.get(&table.id).copied().unwrap_or(0);
         report.good(name_of(table), format!("taken in at version {version}, was at {from}, by commit {}", record.seq));
@@ -75,10 +84,10 @@ async fn foreign_versions(store: &Arc<Store>, head: &Snapshot) -> Result<Vec<(Ar
 }
 
 /// Writes the record that names the new versions.
-async fn take_in(
+pub(super) async fn take_in(
     store: &Arc<Store>,
     log: &CommitLog,
-    head: &Snapshot,
+    catalog: &Catalog,
     foreign: &[(Arc<TableDefinition>, u64)],
     versions: &BTreeMap<TableId, u64>,
 ) -> Result<CommitRecord> {
@@ -92,7 +101,7 @@ async fn take_in(
         seq: newest.seq + 1,
         tx_id: Uuid::now_v7(),
         timestamp: Utc::now().max(newest.timestamp + TimeDelta::microseconds(1)),
-        tables: version_map(&head.catalog, versions),
+        tables: version_map(catalog, versions),
         notes: Some(format!("adopted {}", adopted.collect::<Vec<_>>().join(", "))),
         members: Vec::new(),
         redo: Vec::new(),

@@ -16,6 +16,7 @@
 mod adopt;
 mod graphs;
 mod log;
+mod overtaken;
 mod tables;
 
 use std::fmt;

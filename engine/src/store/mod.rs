@@ -157,6 +157,35 @@ fn failed(action: &str, error: &lance::Error) -> Error {
     Error::new(kind, format!("cannot {action}")).with_detail(cause.trim().to_string())
 }
 
+/// The newest version of a table, for a program that knows nothing of this database.
+#[cfg(test)]
+async fn open_as_a_stranger(tables: &std::path::Path, table: &str) -> lance::Dataset {
+    let folders = std::fs::read_dir(tables).expect("there are tables");
+    let found = folders.flatten().find(|folder| folder.file_name().to_string_lossy().starts_with(&format!("{table}-")));
+    let path = found.expect("the table is there").path();
+    lance::Dataset::open(&path.to_string_lossy()).await.expect("a stranger may read")
+}
+
+/// The number of the newest version of a table.
+#[cfg(test)]
+pub(crate) async fn newest_of_a_stranger(tables: &std::path::Path, table: &str) -> u64 {
+    open_as_a_stranger(tables, table).await.version().version
+}
+
+/// Deletes rows of a table as a program that knows nothing of this database would.
+#[cfg(test)]
+pub(crate) async fn delete_as_a_stranger(tables: &std::path::Path, table: &str, rows: &str) {
+    open_as_a_stranger(tables, table).await.delete(rows).await.expect("a stranger may write");
+}
+
+/// Makes an older version the newest one as a program that knows nothing of this database would.
+#[cfg(test)]
+pub(crate) async fn restore_as_a_stranger(tables: &std::path::Path, table: &str, version: u64) {
+    let dataset = open_as_a_stranger(tables, table).await;
+    let mut older = dataset.checkout_version(version).await.expect("a stranger may read");
+    older.restore().await.expect("a stranger may write");
+}
+
 /// Writes to a table as a program that knows nothing of this database would.
 #[cfg(test)]
 pub(crate) async fn append_as_a_stranger(table: &TableVersion, rows: arrow::array::RecordBatch) {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use lance::Dataset;
+use lance::dataset::transaction::Transaction as LanceTransaction;
 use lance::dataset::{CommitBuilder, WriteDestination};
 use lance_io::object_store::ObjectStore;
 use lance_table::format::{IndexMetadata, Manifest, Transaction};
@@ -54,6 +55,41 @@ impl Store {
             .await
             .map_err(|error| self.explain(write, &error))?;
         Ok(self.remember(TableVersion::new(Arc::clone(self), Arc::clone(&write.table), dataset)))
+    }
+
+    /// Makes a version of `write` behind those that somebody else has made since its base, unless it was made already.
+    /// [`ErrorKind::ForeignChange`] where both have changed the same rows.
+    pub(crate) async fn publish_on_top(self: &Arc<Self>, write: &StagedWrite) -> Result<()> {
+        let table = &write.table;
+        for version in write.version()..=self.latest_version(&table.directory).await? {
+            let there = self.dataset(&table.directory).with_version(version).load().await;
+            let there = there.map_err(|error| failed(&format!("open table \"{}\"", table.name), &error))?;
+            if maker(&there) == Some(write.transaction_id()) {
+                return Ok(());
+            }
+        }
+        if write.base == 0 {
+            return Err(foreign_change(&table.name, write.version()));
+        }
+        let base = Arc::clone(&self.open(table, write.base).await?.dataset);
+        let newest = self.latest_version(&table.directory).await?;
+        let newest = Arc::clone(&self.open(table, newest).await?.dataset);
+        // Somebody may have brought the table back to where it was. Else Lance may rebase, as it does with writers that know
+        // of each other.
+        let on = if newest.manifest().fragments == base.manifest().fragments { newest } else { base };
+        let transaction = LanceTransaction { read_version: on.version().version, ..write.transaction().clone() };
+        CommitBuilder::new(WriteDestination::Dataset(on))
+            .with_session(Arc::clone(&self.session))
+            .with_commit_handler(Arc::new(ConditionalPutCommitHandler))
+            .with_skip_auto_cleanup(true)
+            .execute(transaction)
+            .await
+            .map(drop)
+            .map_err(|error| {
+                let failed = failed(&format!("publish a version of table \"{}\"", table.name), &error);
+                let cause = failed.detail().unwrap_or_default().to_string();
+                foreign_change(&table.name, write.version()).with_detail(cause)
+            })
     }
 
     /// The version of that number, whoever has made it, where there is one.

@@ -4,7 +4,7 @@ use super::stop_at::StopAt;
 use super::*;
 use crate::check::{CheckOptions, CheckReport, Verdict, adopt, check};
 use crate::storage::{Durability, Storage};
-use crate::store::append_as_a_stranger;
+use crate::store::{append_as_a_stranger, delete_as_a_stranger, newest_of_a_stranger, restore_as_a_stranger};
 
 fn options(directory: &tempfile::TempDir) -> CheckOptions {
     CheckOptions::new(Storage::local(directory.path(), Durability::Relaxed).unwrap(), directory.path())
@@ -189,6 +189,82 @@ async fn versions_of_another_program_are_found_and_taken_in() {
     assert_eq!(error.kind(), ErrorKind::UniqueViolation);
     let record = &database.commits(3).await.unwrap()[2];
     assert!(record.notes.as_deref().unwrap().starts_with("adopted table person at version"), "{record:?}");
+}
+
+/// A database whose newest commit is recorded, with its version of `person` made by another program. The commit adds person 8
+/// and gives person 2 another name.
+async fn overtaken(stranger: impl AsyncFnOnce(Arc<crate::store::TableVersion>)) -> tempfile::TempDir {
+    let directory = with_a_graph().await;
+    let observer = Arc::new(StopAt::default());
+    let stopping = OpenOptions { observer: Some(Arc::clone(&observer) as _), ..OpenOptions::new(directory.path()) };
+    let database = Database::open(stopping).await.unwrap();
+    let before = database.snapshot().table("person").await.unwrap();
+    let mut changes = deletion(&database.read_view(&[]).await.unwrap(), 2).await.unwrap();
+    changes.rows[0].added = vec![rows(before.definition(), &[(2, "other"), (8, "h")])].into();
+    observer.set(Some((CommitStep::CommitTables, true)));
+    commit(&database, changes).await.unwrap_err();
+    stranger(before).await;
+    directory
+}
+
+#[tokio::test]
+async fn a_commit_that_another_program_has_overtaken_is_finished_behind_it() {
+    let directory = overtaken(async |table| {
+        append_as_a_stranger(&table, rows(table.definition(), &[(9, "stranger")])).await;
+    })
+    .await;
+    // Neither a server nor anybody else builds on it by mistake, and the way out is told.
+    let error = Database::open(OpenOptions::new(directory.path())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForeignChange);
+    assert!(error.hint().unwrap().contains("--adopt"), "{error}");
+    let report = adopt(&options(&directory)).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    assert!(report.to_string().contains("behind rows of another program"), "{report}");
+    let report = check(&options(&directory)).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    let database = open(&directory).await;
+    let people = contents(&database).await;
+    assert!(people.contains(&(2, "other".into())) && people.contains(&(8, "h".into())), "{people:?}");
+    assert!(people.contains(&(9, "stranger".into())), "{people:?}");
+    insert(&database, &[(10, "j")]).await.unwrap();
+    assert_eq!(insert(&database, &[(9, "again")]).await.unwrap_err().kind(), ErrorKind::UniqueViolation);
+}
+
+#[tokio::test]
+async fn a_commit_does_not_go_behind_rows_with_its_own_keys_before_they_are_gone() {
+    let directory = overtaken(async |table| {
+        append_as_a_stranger(&table, rows(table.definition(), &[(8, "stranger")])).await;
+    })
+    .await;
+    // However often it is tried.
+    for _ in 0..2 {
+        let report = adopt(&options(&directory)).await.unwrap();
+        assert_eq!(bad(&report), ["BAD  table person: key (id)=(8) of \"person_pkey\" is there twice"]);
+        assert!(report.to_string().contains("note adopt: nothing was taken in"), "{report}");
+        Database::open(OpenOptions::new(directory.path())).await.unwrap_err();
+    }
+    delete_as_a_stranger(&directory.path().join("tables"), "person", "name = 'stranger'").await;
+    let report = adopt(&options(&directory)).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    let people = contents(&*open(&directory).await).await;
+    assert!(people.contains(&(2, "other".into())) && people.contains(&(8, "h".into())), "{people:?}");
+}
+
+#[tokio::test]
+async fn a_commit_does_not_go_behind_changes_of_its_own_rows_before_they_are_taken_back() {
+    let directory = overtaken(async |_| ()).await;
+    let tables = directory.path().join("tables");
+    let base = newest_of_a_stranger(&tables, "person").await;
+    delete_as_a_stranger(&tables, "person", "id = 2").await;
+    let report = adopt(&options(&directory)).await.unwrap();
+    assert!(bad(&report)[0].contains("does not go on top of version"), "{report}");
+    assert!(report.to_string().contains(&format!("restore version {base} of it")), "{report}");
+    Database::open(OpenOptions::new(directory.path())).await.unwrap_err();
+    restore_as_a_stranger(&tables, "person", base).await;
+    let report = adopt(&options(&directory)).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    let people = contents(&*open(&directory).await).await;
+    assert!(people.contains(&(2, "other".into())) && people.contains(&(8, "h".into())), "{people:?}");
 }
 
 #[tokio::test]
