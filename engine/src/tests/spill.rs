@@ -1,6 +1,8 @@
 //! Transactions whose rows are in temporary files.
 
 use super::*;
+use crate::check::{CheckOptions, check};
+use crate::storage::{Durability, Storage};
 use crate::{Batches, SpillLimits, Transaction};
 
 /// A database that keeps 20 kB of a transaction's rows in memory.
@@ -87,11 +89,9 @@ async fn a_block_of_many_rows_reads_goes_back_and_commits() {
     drop(database);
     let database = open(&directory, u64::MAX).await;
     assert_eq!(contents(&database).await, expected);
-    let report = crate::check::check(&crate::check::CheckOptions::new(
-        crate::storage::Storage::existing(directory.path(), crate::storage::Durability::Full).unwrap(),
-        directory.path().to_path_buf(),
-    ));
-    assert!(report.await.unwrap().is_sound());
+    let storage = Storage::existing(directory.path(), Durability::Full).unwrap();
+    let report = check(&CheckOptions::new(storage, directory.path())).await.unwrap();
+    assert!(report.is_sound(), "{report}");
 }
 
 #[tokio::test]
