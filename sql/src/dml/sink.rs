@@ -21,6 +21,9 @@ use tokio::sync::mpsc;
 /// Rows up to this number are kept; more are loaded in bulk.
 const KEPT_ROWS: usize = 10_000;
 
+/// Bytes of rows that are kept; more are loaded in bulk.
+const KEPT_BYTES: usize = 64 << 20;
+
 /// Batches that may wait for the load to take them.
 const WAITING_BATCHES: usize = 2;
 
@@ -53,13 +56,15 @@ impl Sink {
     /// A sink for rows of `table`, which the statement reads or makes itself.
     pub(crate) fn new(destination: &Destination, table: &Arc<TableDefinition>) -> Self {
         let (destination, table) = (destination.clone(), Arc::clone(table));
-        let kept = destination.database.batches();
+        // Rows that are loaded when they become many need no temporary file.
+        let kept = if destination.bulk { Batches::default() } else { destination.database.batches() };
         Sink { destination, table, kept, load: None, rows: 0 }
     }
 
     /// A sink that keeps all rows, because they are one with others that go.
     pub(crate) fn keeping(self) -> Self {
-        Sink { destination: Destination { bulk: false, ..self.destination }, ..self }
+        let kept = self.destination.database.batches();
+        Sink { destination: Destination { bulk: false, ..self.destination }, kept, ..self }
     }
 
     /// Takes rows with the table's schema, which satisfy its constraints.
@@ -67,7 +72,7 @@ impl Sink {
         self.rows += batch.num_rows();
         if self.load.is_none() {
             self.kept.push(batch)?;
-            if self.destination.bulk && self.rows > KEPT_ROWS {
+            if self.destination.bulk && (self.rows > KEPT_ROWS || self.kept.memory() > KEPT_BYTES) {
                 self.start_load().await?;
             }
             return Ok(());
