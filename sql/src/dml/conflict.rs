@@ -16,10 +16,10 @@ use slipstream_engine::catalog::{TableDefinition, UniqueConstraint};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::insert::new_rows;
-use super::lookup::{self, Keep};
+use super::lookup::{self, Keep, Sought};
 use super::target::Target;
 use super::write::{Action, Again, Command, Parts};
-use super::{normalize, set, syntax};
+use super::{checks, normalize, set, syntax};
 use crate::error::from_datafusion;
 use crate::planner::Scope;
 use crate::statement::parse_expression;
@@ -49,15 +49,17 @@ pub(super) async fn plan(
     let rows = LogicalPlanBuilder::from(source).alias(EXCLUDED).and_then(LogicalPlanBuilder::build);
     let rows = rows.map_err(from_datafusion)?;
     let keys = arbiters.iter().map(|arbiter| arbiter.columns.iter().map(|name| excluded(name)).collect()).collect();
+    let checks = checks::plan(scope.planning, &target.table)?;
+    let sought = Sought { constraints: &arbiters, keys, checks };
     let positions = arbiters.iter().map(|arbiter| positions(&target.table, arbiter)).collect();
     let names = arbiters.iter().map(|arbiter| arbiter.name.clone()).collect();
     let parts = match &on.action {
         OnConflictAction::DoNothing => {
-            let base = lookup::plan(rows, keyed, &arbiters, keys, Keep::Strangers)?;
+            let base = lookup::plan(rows, keyed, sought, Keep::Strangers)?;
             new_rows(target, insert, base)
         }
         OnConflictAction::DoUpdate(update) => {
-            let base = lookup::plan(rows, keyed, &arbiters, keys, Keep::Everybody)?;
+            let base = lookup::plan(rows, keyed, sought, Keep::Everybody)?;
             do_update(scope, target, insert, update, base)?
         }
     };

@@ -1,7 +1,8 @@
 //! Rows looked up in a table by its unique keys.
 //!
 //! The node has two inputs: the rows, and the table in the form that is read by key ([`KeyedTable`]). No scan: every batch of
-//! rows leads to the rows of the table that have the same keys, in memory for one batch.
+//! rows leads to the rows of the table that have the same keys, in memory for one batch. The rows are checked first: as in
+//! Postgres, a row that breaks NOT NULL or CHECK is an error, even if it would then have been passed over.
 //!
 //! [`KeyedTable`]: slipstream_catalog::keyed_table::KeyedTable
 
@@ -16,6 +17,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{DFSchema, DFSchemaRef};
 use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -28,6 +30,8 @@ use slipstream_engine::catalog::UniqueConstraint;
 use slipstream_engine::pending::TableState;
 use slipstream_engine::{Error, Result};
 
+use super::checks::Checks;
+use super::rows::table_rows;
 use crate::error::from_datafusion;
 
 /// Which rows go on.
@@ -39,16 +43,19 @@ pub(crate) enum Keep {
     Everybody,
 }
 
-/// Plans a look-up: `keys` are for each constraint the columns of `rows` that it is about, in its order.
-pub(super) fn plan(
-    rows: LogicalPlan,
-    table: LogicalPlan,
-    constraints: &[UniqueConstraint],
-    keys: Vec<Vec<Expr>>,
-    keep: Keep,
-) -> Result<LogicalPlan> {
+/// What a look-up is to find: for each constraint the columns of the rows that it is about, in its order.
+pub(super) struct Sought<'a> {
+    pub(super) constraints: &'a [UniqueConstraint],
+    pub(super) keys: Vec<Vec<Expr>>,
+    /// CHECK constraints that the rows have to satisfy, whomever they meet.
+    pub(super) checks: Vec<(String, Expr)>,
+}
+
+/// Plans a look-up of rows that have the columns of the table.
+pub(super) fn plan(rows: LogicalPlan, table: LogicalPlan, sought: Sought<'_>, keep: Keep) -> Result<LogicalPlan> {
+    let Sought { constraints, keys, checks } = sought;
     let keys = constraints.iter().cloned().zip(keys).map(|(constraint, columns)| Key { constraint, columns }).collect();
-    let node = LookupNode::new(rows, table, keys, keep).map_err(from_datafusion)?;
+    let node = LookupNode::new(rows, table, keys, Arc::new(checks), keep).map_err(from_datafusion)?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
 }
 
@@ -64,12 +71,19 @@ pub(crate) struct LookupNode {
     rows: LogicalPlan,
     table: LogicalPlan,
     keys: Vec<Key>,
+    checks: Arc<Vec<(String, Expr)>>,
     keep: Keep,
     schema: DFSchemaRef,
 }
 
 impl LookupNode {
-    fn new(rows: LogicalPlan, table: LogicalPlan, keys: Vec<Key>, keep: Keep) -> PlanResult<Self> {
+    fn new(
+        rows: LogicalPlan,
+        table: LogicalPlan,
+        keys: Vec<Key>,
+        checks: Arc<Vec<(String, Expr)>>,
+        keep: Keep,
+    ) -> PlanResult<Self> {
         let own = rows.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
         let met = table
             .schema()
@@ -77,11 +91,15 @@ impl LookupNode {
             .filter(|_| keep == Keep::Everybody)
             .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))));
         let schema = DFSchema::new_with_metadata(own.chain(met).collect(), Default::default())?;
-        Ok(LookupNode { rows, table, keys, keep, schema: Arc::new(schema) })
+        Ok(LookupNode { rows, table, keys, checks, keep, schema: Arc::new(schema) })
     }
 
     /// The operator over the inputs' plans.
-    pub(crate) fn physical(&self, inputs: &[Arc<dyn ExecutionPlan>]) -> PlanResult<Arc<dyn ExecutionPlan>> {
+    pub(crate) fn physical(
+        &self,
+        inputs: &[Arc<dyn ExecutionPlan>],
+        session: &SessionState,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let [rows, table] = inputs else { return Err(Error::internal("a look-up has two inputs").into()) };
         let table = KeyedSource::of(table)
             .ok_or_else(|| Error::internal("a look-up was planned over something else than a table"))?;
@@ -93,7 +111,9 @@ impl LookupNode {
             Ok((key.constraint.clone(), positions.collect::<PlanResult<Vec<usize>>>()?))
         };
         let keys = self.keys.iter().map(positions).collect::<PlanResult<Vec<_>>>()?;
-        let lookup = Lookup { table: Arc::clone(table.table()), columns: table.columns(), keys, keep: self.keep };
+        let checks = Checks::new(table.table().definition(), &self.checks, session)?;
+        let lookup =
+            Lookup { table: Arc::clone(table.table()), columns: table.columns(), checks, keys, keep: self.keep };
         let schema = Arc::clone(self.schema.inner());
         Ok(Arc::new(LookupExec::new(Arc::clone(rows), Arc::new(lookup), schema)))
     }
@@ -151,13 +171,14 @@ impl UserDefinedLogicalNodeCore for LookupNode {
             constraint: key.constraint.clone(),
             columns: exprs.by_ref().take(key.columns.len()).collect(),
         });
-        LookupNode::new(rows, table, keys.collect(), self.keep)
+        LookupNode::new(rows, table, keys.collect(), Arc::clone(&self.checks), self.keep)
     }
 
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
         let own = self.rows.schema().fields().len();
-        let (rows, met): (Vec<usize>, Vec<usize>) = output.iter().partition(|position| **position < own);
-        Some(vec![rows, met.into_iter().map(|position| position - own).collect()])
+        let met = output.iter().filter_map(|position| position.checked_sub(own)).collect();
+        // The constraints are about whole rows.
+        Some(vec![(0..own).collect(), met])
     }
 }
 
@@ -167,6 +188,8 @@ struct Lookup {
     table: Arc<TableState>,
     /// The columns of the rows that are met.
     columns: Vec<String>,
+    /// What the rows have to be, whomever they meet.
+    checks: Checks,
     /// The keys, with the positions of their columns in the rows.
     keys: Vec<(UniqueConstraint, Vec<usize>)>,
     keep: Keep,
@@ -174,6 +197,7 @@ struct Lookup {
 
 impl Lookup {
     async fn batch(&self, batch: RecordBatch, schema: &SchemaRef) -> PlanResult<RecordBatch> {
+        self.checks.check(&table_rows(self.table.definition(), batch.columns(), batch.num_rows())?)?;
         match self.keep {
             Keep::Strangers => self.strangers(batch).await,
             Keep::Everybody => self.everybody(batch, schema).await,

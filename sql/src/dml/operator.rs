@@ -50,7 +50,7 @@ impl ExtensionPlanner for Operators {
         session: &SessionState,
     ) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
         if let Some(lookup) = node.as_any().downcast_ref::<LookupNode>() {
-            return lookup.physical(inputs).map(Some);
+            return lookup.physical(inputs, session).map(Some);
         }
         let input = || {
             inputs.first().cloned().ok_or_else(|| DataFusionError::from(Error::internal("an operator without input")))

@@ -124,9 +124,7 @@ impl Rows {
             self.meet_addresses(batch, &mut actions)?;
         }
         if let Some(row) = row {
-            for arbiter in &mut self.arbiters {
-                arbiter.meet(row, &mut actions, self.write.again == Again::Error)?;
-            }
+            self.meet_keys(row, &mut actions)?;
         }
         Ok(actions)
     }
@@ -146,6 +144,34 @@ impl Rows {
                 (true, Again::Error) => return Err(second_time(self.write.command)),
                 (true, Again::FirstCounts | Again::Never) => *action = Action::Nothing,
                 (false, _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the keys of the rows that come. A new row with a key that is known is left out, or an error; it leaves nothing
+    /// behind, whichever of its keys was known.
+    fn meet_keys(&mut self, rows: &RecordBatch, actions: &mut [Action]) -> Result<()> {
+        let keys = self.arbiters.iter().map(|arbiter| arbiter.keys_of(rows)).collect::<Result<Vec<_>>>()?;
+        for (row, action) in actions.iter_mut().enumerate() {
+            if !matches!(action, Action::Insert | Action::Update) {
+                continue;
+            }
+            let own = keys.iter().map(|keys| keys[row].as_ref());
+            let known = self
+                .arbiters
+                .iter()
+                .zip(own.clone())
+                .any(|(arbiter, key)| key.is_some_and(|key| arbiter.keys.contains(key)));
+            if known && *action == Action::Insert {
+                if self.write.again == Again::Error {
+                    return Err(second_time(Command::Insert));
+                }
+                *action = Action::Nothing;
+                continue;
+            }
+            for (arbiter, key) in self.arbiters.iter_mut().zip(own) {
+                arbiter.note(key);
             }
         }
         Ok(())
@@ -220,25 +246,20 @@ impl Arbiter {
         Ok(Arbiter { columns: columns.to_vec(), converter, keys: HashSet::new(), bytes: 0 })
     }
 
-    /// Notes the keys of the rows that come. A new row with a key that is known is left out, or an error.
-    fn meet(&mut self, rows: &RecordBatch, actions: &mut [Action], is_error: bool) -> Result<()> {
+    /// The key of every row; `None` where there is a NULL in it.
+    fn keys_of(&self, rows: &RecordBatch) -> Result<Vec<Option<OwnedRow>>> {
         let columns: Vec<ArrayRef> = self.columns.iter().map(|column| Arc::clone(rows.column(*column))).collect();
         let encoded = self.converter.convert_columns(&columns).map_err(from_arrow)?;
-        for (row, action) in actions.iter_mut().enumerate() {
-            let comes = matches!(action, Action::Insert | Action::Update);
-            if !comes || columns.iter().any(|column| column.is_null(row)) {
-                continue;
-            }
-            let key = encoded.row(row).owned();
+        let has_null = |row: usize| columns.iter().any(|column| column.is_null(row));
+        Ok((0..rows.num_rows()).map(|row| (!has_null(row)).then(|| encoded.row(row).owned())).collect())
+    }
+
+    fn note(&mut self, key: Option<&OwnedRow>) {
+        if let Some(key) = key
+            && self.keys.insert(key.clone())
+        {
             self.bytes += key.as_ref().len() + KEY_BYTES;
-            let known = !self.keys.insert(key);
-            match (known, *action) {
-                (true, Action::Insert) if is_error => return Err(second_time(Command::Insert)),
-                (true, Action::Insert) => *action = Action::Nothing,
-                _ => {}
-            }
         }
-        Ok(())
     }
 }
 
@@ -369,6 +390,13 @@ mod tests {
                 _ => "ON CONFLICT DO UPDATE",
             }));
         }
+    }
+
+    #[test]
+    fn a_row_that_is_left_out_leaves_no_key_behind() {
+        let mut rows = write(Command::Insert, Again::Never, vec![vec![0], vec![1]]);
+        let batch = batch(&[(Action::Insert, None, 1, 1), (Action::Insert, None, 2, 1), (Action::Insert, None, 2, 2)]);
+        assert_eq!(ids(&rows.change(&batch).unwrap().added), [1, 2]);
     }
 
     #[test]
