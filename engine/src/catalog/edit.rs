@@ -1,7 +1,9 @@
 //! Changes of the catalog, applied one by one and checked against what is there.
 
+use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use datafusion::scalar::ScalarValue;
 
 use super::{Catalog, GraphDefinition, SequenceDefinition, SequenceId, TableDefinition, TableId, ViewDefinition};
@@ -53,6 +55,32 @@ pub enum ColumnSource {
     Column(String),
     /// The same value in every row, of the column's Arrow type.
     Value(ScalarValue),
+    /// What a function makes of other values.
+    Computed(Computed),
+}
+
+/// A function of a row's values, batch by batch: the arguments, the number of rows, and the values of the column's Arrow type.
+pub type RowFunction = dyn Fn(Vec<ArrayRef>, usize) -> Result<ArrayRef> + Send + Sync;
+
+/// Values that a function makes of others. The function must give the same values whenever it is asked.
+#[derive(Clone)]
+pub struct Computed {
+    /// Where the function's arguments come from.
+    pub arguments: Vec<ColumnSource>,
+    /// The function.
+    pub function: Arc<RowFunction>,
+}
+
+impl fmt::Debug for Computed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Computed").field("arguments", &self.arguments).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Computed {
+    fn eq(&self, other: &Self) -> bool {
+        self.arguments == other.arguments && Arc::ptr_eq(&self.function, &other.function)
+    }
 }
 
 impl Catalog {

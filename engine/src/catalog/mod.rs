@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-pub use edit::{CatalogEdit, ColumnSource};
+pub use edit::{CatalogEdit, ColumnSource, Computed, RowFunction};
 pub use graph::{EdgeTable, EndPoint, GraphDefinition, VertexTable};
 pub use sequence::{SequenceDefinition, SequenceId};
 pub use table::{

@@ -347,8 +347,12 @@ impl DeclarationChecks<'_> {
 
     async fn table(&self, before: &TableDefinition, table: &Arc<TableDefinition>) -> Result<()> {
         let state = self.snapshot.table_state(table, self.state).await?;
+        let type_of =
+            |table: &TableDefinition, name: &str| table.get_column(name).map(|column| column.sql_type.clone());
+        let is_retyped = |name: &String| type_of(before, name) != type_of(table, name);
         for column in &table.columns {
-            let was = before.get_column(&column.name).is_some_and(|column| column.not_null);
+            let was =
+                before.get_column(&column.name).is_some_and(|column| column.not_null) && !is_retyped(&column.name);
             if is_not_null(table, &column.name) && !was {
                 let mut rows =
                     state.read(&ScanRequest { columns: Some(vec![column.name.clone()]), ..Default::default() }).await?;
@@ -364,7 +368,10 @@ impl DeclarationChecks<'_> {
             }
         }
         let known = before.unique_keys();
-        for key in table.unique_keys().iter().filter(|key| known.iter().all(|known| known.columns != key.columns)) {
+        let is_known = |columns: &Vec<String>| {
+            known.iter().any(|known| known.columns == *columns) && !columns.iter().any(is_retyped)
+        };
+        for key in table.unique_keys().iter().filter(|key| !is_known(&key.columns)) {
             if let Some(row) = state.first_duplicate(&key.columns).await? {
                 let message = format!("could not create unique index \"{}\"", key.name);
                 let detail = format!(
@@ -380,7 +387,8 @@ impl DeclarationChecks<'_> {
         }
         for reference in self.catalog.references_from(table.id)? {
             let is_known =
-                before.foreign_keys.iter().any(|key| key.name == reference.name && key.columns == reference.columns);
+                before.foreign_keys.iter().any(|key| key.name == reference.name && key.columns == reference.columns)
+                    && !reference.columns.iter().any(is_retyped);
             if reference.edge.is_none() && !is_known {
                 self.all_partners_exist(&reference).await?;
             }

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::collect;
 use datafusion::scalar::ScalarValue;
 use slipstream_catalog::tables::LanceTable;
-use slipstream_engine::catalog::{CheckConstraint, ColumnSource, TableDefinition};
+use slipstream_engine::catalog::{CheckConstraint, TableDefinition};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::table::checked_condition;
@@ -18,6 +18,17 @@ use crate::statement::parse_expression;
 
 /// The name of the table in the plans here.
 const SCANNED: &str = "rows";
+
+/// Where the values of an altered table's column come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Source {
+    /// A column of the table as it was, by name.
+    Column(String),
+    /// The same value in every row.
+    Value(ScalarValue),
+    /// An expression over the columns of the table as it was.
+    Computed(Expr),
+}
 
 /// Whether a table has any rows.
 pub(super) async fn has_rows(planning: &Planning<'_>, table: &Arc<TableDefinition>) -> Result<bool> {
@@ -41,13 +52,14 @@ pub(super) async fn check(
     planning: &Planning<'_>,
     known: &Arc<TableDefinition>,
     table: &TableDefinition,
-    sources: &[ColumnSource],
+    sources: &[Source],
     check: &CheckConstraint,
 ) -> Result<()> {
     let condition = checked_condition(planning, table, parse_expression(&check.expression)?)?;
     let columns = table.columns.iter().zip(sources).map(|(column, source)| match source {
-        ColumnSource::Column(name) => Expr::Column(Column::new(Some(SCANNED), name)).alias(&column.name),
-        ColumnSource::Value(value) => {
+        Source::Column(name) => Expr::Column(Column::new(Some(SCANNED), name)).alias(&column.name),
+        Source::Computed(expr) => expr.clone().alias(&column.name),
+        Source::Value(value) => {
             let field = column.sql_type.field(&column.name, true);
             Expr::Literal(value.clone(), Some((&field).into())).alias(&column.name)
         }

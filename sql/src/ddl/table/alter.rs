@@ -14,19 +14,23 @@ use datafusion::sql::sqlparser::ast::{
     RenameTableNameKind,
 };
 use slipstream_catalog::pg_catalog::definitions::quote_identifier;
-use slipstream_engine::catalog::{CatalogEdit, ColumnSource, SequenceDefinition, SequenceId, TableDefinition, TableId};
+use slipstream_engine::catalog::{
+    CatalogEdit, CheckConstraint, SequenceDefinition, SequenceId, TableDefinition, TableId,
+};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::super::Definition;
 use super::super::dependents::{Closure, Object, drop_default};
 use super::super::grammar::IdentityChange;
 use super::super::names::{Place, check_free, check_schema};
+use super::super::rows::Source;
 use super::super::sequence::{SequenceOptions, follow, redirected};
 use super::super::{rows, schema};
 use super::columns::{checked_default, duplicate_column, identity};
 use super::constraints::Constraint;
 use super::create::check_columns;
 use super::draft::Draft;
+use super::retype;
 use crate::dml::assign::{assign, typed_null};
 use crate::dml::normalize;
 use crate::planner::Planning;
@@ -39,7 +43,7 @@ pub(super) struct Alteration<'a> {
     pub(super) known: Arc<TableDefinition>,
     pub(super) draft: Draft<'a>,
     /// Where the values of the draft's columns come from.
-    pub(super) sources: Vec<ColumnSource>,
+    pub(super) sources: Vec<Source>,
     /// Other tables that change along.
     pub(super) others: BTreeMap<TableId, TableDefinition>,
     /// Edits that come before that of the table, and after it.
@@ -126,7 +130,7 @@ fn missing(planning: &Planning<'_>, name: &ObjectName) -> Result<Definition> {
 
 impl<'a> Alteration<'a> {
     fn of(planning: &'a Planning<'a>, known: Arc<TableDefinition>) -> Self {
-        let sources = known.columns.iter().map(|column| ColumnSource::Column(column.name.clone())).collect();
+        let sources = known.columns.iter().map(|column| Source::Column(column.name.clone())).collect();
         Alteration {
             planning,
             draft: Draft::new(planning, known.as_ref().clone()),
@@ -207,7 +211,7 @@ impl<'a> Alteration<'a> {
         if value.is_null() && (column.not_null || primary) && rows::has_rows(planning, &self.known).await? {
             return Err(contains_nulls(&self.draft.table.name, &name));
         }
-        self.sources.push(ColumnSource::Value(value));
+        self.sources.push(Source::Value(value));
         check_columns(&self.draft.table)?;
         constraints.into_iter().try_for_each(|constraint| self.draft.add_constraint(constraint))
     }
@@ -219,8 +223,8 @@ impl<'a> Alteration<'a> {
         };
         // A column that this statement has made itself has nothing that depends on it.
         let was = match &self.sources[position] {
-            ColumnSource::Column(was) => Some(was.clone()),
-            ColumnSource::Value(_) => None,
+            Source::Column(was) => Some(was.clone()),
+            Source::Value(_) | Source::Computed(_) => None,
         };
         if let Some(was) = was {
             self.drop_with_dependents(vec![Object::Column(self.known.id, was)], cascade)?;
@@ -344,9 +348,8 @@ impl<'a> Alteration<'a> {
                 self.draft.make_identity(&mut column, identity(generated)?, &sequence)?;
                 *self.draft.column_mut(name)? = column;
             }
-            AlterColumnOperation::SetDataType { .. } => {
-                return Err(Error::not_supported("ALTER COLUMN ... TYPE is not supported yet")
-                    .with_hint("Add a column of the other type, UPDATE it from this one, then drop this one."));
+            AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                return self.change_type(name, data_type, using.as_ref());
             }
             other => return Err(Error::not_supported(format!("ALTER COLUMN ... {other} is not supported"))),
         }
@@ -388,16 +391,18 @@ impl<'a> Alteration<'a> {
 
     /// Checks what sql checks, and puts the edits in order.
     async fn finish(mut self) -> Result<Definition> {
-        let added = self.draft.table.checks.iter().filter(|check| !self.known.checks.contains(check)).cloned();
-        for check in added.collect::<Vec<_>>() {
+        let is_retyped = self.sources.iter().any(|source| matches!(source, Source::Computed(_)));
+        let is_new = |check: &CheckConstraint| !self.known.checks.contains(check);
+        let open = self.draft.table.checks.iter().filter(|check| is_retyped || is_new(check)).cloned();
+        for check in open.collect::<Vec<_>>() {
             let is_renamed = self.known.checks.iter().any(|known| known.name == check.name);
-            if !is_renamed {
+            if is_retyped || !is_renamed {
                 rows::check(self.planning, &self.known, &self.draft.table, &self.sources, &check).await?;
             }
         }
         for (column, source) in self.draft.table.columns.iter().zip(&self.sources).filter(|(column, _)| column.not_null)
         {
-            let ColumnSource::Column(was) = source else { continue };
+            let Source::Column(was) = source else { continue };
             let is_fresh = self.known.get_column(was).is_some_and(|known| !known.not_null);
             if is_fresh && rows::has_null(self.planning, &self.known, was).await? {
                 return Err(contains_nulls(&self.draft.table.name, &column.name));
@@ -408,7 +413,9 @@ impl<'a> Alteration<'a> {
         let sequences = self.draft.sequence_edits();
         let table = self.draft.table;
         if is_reshaped(&self.known, &table, &self.sources) {
-            edits.push(CatalogEdit::ReshapeTable { table, sources: self.sources });
+            let source = |source| retype::source(self.planning, &self.known, source);
+            let sources = self.sources.into_iter().map(source).collect::<Result<_>>()?;
+            edits.push(CatalogEdit::ReshapeTable { table, sources });
         } else if table != *self.known {
             edits.push(CatalogEdit::AlterTable(table));
         }
@@ -421,11 +428,14 @@ impl<'a> Alteration<'a> {
 }
 
 /// Whether rows of the known table are not rows of the other as they are.
-fn is_reshaped(known: &TableDefinition, table: &TableDefinition, sources: &[ColumnSource]) -> bool {
+fn is_reshaped(known: &TableDefinition, table: &TableDefinition, sources: &[Source]) -> bool {
     let same = known.columns.len() == table.columns.len()
-        && known.columns.iter().zip(&table.columns).zip(sources).all(|((was, column), source)| {
-            was.name == column.name && *source == ColumnSource::Column(was.name.clone())
-        });
+        && known
+            .columns
+            .iter()
+            .zip(&table.columns)
+            .zip(sources)
+            .all(|((was, column), source)| was.name == column.name && *source == Source::Column(was.name.clone()));
     !same
 }
 

@@ -10,6 +10,7 @@ mod constraints;
 mod create;
 mod draft;
 mod rename;
+mod retype;
 
 pub(super) use alter::{alter_table, change_identity, set_schema};
 pub(super) use constraints::{Constraint, checked_condition, key_columns};
