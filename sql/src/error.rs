@@ -204,6 +204,10 @@ fn planning(message: &str) -> Error {
                 "No function matches the given name and argument types. You might need to add explicit type casts.",
             );
     }
+    if message.contains("subquery can only be used in") || message.contains("orrelated scalar subquery") {
+        return Error::not_supported("a subquery that refers to columns outside of it is not supported here")
+            .with_hint("A join with the subquery's tables may say the same.");
+    }
     if message.contains("must appear in the GROUP BY clause") {
         let column = between(&message, "column \"", "\"").map(|name| name.replace('"', ""));
         let subject = column.map_or_else(|| "an expression".to_string(), |name| format!("column \"{name}\""));

@@ -14,7 +14,8 @@
 //! 4. **The plan.** DataFusion's planner turns the tree into a logical plan, with Postgres's types, casts, operators and
 //!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE, DELETE and MERGE are planned part by part
 //!    (`planner::Scope`): a query of what changes, under a node that writes (`dml::write`). What clients ask the metadata in
-//!    ways that DataFusion has no plan for is said in other words first (`pg_rewrite`).
+//!    ways that DataFusion has no plan for is said in other words first (`pg_rewrite`). Rules of our own let a subquery stand
+//!    anywhere in an expression (`subqueries`).
 //!    `planner::parameters` finds the types of `$1`, `$2`, ...; `planner::columns` the names of the result.
 //! 5. **The optimizer** runs once (`Engine::optimize`), and `planner::binding::release` takes the snapshot's tables out of the
 //!    plan, so that a plan that is kept holds no version of anything. What `Prepared` says of parameters and columns is true
@@ -46,7 +47,7 @@
 //!
 //! # What is not here yet
 //!
-//! ALTER COLUMN TYPE, SERIALIZABLE, two-phase commit. Each answers `0A000`.
+//! SERIALIZABLE, two-phase commit. Each answers `0A000`.
 //!
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 
@@ -77,6 +78,7 @@ mod session;
 mod settings;
 mod source;
 mod statement;
+mod subqueries;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -496,13 +496,14 @@ fn explicit(expr: Expr, from: &SqlType, to: &SqlType) -> Result<Expr> {
     cast(expr, from, to, CastContext::Explicit)
 }
 
-/// Window functions read their literal arguments (`lag(x, 1)`) as bigint.
+/// Window functions read counts that are literals as bigint: the offset of `lag(x, 1)`, the buckets of `ntile(4)`.
 fn window(mut function: WindowFunction) -> WindowFunction {
-    if matches!(function.fun, WindowFunctionDefinition::WindowUDF(_)) {
-        for argument in &mut function.params.args {
-            if let Expr::Literal(ScalarValue::Int32(Some(value)), _) = argument {
-                *argument = Expr::Literal(ScalarValue::Int64(Some(i64::from(*value))), None);
-            }
+    if let WindowFunctionDefinition::WindowUDF(window) = &function.fun {
+        let count = if window.name() == "ntile" { 0 } else { 1 };
+        if let Some(argument) = function.params.args.get_mut(count)
+            && let Expr::Literal(ScalarValue::Int32(Some(number)), _) = argument
+        {
+            *argument = lit(i64::from(*number));
         }
     }
     function

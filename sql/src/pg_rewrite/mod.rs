@@ -6,10 +6,9 @@
 //! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query, `generate_subscripts` and `generate_series` the items of an array, `= ANY (array)` a
 //!   function of both sides.
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
-//! * `exists`: EXISTS in a select list is a count.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
-//! * `not_in`: NOT IN of a constant is a comparison with all items of an array.
 //! * `recursive`: the column names of a recursive query are given where its second half sees them.
+//! * `series`: `generate_series` in FROM with parameters is a subquery.
 //! * `rows`: `json_agg` is an aggregate of texts, and a row as JSON is an object of its columns.
 //! * `text`: collations that change nothing, the one-byte type `"char"`, escape characters of LIKE.
 //!
@@ -20,14 +19,13 @@
 
 mod absent;
 mod arrays;
-mod exists;
 mod first_row;
 mod functions;
-mod not_in;
 mod recursive;
 mod registered;
 mod rows;
 mod scalar_subquery;
+mod series;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -37,7 +35,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, OrderByExpr, Query, Select, Statement, VisitMut, VisitorMut,
+    Ident, ObjectName, OrderByExpr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut,
 };
 
 pub(crate) use functions::{aggregate_functions, scalar_functions};
@@ -77,14 +75,17 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         absent::drop_subqueries(select, &self.cte_names);
-        exists::count(select);
         registered::keep_column_names(select);
         rows::into_json(select);
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        series::in_from(factor);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        not_in::of_a_constant(expr);
         arrays::from_query(expr, &self.cte_names);
         arrays::subscripts(expr);
         first_row::aggregate(expr);

@@ -1,6 +1,9 @@
 //! Scalar subqueries that name outer columns, in the one shape that DataFusion decorrelates: an aggregate, over filters
 //! that equate an inner column with an outer one.
 //!
+//! Where `x` of `(SELECT x FROM r WHERE ...)` names outer columns, every inner column of it becomes a subquery of its own, and `x` is
+//! computed outside: `(SELECT r.a + o.b FROM r ...)` is `CASE WHEN <there is a row> THEN (SELECT r.a FROM r ...) + o.b END`.
+//!
 //! A subquery `(SELECT x FROM r WHERE ...)` that is not an aggregate is changed in three steps:
 //!
 //! 1. An outer column that a condition equates with an inner one is replaced by that in all other conditions:
@@ -17,7 +20,9 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{BinaryExpr, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, when};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, when,
+};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::functions::{SINGLE_VALUE, single_value};
@@ -46,6 +51,9 @@ impl AnalyzerRule for ScalarSubqueries {
 
 fn reshape(expr: Expr) -> PlanResult<Transformed<Expr>> {
     let Expr::ScalarSubquery(subquery) = expr else { return Ok(Transformed::no(expr)) };
+    if let Some(value) = computed_outside(&subquery)? {
+        return Ok(Transformed::yes(value));
+    }
     if subquery.outer_ref_columns.is_empty() || is_single_row(&subquery.subquery) {
         return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
     }
@@ -66,6 +74,35 @@ fn reshape(expr: Expr) -> PlanResult<Transformed<Expr>> {
         Some(condition) => when(condition, value).end()?,
         None => value,
     }))
+}
+
+/// The value of a subquery whose item names outer columns.
+fn computed_outside(subquery: &Subquery) -> PlanResult<Option<Expr>> {
+    let LogicalPlan::Projection(projection) = subquery.subquery.as_ref() else { return Ok(None) };
+    let [item] = projection.expr.as_slice() else { return Ok(None) };
+    let asks = |part: &Expr| matches!(part, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_));
+    if !item.contains_outer() || item.exists(|part| Ok(asks(part)))? {
+        return Ok(None);
+    }
+    let inner = |item: Expr| -> PlanResult<Expr> {
+        let plan = LogicalPlanBuilder::from(Arc::clone(&projection.input)).project([item])?.build()?;
+        let outer_ref_columns = plan.all_out_ref_exprs();
+        let spans = subquery.spans.clone();
+        Ok(reshape(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans }))?.data)
+    };
+    let value = item.clone().unalias().transform_up(|part| {
+        Ok(match part {
+            Expr::Column(_) => Transformed::yes(inner(part)?),
+            Expr::OuterReferenceColumn(_, column) => Transformed::yes(Expr::Column(column)),
+            other => Transformed::no(other),
+        })
+    });
+    let value = value.data()?;
+    if is_single_row(&projection.input) {
+        return Ok(Some(value));
+    }
+    let is_there = inner(lit(true).alias("found"))?.is_not_null();
+    when(is_there, value).end().map(Some)
 }
 
 /// Whether a subquery is an aggregate already, or otherwise cannot have two rows.

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, CopySource, DataType, Expr, Function, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement,
-    Subscript, TableFactor, VisitMut, VisitorMut,
+    Subscript, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 /// The name of what has none.
@@ -139,7 +139,7 @@ fn found(expr: &Expr) -> Option<Name> {
         Expr::Ceil { .. } => strong("ceil"),
         Expr::Floor { .. } => strong("floor"),
         Expr::Position { .. } => strong("position"),
-        Expr::Substring { .. } => strong("substring"),
+        Expr::Substring { shorthand, .. } => strong(if *shorthand { "substr" } else { "substring" }),
         Expr::Overlay { .. } => strong("overlay"),
         Expr::Trim { trim_where, .. } => strong(match trim_where.map(|side| side.to_string()).as_deref() {
             Some("LEADING") => "ltrim",
@@ -301,7 +301,7 @@ fn distinct_items(items: &mut [SelectItem]) {
         let (earlier, rest) = items.split_at_mut(position);
         let item = &mut rest[0];
         let repeats = match &*item {
-            SelectItem::UnnamedExpr(expr) if is_subquery(expr) => true,
+            SelectItem::UnnamedExpr(expr) if has_subquery(expr) => true,
             SelectItem::UnnamedExpr(expr) if has_wildcard && column_name(expr).is_some() => true,
             item => earlier.iter().any(|other| collide(item, other)),
         };
@@ -316,13 +316,18 @@ fn is_wildcard(item: &SelectItem) -> bool {
     matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
 }
 
-/// DataFusion names a subquery after its column, which may be the name of another one.
-fn is_subquery(expr: &Expr) -> bool {
-    match expr {
-        Expr::Subquery(_) => true,
-        Expr::Nested(inner) => is_subquery(inner),
-        _ => false,
+/// DataFusion names a subquery after its column, which may be the name of another one, and calls any other that is part of an
+/// expression `<subquery>`.
+fn has_subquery(expr: &Expr) -> bool {
+    struct Subqueries;
+    impl Visitor for Subqueries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
     }
+    expr.visit(&mut Subqueries).is_break()
 }
 
 /// Whether two items would have the same name: the same text, or the same last name where not both are qualified.
@@ -393,6 +398,8 @@ mod tests {
             ("select array[1,2]", "array"),
             ("select date '2020-01-01'", "date"),
             ("select extract(year from d) from t", "extract"),
+            ("select substr(a, 1) from t", "substr"),
+            ("select substring(a from 1) from t", "substring"),
             ("select a as B from t union select c from t", "b"),
         ];
         for (sql, expected) in cases {

@@ -6,6 +6,7 @@
 //! - [`binding`]: plans that outlive their snapshot: tables are let go after planning and found again before running.
 //! - [`parameters`]: the types of `$1`, `$2`, ...
 //! - [`cooperation`]: joins give way to others, so that a cancel is heard.
+//! - [`ordering`]: ORDER BY in queries with scalar subqueries.
 //! - [`fetch`]: `FETCH FIRST` as LIMIT.
 //! - [`refused`]: clauses that would be passed over in silence.
 //! - [`columns`]: the names that Postgres gives the columns of a result.
@@ -17,6 +18,7 @@ pub(crate) mod columns;
 mod cooperation;
 pub(crate) mod fetch;
 pub(crate) mod names;
+mod ordering;
 pub(crate) mod parameters;
 mod planning;
 pub(crate) mod refused;

@@ -12,7 +12,7 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{FunctionRegistry, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::OptimizerConfig;
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
@@ -22,9 +22,11 @@ use slipstream_catalog::index_then_store::IndexThenStoreRule;
 use slipstream_engine::Result;
 
 use super::cooperation::MultipliersGiveWay;
+use super::ordering::OrderBelowSubqueries;
 use crate::error::from_datafusion;
 use crate::operators::SeparateLists;
 use crate::pg_rewrite::{self, ScalarSubqueries};
+use crate::subqueries::{self, MarkSubqueries, ThreeValuedSubqueries};
 use crate::{dml, functions, runtime};
 
 /// Rows in a batch.
@@ -65,6 +67,7 @@ impl Engine {
         let mut rules = PhysicalOptimizer::new().rules;
         // Before the rules that distribute the plan.
         rules.insert(0, Arc::new(IndexThenStoreRule));
+        rules.insert(0, Arc::new(OrderBelowSubqueries));
         rules.push(Arc::new(MultipliersGiveWay));
         let builder = SessionStateBuilder::new()
             .with_config(config())
@@ -72,13 +75,18 @@ impl Engine {
             .with_default_features()
             .with_physical_optimizer_rules(rules)
             .with_query_planner(Arc::new(Planner));
-        let mut session = functions::register(builder).build();
+        let mut builder = functions::register(builder);
+        if let Some(optimizer) = builder.optimizer() {
+            answer_with_marks(&mut optimizer.rules);
+        }
+        let mut session = builder.build();
         for function in pg_rewrite::scalar_functions() {
             session.register_udf(function).map_err(from_datafusion)?;
         }
         for function in pg_rewrite::aggregate_functions() {
             session.register_udaf(function).map_err(from_datafusion)?;
         }
+        session.add_analyzer_rule(Arc::new(ThreeValuedSubqueries));
         session.add_analyzer_rule(Arc::new(ScalarSubqueries));
         session.add_analyzer_rule(Arc::new(SeparateLists));
         Ok(Self::of(session))
@@ -97,7 +105,9 @@ impl Engine {
     pub(crate) fn optimize(&self, plan: LogicalPlan, now: DateTime<Utc>) -> DataFusionResult<LogicalPlan> {
         let analyzed = self.analyze(plan)?;
         let config = StatementConfig { session: &self.session, now, aliases: Arc::new(AliasGenerator::new()) };
-        self.session.optimizer().optimize(analyzed, &config, |_, _| {})
+        let optimized = self.session.optimizer().optimize(analyzed, &config, |_, _| {})?;
+        subqueries::refuse(&optimized)?;
+        Ok(optimized)
     }
 
     /// Runs the analyzer alone, which finds types that do not fit.
@@ -112,6 +122,12 @@ impl Engine {
     }
 }
 
+/// Puts our rule for subqueries before the one that joins for them in conditions.
+fn answer_with_marks(rules: &mut Vec<Arc<dyn OptimizerRule + Send + Sync>>) {
+    let joins = rules.iter().position(|rule| rule.name() == "decorrelate_predicate_subquery").unwrap_or(0);
+    rules.insert(joins, Arc::new(MarkSubqueries));
+}
+
 fn config() -> SessionConfig {
     let config = SessionConfig::new()
         .with_batch_size(BATCH_SIZE)
@@ -121,6 +137,8 @@ fn config() -> SessionConfig {
     let mut config = functions::configure(config);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
+    // The simplifier makes `NOT c` of `c <> true` and leaves the schema as it was, without the metadata of `c`.
+    options.execution.skip_physical_aggregate_schema_check = true;
     options.sql_parser.default_null_ordering = "nulls_max".to_string();
     config
 }

@@ -36,6 +36,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     strict("pg_conf_load_time", &[0], "timestamptz", |_, _| Ok((*STARTED).into())),
     strict("pg_client_encoding", &[0], "name", |_, _| Ok("UTF8".into())),
     strict("getdatabaseencoding", &[0], "name", |_, _| Ok("UTF8".into())),
+    // Nothing takes advisory locks, so there are none to let go.
+    volatile("pg_advisory_unlock_all", &[0], "void", |_, _| Ok("".into())),
     strict("pg_blocking_pids", &[1], "int8[]", |_, _| Ok(Vec::<i64>::new().into())),
     lenient("inet_client_addr", &[0], "text", |_, _| Ok(Value::Null)),
     lenient("inet_client_port", &[0], "int4", |_, _| Ok(Value::Null)),
