@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts!(in "":
+    alter_column_type,
     alter_table,
     arrays,
     check_constraints,
@@ -53,6 +54,7 @@ scripts!(in "":
     select_for_update,
     sequences,
     settings,
+    subqueries,
     system_tables,
     transactions,
     truncate,
@@ -65,13 +67,20 @@ scripts!(in "":
 
 mod transactions {
     scripts!(in "transactions":
+        ddl_against_dml,
+        delete_update,
         dirty_read,
         dirty_write,
         first_committer_wins,
+        insert_insert,
         lost_update,
         own_writes,
         phantom,
+        read_only,
         read_skew,
+        referential,
+        select_for_update,
+        write_skew,
     );
 }
 

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const START: i64 = 100;
 
 const SETUP: &str = "
-    CREATE TABLE account (id bigint PRIMARY KEY, balance bigint NOT NULL);
+    CREATE TABLE account (id bigint PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= 0));
     CREATE TABLE transfer (id bigint PRIMARY KEY, source bigint NOT NULL, target bigint NOT NULL, amount bigint NOT NULL);
     CREATE PROPERTY GRAPH bank
       VERTEX TABLES (account KEY (id) LABEL account PROPERTIES (id, balance))
