@@ -8,6 +8,8 @@
 //! 2. `marks` (an optimizer rule) answers these questions where they stand in select lists, aggregates and window functions: a join
 //!    that adds a column with the answer. In filters DataFusion does the same.
 //! 3. `leftover` refuses what no rule had a plan for.
+//!
+//! What does not work: such a question in PARTITION BY or ORDER BY of a window, where the sort below it is not recognised.
 
 mod leftover;
 mod marks;
