@@ -57,8 +57,8 @@ enum Alike {
     Details,
     /// The same SQLSTATE.
     Code,
-    /// The same SQLSTATE, or on either side a broken constraint, or one row that a statement affects twice: it may break several, of
-    /// which either server names one.
+    /// The same SQLSTATE, or on either side a broken constraint, one row that a statement affects twice, or a line of COPY that
+    /// cannot be read: it may break several, of which either server names one.
     Class,
 }
 
