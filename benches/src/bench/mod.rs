@@ -1,132 +1,47 @@
-//! Slipstream against the bare libraries it is made of: the same work over loopback and in this process, as ratios.
+//! Slipstream measured: against the libraries it is made of, and against PostgreSQL 17.
 //!
-//! 1. [`data`] makes a social graph and a table of vectors, the same in every run.
-//! 2. Both sides load it: [`slipstream`] starts a server of its own on a temporary folder and copies the rows in over the
-//!    wire; [`bare`] writes the same rows with Lance and copies them into Kuzu.
-//! 3. Every question is asked of both sides with the same rotating keys. Their answers are compared before any time is
-//!    taken; then the sides take turns, so that whatever else the machine does falls on both.
-//! 4. [`report`] prints medians and ratios, with `SELECT 1` as the price of a round trip and a statement.
+//! Every suite runs all its sides in one go on the same disk and lets them take turns, so that whatever else the machine does
+//! falls on all of them. The one client for all servers is `tokio-postgres` over loopback.
 //!
-//! Durability: the server runs with its default, `full`, while the bare libraries sync nothing but Kuzu's checkpoint. That
-//! is in the ratio of the load.
+//! * [`reading`]: the same questions to Slipstream and to bare Lance and Kuzu in this process.
+//! * [`commits`]: one-row commits by one client and by many, with the disk's own sync beside them.
+//! * [`copying`]: rows a second of `COPY FROM STDIN`.
+//!
+//! [`servers`] starts what is measured, [`wire`] talks to it, [`report`] prints what came out.
 
-mod bare;
-mod data;
+pub mod commits;
+pub mod copying;
+pub mod reading;
 mod report;
-mod slipstream;
+mod servers;
+mod wire;
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use bare::Bare;
-use data::Data;
-use report::{Measure, print_loads, print_measures};
-use slipstream::Slipstream;
+use std::time::Duration;
 
 /// A result of a benchmark; its reader is a person.
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What to run.
-pub struct Options {
-    /// The server's program.
+/// What every suite has to know.
+pub struct Place {
+    /// Slipstream's program.
     pub server: PathBuf,
-    /// Persons, and as many vectors; there are five times as many edges.
-    pub rows: usize,
-    /// How often each question is asked.
-    pub rounds: usize,
+    /// PostgreSQL's installation, with `bin/` in it; without one it is left out.
+    pub postgres: Option<PathBuf>,
+    /// Everything that is stored goes into temporary folders below this one: the disk that is measured.
+    pub folder: PathBuf,
 }
 
-/// What both sides are asked. Answers are ids, in ascending order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Question {
-    /// `SELECT 1`: a round trip and the least statement there is.
-    SelectOne,
-    /// Whom a person knows.
-    OneHop,
-    /// Whom those know, each path once.
-    TwoHops,
-    /// The rows below a price, one in a hundred.
-    FilteredScan,
-    /// The ten nearest vectors, exactly.
-    Nearest,
-}
-
-impl Question {
-    const ALL: [Question; 5] =
-        [Question::SelectOne, Question::OneHop, Question::TwoHops, Question::FilteredScan, Question::Nearest];
-
-    fn name(self) -> &'static str {
-        match self {
-            Question::SelectOne => "SELECT 1",
-            Question::OneHop => "1 hop by key",
-            Question::TwoHops => "2 hops by key",
-            Question::FilteredScan => "filtered scan, 1 % of the rows",
-            Question::Nearest => "10 nearest of all, exact",
-        }
-    }
-
-    /// Scans take milliseconds and settle sooner.
-    fn rounds(self, rounds: usize) -> usize {
-        match self {
-            Question::SelectOne | Question::OneHop | Question::TwoHops => rounds,
-            Question::FilteredScan | Question::Nearest => (rounds / 10).max(5),
-        }
+impl Place {
+    fn temporary_folder(&self) -> Result<tempfile::TempDir> {
+        Ok(tempfile::tempdir_in(&self.folder)?)
     }
 }
 
-/// Loads both sides, asks every question of both, and prints what came out.
-pub async fn run(options: &Options) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    println!("making {} persons, {} edges, {} vectors", options.rows, 5 * options.rows, options.rows);
-    let data = Data::make(options.rows);
-
-    let (slipstream, slipstream_load) =
-        Slipstream::load(&options.server, &folder.path().join("slipstream"), &data).await?;
-    let (bare, bare_load) = Bare::load(&folder.path().join("bare"), &data).await?;
-    print_loads(&slipstream_load, &bare_load);
-
-    let mut measures = Vec::new();
-    for question in Question::ALL {
-        measures.push(ask(question, options, &data, &slipstream, &bare).await?);
-    }
-    print_measures(&measures);
-    slipstream.stop().await
-}
-
-/// Compares the answers, then times the sides in turns.
-async fn ask(
-    question: Question,
-    options: &Options,
-    data: &Data,
-    slipstream: &Slipstream,
-    bare: &Bare,
-) -> Result<Measure> {
-    let rounds = question.rounds(options.rounds);
-    let keys: Vec<i64> = (0..rounds).map(|round| data.key(round)).collect();
-    for key in &keys[..rounds.min(20)] {
-        let (ours, theirs) = (slipstream.answer(question, data, *key).await?, bare.answer(question, data, *key).await?);
-        if ours != theirs {
-            let message = format!("{} of {key}: {} rows, {} expected", question.name(), ours.len(), theirs.len());
-            return Err(format!("the answers differ. {message}").into());
-        }
-    }
-    let mut ours = Vec::with_capacity(rounds);
-    let mut theirs = Vec::with_capacity(rounds);
-    for key in keys {
-        ours.push(timed(slipstream.answer(question, data, key)).await?);
-        theirs.push(timed(bare.answer(question, data, key)).await?);
-    }
-    Ok(Measure { question, ours: median(ours), theirs: median(theirs) })
-}
-
-async fn timed<T>(work: impl Future<Output = Result<T>>) -> Result<Duration> {
-    let started = Instant::now();
-    work.await?;
-    Ok(started.elapsed())
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
+/// The time that a share of `times` stays below; sorts them.
+fn quantile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
-    times[times.len() / 2]
+    let last = times.len().saturating_sub(1);
+    times.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
 }

@@ -16,9 +16,10 @@ use futures::TryStreamExt;
 use kuzu::{Connection, Database, PreparedStatement, SystemConfig, Value};
 use lance::Dataset;
 
+use super::super::Result;
+use super::Question;
 use super::data::{DIMENSION, Data};
 use super::report::Load;
-use super::{Question, Result};
 
 /// Memory for Kuzu's pages, in bytes.
 const BUFFER_POOL: u64 = 1 << 30;

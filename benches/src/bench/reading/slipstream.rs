@@ -1,20 +1,18 @@
 //! The side of Slipstream: a server process on loopback and one client with prepared statements.
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-use futures::{SinkExt, TryStreamExt, pin_mut};
-use tokio::process::{Child, Command};
+use futures::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
+use super::super::servers::Server;
+use super::super::wire::copy;
+use super::super::{Place, Result};
+use super::Question;
 use super::data::{DIMENSION, Data};
 use super::report::Load;
-use super::{Question, Result};
-use crate::demo;
 use crate::demo::copy_text::Row;
 
 const CREATE_TABLES: &str = "
@@ -26,12 +24,9 @@ const CREATE_GRAPH: &str = "CREATE PROPERTY GRAPH social
   VERTEX TABLES (person KEY (id))
   EDGE TABLES (knows KEY (id) SOURCE KEY (src) REFERENCES person (id) DESTINATION KEY (dst) REFERENCES person (id))";
 
-/// How much COPY data goes into one message.
-const CHUNK: usize = 256 * 1024;
-
 /// A running server with the data, and the statements.
 pub(super) struct Slipstream {
-    server: Child,
+    server: Server,
     client: Client,
     statements: Vec<Statement>,
 }
@@ -39,9 +34,10 @@ pub(super) struct Slipstream {
 impl Slipstream {
     /// Starts a server on an empty folder, loads the data and prepares the statements. The text of the rows is made before
     /// the clock starts.
-    pub(super) async fn load(program: &Path, folder: &Path, data: &Data) -> Result<(Self, Load)> {
+    pub(super) async fn load(place: &Place, folder: &Path, data: &Data) -> Result<(Self, Load)> {
         assert_eq!(DIMENSION, 64, "the table definition says so");
-        let (server, client) = start(program, folder).await?;
+        let server = Server::slipstream(place, folder).await?;
+        let client = server.connect().await?;
         client.batch_execute(CREATE_TABLES).await?;
         let mut load = Load { steps: Vec::new() };
         for (name, text) in [("person", persons(data)), ("knows", edges(data)), ("item", items(data))] {
@@ -78,13 +74,9 @@ impl Slipstream {
     }
 
     /// Ends the server in order.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    pub(super) async fn stop(self) -> Result<()> {
         drop(self.client);
-        if let Some(id) = self.server.id() {
-            Command::new("kill").arg(id.to_string()).status().await?;
-        }
-        self.server.wait().await?;
-        Ok(())
+        self.server.stop().await
     }
 }
 
@@ -101,39 +93,6 @@ fn text(question: Question) -> &'static str {
         Question::FilteredScan => "SELECT id, price FROM item WHERE price < $1",
         Question::Nearest => "SELECT id FROM item ORDER BY embedding <-> $1::text::vector LIMIT 10",
     }
-}
-
-async fn start(program: &Path, folder: &Path) -> Result<(Child, Client)> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut server = Command::new(program)
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
-        .arg(folder)
-        .env("SLIPSTREAM_LOG", "warn")
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("{}: {error}", program.display()))?;
-    for _ in 0..200 {
-        if let Ok(client) = demo::connect("127.0.0.1", port).await {
-            return Ok((server, client));
-        }
-        if let Some(status) = server.try_wait()? {
-            return Err(format!("the server ended: {status}").into());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Err("the server does not answer".into())
-}
-
-async fn copy(client: &Client, table: &str, text: String) -> Result<()> {
-    let sink = client.copy_in(&format!("COPY {table} FROM STDIN")).await?;
-    pin_mut!(sink);
-    let mut rest = Bytes::from(text);
-    while !rest.is_empty() {
-        sink.send(rest.split_to(CHUNK.min(rest.len()))).await?;
-    }
-    sink.finish().await?;
-    Ok(())
 }
 
 fn persons(data: &Data) -> String {
