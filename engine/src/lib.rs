@@ -22,8 +22,10 @@
 //!    small commits does not leave a table of thousands of files. Altered and truncated tables are written anew.
 //! 3. **Stage graph** (`transaction::graph_step`). The same changes in an open write transaction of each graph index, with
 //!    the versions they lead to. An index that fails here is left out: it is derived.
-//! 4. **Write record** (`Committer::write_record`). The staged files and their directories are synced by name, then the
-//!    [`log::CommitRecord`] is created if absent. This is the commit point. It carries the complete version map and the redo.
+//! 4. **Write record** (`Committer::write_record`). In a directory the [`log::CommitRecord`] is written under a name that nobody
+//!    reads; then it, the staged files, the manifests that the commit before has published, and their directories are synced by
+//!    name, all at a time. Then the record is created if absent: it gets its name. This is the commit point. So a commit waits
+//!    for the disk twice. The record carries the complete version map and the redo.
 //! 5. **Commit tables** ([`store::Store::publish`]). Each staged write becomes exactly the version the record names; a
 //!    version that somebody else made is never built upon.
 //! 6. **Commit graph**. The indexes commit; one that could not is brought forward from Lance (`graph_set`).

@@ -7,16 +7,19 @@
 #[cfg(test)]
 pub(crate) mod faults;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::StreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
@@ -65,11 +68,17 @@ pub struct Storage {
 
 #[derive(Debug, Clone)]
 enum Place {
-    /// A local directory, and how its files are synced.
-    Directory { root: PathBuf, disk: Arc<dyn Disk> },
+    /// A local directory, how its files are synced, and the directories below it that a power cut cannot take any more.
+    Directory { root: PathBuf, disk: Arc<dyn Disk>, settled: Arc<Mutex<HashSet<Known>>> },
     /// Behind the object store, with whether its listings come in the order of names.
     ObjectStore { listed_in_order: bool },
 }
+
+/// A directory and its inode: what is made under the same name later is another one.
+type Known = (PathBuf, u64);
+
+/// Syncs that are under way at a time. The file system writes its journal once for those that come together.
+const PARALLEL_SYNCS: usize = 16;
 
 /// What makes files of a local root survive a power cut.
 pub(crate) trait Disk: Debug + Send + Sync {
@@ -84,6 +93,12 @@ struct FileSystem;
 impl Disk for FileSystem {
     fn sync(&self, path: &FilePath) -> std::io::Result<()> {
         std::fs::File::open(path)?.sync_all()
+    }
+}
+
+impl Place {
+    fn directory(root: PathBuf, disk: Arc<dyn Disk>) -> Self {
+        Place::Directory { root, disk, settled: Arc::default() }
     }
 }
 
@@ -102,7 +117,7 @@ impl Storage {
             .map_err(|error| failed("open the data directory", &error))?
             .with_fsync(durability == Durability::Full);
         let uri = root.to_string_lossy().into_owned();
-        Ok(Storage { store: Arc::new(files), uri, place: Place::Directory { root, disk: Arc::new(FileSystem) } })
+        Ok(Storage { store: Arc::new(files), uri, place: Place::directory(root, Arc::new(FileSystem)) })
     }
 
     /// A database in a local directory that is there.
@@ -119,7 +134,7 @@ impl Storage {
         let mut storage = Storage::local(directory, Durability::Full)?;
         let root = storage.local_root().unwrap_or(directory).to_path_buf();
         storage.store = Arc::new(faults::PowerCutStore::new(storage.store, Arc::clone(disk)));
-        storage.place = Place::Directory { root, disk: Arc::clone(disk) as Arc<dyn Disk> };
+        storage.place = Place::directory(root, Arc::clone(disk) as Arc<dyn Disk>);
         Ok(storage)
     }
 
@@ -202,14 +217,36 @@ impl Storage {
         matches!(self.place, Place::ObjectStore { listed_in_order: true })
     }
 
-    /// Syncs files, named below the root, and every directory between them and the root: a file is there when its directory
-    /// says so. In an object store there is nothing to do.
+    /// Syncs files, named below the root, with their directories: a file is there when its directory says so, and that one
+    /// when the directories above do. They are synced all at a time. In an object store there is nothing to do.
     pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
-        let Place::Directory { root, disk } = &self.place else { return Ok(()) };
-        let (root, disk) = (root.clone(), Arc::clone(disk));
-        tokio::task::spawn_blocking(move || sync_files(disk.as_ref(), &root, &files))
-            .await
-            .map_err(|error| Error::internal(format!("the sync task failed: {error}")))?
+        let Place::Directory { root, disk, settled } = &self.place else { return Ok(()) };
+        let mut paths: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut settling = HashSet::new();
+        for file in files.iter().map(|file| root.join(file)) {
+            for directory in file.ancestors().skip(1).take_while(|path| path.starts_with(root)) {
+                let directory = known(directory)?;
+                paths.insert(directory.0.clone());
+                if settled.lock().contains(&directory) {
+                    break;
+                }
+                settling.insert(directory);
+            }
+            paths.insert(file);
+        }
+        let syncs = futures::stream::iter(paths).map(|path| {
+            let disk = Arc::clone(disk);
+            async move {
+                tokio::task::spawn_blocking(move || sync(disk.as_ref(), &path))
+                    .await
+                    .map_err(|error| Error::internal(format!("the sync task failed: {error}")))?
+            }
+        });
+        // Those that are under way are waited for, whatever becomes of the others.
+        let outcomes: Vec<Result<()>> = syncs.buffer_unordered(PARALLEL_SYNCS).collect().await;
+        outcomes.into_iter().collect::<Result<()>>()?;
+        settled.lock().extend(settling);
+        Ok(())
     }
 
     /// What database is here; `None` where there is none.
@@ -297,19 +334,18 @@ fn bucket_settings() -> impl Iterator<Item = (String, String)> {
         .filter(|(name, _)| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix)))
 }
 
-fn sync_files(disk: &dyn Disk, root: &FilePath, files: &[String]) -> Result<()> {
-    let mut directories = HashSet::new();
-    for file in files.iter().map(|file| root.join(file)) {
-        sync(disk, &file)?;
-        let above = file.ancestors().skip(1).take_while(|path| path.starts_with(root));
-        directories.extend(above.map(FilePath::to_path_buf));
-    }
-    directories.iter().try_for_each(|directory| sync(disk, directory))
+/// Cheap enough to ask without a thread for it.
+fn known(directory: &FilePath) -> Result<Known> {
+    let metadata = std::fs::metadata(directory).map_err(|error| cannot_sync(directory, &error))?;
+    Ok((directory.to_path_buf(), metadata.ino()))
 }
 
 fn sync(disk: &dyn Disk, path: &FilePath) -> Result<()> {
-    disk.sync(path)
-        .map_err(|error| Error::storage(format!("cannot sync \"{}\"", path.display())).with_detail(error.to_string()))
+    disk.sync(path).map_err(|error| cannot_sync(path, &error))
+}
+
+fn cannot_sync(path: &FilePath, error: &std::io::Error) -> Error {
+    Error::storage(format!("cannot sync \"{}\"", path.display())).with_detail(error.to_string())
 }
 
 fn cannot_use(directory: &FilePath, error: &std::io::Error) -> Error {

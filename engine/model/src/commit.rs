@@ -161,18 +161,13 @@ impl Step<'_> {
         if fate.one_of(&[Fate::Works, Fate::Fails])? == Fate::Fails {
             return self.give_up(&commit);
         }
-        match step {
-            RecordStep::SyncPublished => {
-                for table in 0..TABLES {
-                    if std::mem::take(&mut up.unsynced[table]) && self.decisions.syncs(step) {
-                        self.disk.sync_version(table, up.versions[table]);
-                    }
-                }
+        for table in 0..TABLES {
+            if std::mem::take(&mut up.unsynced[table]) && self.decisions.syncs_published() {
+                self.disk.sync_version(table, up.versions[table]);
             }
-            RecordStep::SyncStaged if self.decisions.syncs(step) => {
-                self.disk.unsynced_files.retain(|write| *write != commit.record.members);
-            }
-            RecordStep::SyncStaged | RecordStep::Create => {}
+        }
+        if self.decisions.syncs_staged() {
+            self.disk.unsynced_files.retain(|write| *write != commit.record.members);
         }
         self.go_on(up, commit)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::kernel::conflict::{Known, has_moved, is_lost, may_be_forgotten};
-use super::kernel::creation::{Creation, InPlace, RecordStep, Verdict, verdict, verdict_of_the_log};
+use super::kernel::creation::{Creation, InPlace, Verdict, verdict, verdict_of_the_log};
 use super::kernel::place::{Place, time};
 use super::kernel::standing::{Bringing, bringing, shows, takes_changes};
 use super::kernel::table::{Publishing, Recovery, is_foreign, publishing, recovery};
@@ -87,12 +87,12 @@ impl Decisions {
         self.0 == Some(mistake)
     }
 
-    pub(crate) fn syncs(self, step: RecordStep) -> bool {
-        match step {
-            RecordStep::SyncPublished => !self.errs(Mistake::PublishedIsNotSynced),
-            RecordStep::SyncStaged => !self.errs(Mistake::StagedIsNotSynced),
-            RecordStep::Create => true,
-        }
+    pub(crate) fn syncs_published(self) -> bool {
+        !self.errs(Mistake::PublishedIsNotSynced)
+    }
+
+    pub(crate) fn syncs_staged(self) -> bool {
+        !self.errs(Mistake::StagedIsNotSynced)
     }
 
     pub(crate) fn verdict(self, creation: Creation) -> Option<Verdict> {

@@ -1,10 +1,11 @@
 //! The log of commit records below `commits/`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::{Stream, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::record::CommitRecord;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,30 +13,107 @@ use crate::storage::{self, Storage};
 
 const FOLDER: &str = "commits";
 
+/// What names of records that are written ahead begin with.
+const AHEAD: &str = "ahead-";
+
 /// The log. Names sort the newest first, so that the newest record is the first of a listing.
 #[derive(Debug, Clone)]
 pub struct CommitLog {
     store: Arc<dyn ObjectStore>,
     /// Whether listings come in the order of names.
     listed_in_order: bool,
+    /// The root where it is a local directory.
+    root: Option<PathBuf>,
+}
+
+/// A record in a directory, complete, under a name that is none of the log's: its creation only has to name it. So its
+/// contents are synced together with what it refers to, and not after that.
+#[derive(Debug)]
+pub(crate) struct Ahead(Path);
+
+impl Ahead {
+    /// The file, below the root; it has to be synced before the record is created from it.
+    pub(crate) fn file(&self) -> String {
+        self.0.to_string()
+    }
 }
 
 impl CommitLog {
     /// The log of the database in `store`.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        CommitLog { store, listed_in_order: false }
+        CommitLog { store, listed_in_order: false, root: None }
     }
 
     /// The log of a database.
     pub(crate) fn of(storage: &Storage) -> Self {
-        CommitLog { store: Arc::clone(storage.object_store()), listed_in_order: storage.listed_in_order() }
+        CommitLog {
+            store: Arc::clone(storage.object_store()),
+            listed_in_order: storage.listed_in_order(),
+            root: storage.local_root().map(PathBuf::from),
+        }
+    }
+
+    /// Writes a record where it is not in the log yet; `None` where that would gain nothing, as in an object store.
+    pub(crate) async fn write_ahead(&self, record: &CommitRecord) -> Result<Option<Ahead>> {
+        let Some(root) = &self.root else { return Ok(None) };
+        let ahead = Ahead(Path::from(format!("{FOLDER}/{AHEAD}{}", record.tx_id.simple())));
+        match tokio::fs::write(root.join(ahead.file()), record.encode()?).await {
+            Ok(()) => Ok(Some(ahead)),
+            Err(error) => {
+                self.remove_ahead(Some(&ahead)).await;
+                Err(Error::storage("cannot write commit record").with_detail(error.to_string()))
+            }
+        }
+    }
+
+    /// Forgets a record that was written ahead, whatever has become of it.
+    pub(crate) async fn remove_ahead(&self, ahead: Option<&Ahead>) {
+        let Some(ahead) = ahead else { return };
+        if let Err(error) = self.store.delete(&ahead.0).await {
+            tracing::debug!(%error, file = %ahead.0, "left behind");
+        }
+    }
+
+    /// Forgets all of them: those of writers that did not come to an end.
+    pub(crate) async fn remove_all_ahead(&self) -> Result<()> {
+        if self.root.is_none() {
+            return Ok(());
+        }
+        let listing = self.store.list(Some(&Path::from(FOLDER)));
+        let files: Vec<Path> = listing
+            .map_err(|error| storage::failed("list commits", &error))
+            .try_filter_map(|entry| {
+                let is_ahead = entry.location.filename().is_some_and(|name| name.starts_with(AHEAD));
+                std::future::ready(Ok(is_ahead.then_some(entry.location)))
+            })
+            .try_collect()
+            .await?;
+        for file in files {
+            self.remove_ahead(Some(&Ahead(file))).await;
+        }
+        Ok(())
     }
 
     /// Creates the record: the commit point. [`ErrorKind::Locked`] where another writer has taken its place in the log.
     pub async fn append(&self, record: &CommitRecord) -> Result<()> {
-        let options = PutOptions { mode: PutMode::Create, ..Default::default() };
-        match self.store.put_opts(&path(record.seq), PutPayload::from(record.encode()?), options).await {
-            Ok(_) => Ok(()),
+        self.create(record, None).await
+    }
+
+    /// As [`CommitLog::append`]; a record that was written `ahead`, and synced, only gets its name.
+    pub(crate) async fn create(&self, record: &CommitRecord, ahead: Option<&Ahead>) -> Result<()> {
+        let path = path(record.seq);
+        let created = match ahead {
+            Some(ahead) => {
+                let options = CopyOptions { mode: CopyMode::Create, ..Default::default() };
+                self.store.copy_opts(&ahead.0, &path, options).await
+            }
+            None => {
+                let options = PutOptions { mode: PutMode::Create, ..Default::default() };
+                self.store.put_opts(&path, PutPayload::from(record.encode()?), options).await.map(drop)
+            }
+        };
+        match created {
+            Ok(()) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. }) => self.won(record).await,
             Err(error) => Err(storage::failed("write commit record", &error)),
         }

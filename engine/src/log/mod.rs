@@ -8,5 +8,6 @@
 pub mod commit_log;
 pub mod record;
 
+pub(crate) use commit_log::Ahead;
 pub use commit_log::CommitLog;
 pub use record::{CommitRecord, SequenceEntry, TableEntry, TableRedo};

@@ -49,7 +49,7 @@ impl Faults {
         *self.0.lock() = Plan { strike: Some((nth, fault)), ..Plan::default() };
     }
 
-    /// As [`Faults::strike`], counting only operations whose description contains `only`.
+    /// As [`Faults::strike`], counting only operations whose description contains all words of `only`.
     pub(crate) fn strike_only(&self, only: &'static str, nth: u64, fault: Fault) {
         *self.0.lock() = Plan { strike: Some((nth, fault)), only: Some(only), ..Plan::default() };
     }
@@ -62,7 +62,7 @@ impl Faults {
     fn next(&self, operation: &str, location: &Path) -> Option<Fault> {
         let mut plan = self.0.lock();
         let description = format!("{operation} {location}");
-        if plan.only.is_some_and(|only| !description.contains(only)) {
+        if plan.only.is_some_and(|only| !only.split(' ').all(|word| description.contains(word))) {
             return None;
         }
         let number = plan.operations;
@@ -280,8 +280,8 @@ impl PowerCut {
             let named = named || unsynced != Unsynced::Lost;
             match (kind, named, state.contents.get(&path)) {
                 (Kind::Directory, ..) => {}
-                (Kind::File, true, Some(synced)) => std::fs::write(&path, synced).unwrap(),
-                (Kind::File, true, None) => std::fs::write(&path, forgotten(&path, unsynced)).unwrap(),
+                (Kind::File, true, Some(synced)) => replace(&path, synced),
+                (Kind::File, true, None) => replace(&path, &forgotten(&path, unsynced)),
                 (Kind::File, false, _) => std::fs::remove_file(&path).unwrap(),
             }
         }
@@ -333,6 +333,12 @@ fn files_below(root: &FilePath) -> Vec<(PathBuf, Kind)> {
         }
     }
     found
+}
+
+/// Gives a name other contents; another name for the same file keeps those it had.
+fn replace(path: &FilePath, contents: &[u8]) {
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, contents).unwrap();
 }
 
 /// Contents of a file that is there and was never synced.
@@ -410,6 +416,19 @@ impl ObjectStore for PowerCutStore {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
+        self.inner.copy_opts(from, to, options).await?;
+        let mut state = self.disk.state.lock();
+        if state.failing_put.take_if(|folder| to.as_ref().starts_with(*folder)).is_some() {
+            return Err(fault("sync", to));
+        }
+        // In a directory it is another name for the same file, which the store does not sync, and it syncs the directory.
+        let synced = state.contents.get(&self.disk.root.join(from.as_ref())).cloned();
+        let copy = self.disk.root.join(to.as_ref());
+        if let Some(contents) = synced {
+            state.contents.insert(copy.clone(), contents);
+        }
+        drop(state);
+        self.disk.note(copy.parent().unwrap());
+        Ok(())
     }
 }

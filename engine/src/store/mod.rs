@@ -35,6 +35,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Durability, Storage};
 
 pub use key_index::{KeyHash, KeyIndexes};
+pub use publishing::Attempt;
 pub use scan::LanceScan;
 pub use staging::{StagedLoad, StagedWrite};
 pub use table::{ScanRequest, TableVersion};

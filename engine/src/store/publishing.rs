@@ -21,13 +21,27 @@ use super::staging::{StagedWrite, fragment_files};
 use super::table::TableVersion;
 use super::{Store, failed};
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Ahead;
 use crate::storage::{self, Durability, table_path};
 use crate::transaction::kernel::table::{Publishing, publishing};
 
+/// Whether a version may have been made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// It cannot have been, by this writer.
+    First,
+    /// It may have been, before a failure or a crash.
+    Again,
+}
+
 impl Store {
-    /// Makes the version that `write` stands for. Publishing it again gives the same version.
-    pub async fn publish(self: &Arc<Self>, write: &StagedWrite) -> Result<Arc<TableVersion>> {
-        let there = self.there(write).await?;
+    /// Makes the version that `write` stands for. Publishing it [`Attempt::Again`] gives the same version.
+    pub async fn publish(self: &Arc<Self>, write: &StagedWrite, attempt: Attempt) -> Result<Arc<TableVersion>> {
+        let there = match attempt {
+            // Somebody else's would be found by Lance, and refused by our commit handler.
+            Attempt::First => None,
+            Attempt::Again => self.there(write).await?,
+        };
         let decision = publishing(write.transaction_id(), there.as_ref().map(maker));
         match (decision, there) {
             (Publishing::Made, Some(dataset)) => {
@@ -142,15 +156,17 @@ impl Store {
         failed(&format!("publish version {} of table \"{}\"", write.version(), write.table.name), error)
     }
 
-    /// Syncs the files that staged writes refer to, and their directories, before the record that names them is written.
-    pub async fn sync_staged(&self, writes: &[StagedWrite]) -> Result<()> {
-        self.sync(writes.iter().flat_map(StagedWrite::files).collect()).await
-    }
-
-    /// Syncs the manifest of a published version. Needed before the *next* record only: until then the redo has it.
-    pub async fn sync_published(&self, table: &TableVersion) -> Result<()> {
-        let manifest = table.dataset.manifest_location().path.filename().unwrap_or_default();
-        self.sync(vec![format!("{}/_versions/{manifest}", table_path(&table.definition().directory))]).await
+    /// Syncs what a record stands on: the files that its staged writes refer to, what was written of it `ahead`, and the
+    /// manifests of versions that were `published` since the record before, which until then its redo stood for.
+    pub(crate) async fn sync_before_record(
+        &self,
+        published: &[Arc<TableVersion>],
+        staged: &[StagedWrite],
+        ahead: Option<&Ahead>,
+    ) -> Result<()> {
+        let manifests = published.iter().map(|table| manifest_path(table));
+        let files = staged.iter().flat_map(StagedWrite::files).chain(ahead.map(Ahead::file));
+        self.sync(manifests.chain(files).collect()).await
     }
 
     /// Syncs everything that a version consists of, whoever made it.
@@ -158,8 +174,7 @@ impl Store {
         let directory = table_path(&table.definition().directory);
         let fragments = table.dataset.manifest().fragments.iter();
         let files = fragments.flat_map(fragment_files).map(|file| format!("{directory}/{file}"));
-        self.sync(files.collect()).await?;
-        self.sync_published(table).await
+        self.sync(files.chain([manifest_path(table)]).collect()).await
     }
 
     /// Whether the files that a staged write refers to are all there; the first that is not is an error.
@@ -182,6 +197,12 @@ impl Store {
         }
         self.storage.sync(files).await
     }
+}
+
+/// Where a version's manifest is, below the root.
+fn manifest_path(table: &TableVersion) -> String {
+    let manifest = table.dataset.manifest_location().path.filename().unwrap_or_default();
+    format!("{}/_versions/{manifest}", table_path(&table.definition().directory))
 }
 
 /// The transaction that has made a version. The name of its file says so; the file itself may not have survived a power cut.

@@ -279,7 +279,7 @@ async fn a_record_that_cannot_be_written_is_no_commit_and_the_next_one_is() {
 async fn a_table_that_cannot_be_published_is_finished_before_the_next_commit() {
     let bench = Bench::new();
     let database = bench.ready().await;
-    bench.faults.strike_only("_versions/", 1, Fault::Refused);
+    bench.faults.strike_only("put _versions/", 0, Fault::Refused);
     let outcome = insert(&database, &[(10, "ann")]).await;
     assert!(bench.faults.clear().is_some());
     assert!(outcome.unwrap_err().hint().unwrap().contains("will be finished before the next one"));

@@ -93,10 +93,11 @@ async fn a_power_cut_at_any_step_leaves_a_commit_whole_or_not_at_all() {
 #[tokio::test]
 async fn a_sync_that_is_left_out_is_noticed() {
     type Skipped = fn(&Path) -> bool;
-    let kinds: [(&str, Skipped); 4] = [
+    let kinds: [(&str, Skipped); 5] = [
         ("data files", |path| path.extension().is_some_and(|kind| kind == "lance") && path.is_file()),
         ("deletions", |path| path.parent().is_some_and(|parent| parent.ends_with("_deletions"))),
         ("manifests", |path| path.extension().is_some_and(|kind| kind == "manifest")),
+        ("records", |path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ahead-"))),
         ("directories", Path::is_dir),
     ];
     for (name, skipped) in kinds {

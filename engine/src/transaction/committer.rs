@@ -23,12 +23,12 @@ use super::{CommitObserver, CommitStep};
 use crate::catalog::{Catalog, TableId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph_set::{GraphSet, OpenGraph};
-use crate::log::{CommitLog, CommitRecord, SequenceEntry};
+use crate::log::{Ahead, CommitLog, CommitRecord, SequenceEntry};
 use crate::pending::Pending;
 use crate::sequences::Sequences;
 use crate::snapshot::Snapshot;
 use crate::storage::Storage;
-use crate::store::{StagedWrite, Store, TableVersion};
+use crate::store::{Attempt, StagedWrite, Store, TableVersion};
 
 /// Recent snapshots kept for readers whose graph index stands a little behind or ahead of the head.
 const RECENT_SNAPSHOTS: usize = 16;
@@ -78,6 +78,8 @@ struct Writer {
     writes: RecentWrites,
     /// Published versions whose manifests the next record has to wait for.
     unsynced: Vec<Arc<TableVersion>>,
+    /// What was written ahead of the last record. It goes when there is something to wait for anyway.
+    ahead: Option<Ahead>,
     /// A commit that is past its commit point and could not be finished.
     unfinished: Option<Prepared>,
     /// Why nothing is written any more.
@@ -126,7 +128,14 @@ impl Committer {
             pins: Arc::default(),
             observer,
             waiting: parking_lot::Mutex::default(),
-            writer: Mutex::new(Writer { epoch, writes, unsynced: Vec::new(), unfinished: None, stopped: None }),
+            writer: Mutex::new(Writer {
+                epoch,
+                writes,
+                unsynced: Vec::new(),
+                ahead: None,
+                unfinished: None,
+                stopped: None,
+            }),
             recent: RwLock::new(VecDeque::from([head])),
             head: sender,
         }
@@ -158,6 +167,7 @@ impl Committer {
         {
             tracing::warn!(%error, "sequences will skip values");
         }
+        self.log.remove_ahead(writer.ahead.take().as_ref()).await;
         writer.stopped.get_or_insert_with(|| Error::new(ErrorKind::ShuttingDown, "the database is closed for writing"));
     }
 
@@ -224,7 +234,7 @@ impl Committer {
     async fn ready(&self, writer: &mut Writer) -> Result<()> {
         match turn(writer.stopped.as_ref(), &mut writer.unfinished) {
             Turn::Stopped(why) => Err(why.clone()),
-            Turn::FinishFirst(unfinished) => self.finish(writer, unfinished).await,
+            Turn::FinishFirst(unfinished) => self.finish(writer, unfinished, Attempt::Again).await,
             Turn::Write => Ok(()),
         }
     }
@@ -331,21 +341,23 @@ impl Committer {
         }
         prepared.record.redo.clear();
         self.sequences.reserved(&prepared.record.sequences);
-        self.finish(writer, prepared).await
+        self.finish(writer, prepared, Attempt::First).await
     }
 
     /// Step 4: the commit point.
     async fn write_record(&self, writer: &mut Writer, prepared: &Prepared) -> Result<()> {
         self.step(CommitStep::WriteRecord)?;
+        let ahead = self.log.write_ahead(&prepared.record).await?;
+        let used = std::mem::replace(&mut writer.ahead, ahead);
         for step in RecordStep::ALL {
             match step {
-                RecordStep::SyncPublished => {
-                    for table in &writer.unsynced {
-                        self.store.sync_published(table).await?;
-                    }
+                RecordStep::Sync => {
+                    let ahead = writer.ahead.as_ref();
+                    let sync = self.store.sync_before_record(&writer.unsynced, &prepared.writes, ahead);
+                    let (synced, ()) = futures::join!(sync, self.log.remove_ahead(used.as_ref()));
+                    synced?;
                     writer.unsynced.clear();
                 }
-                RecordStep::SyncStaged => self.store.sync_staged(&prepared.writes).await?,
                 RecordStep::Create => self.create_record(writer, &prepared.record).await?,
             }
         }
@@ -353,7 +365,7 @@ impl Committer {
     }
 
     async fn create_record(&self, writer: &mut Writer, record: &CommitRecord) -> Result<()> {
-        let (creation, error) = match self.log.append(record).await {
+        let (creation, error) = match self.log.create(record, writer.ahead.as_ref()).await {
             Ok(()) => (Creation::Created, None),
             Err(error) if error.kind() == ErrorKind::Locked => (Creation::Taken, Some(error)),
             Err(error) => (Creation::Uncertain, Some(error)),
@@ -386,8 +398,8 @@ impl Committer {
     }
 
     /// Steps 5 to 8: forward only. What fails is kept and finished before the next commit.
-    async fn finish(&self, writer: &mut Writer, mut prepared: Prepared) -> Result<()> {
-        let tables = match self.commit_tables(&prepared).await {
+    async fn finish(&self, writer: &mut Writer, mut prepared: Prepared, attempt: Attempt) -> Result<()> {
+        let tables = match self.commit_tables(&prepared, attempt).await {
             Ok(tables) => tables,
             Err(error) => {
                 tracing::error!(seq = prepared.record.seq, %error, "a commit waits to be finished");
@@ -414,12 +426,12 @@ impl Committer {
         Ok(())
     }
 
-    async fn commit_tables(&self, prepared: &Prepared) -> Result<Vec<Arc<TableVersion>>> {
+    async fn commit_tables(&self, prepared: &Prepared, attempt: Attempt) -> Result<Vec<Arc<TableVersion>>> {
         self.done(CommitStep::WriteRecord)?;
         self.step(CommitStep::CommitTables)?;
         let mut tables = Vec::new();
         for write in &prepared.writes {
-            tables.push(self.store.publish(write).await?);
+            tables.push(self.store.publish(write, attempt).await?);
         }
         self.done(CommitStep::CommitTables)?;
         Ok(tables)

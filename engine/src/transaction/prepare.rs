@@ -43,8 +43,14 @@ impl Committer {
                 continue;
             };
             let base = self.store.open(table, *version).await?;
-            self.store.refuse_foreign_change(&base).await?;
-            writes.push(self.store.stage(&base, delta.removed_addresses(), &delta.live()).await?);
+            // What is staged for nothing is nothing that anybody sees.
+            let rows = delta.live();
+            let (ours, staged) = futures::join!(
+                self.store.refuse_foreign_change(&base),
+                self.store.stage(&base, delta.removed_addresses(), &rows),
+            );
+            ours?;
+            writes.push(staged?);
         }
         for load in pending.loads() {
             let base = edited.versions.get(&load.table.id).copied().unwrap_or(0);

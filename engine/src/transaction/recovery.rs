@@ -24,7 +24,7 @@ use crate::log::record::RECORD_FORMAT;
 use crate::log::{CommitLog, CommitRecord, SequenceEntry, TableRedo};
 use crate::snapshot::Snapshot;
 use crate::storage::Storage;
-use crate::store::{StagedWrite, Store};
+use crate::store::{Attempt, StagedWrite, Store};
 
 /// What recovery found and did, for the log and for tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,8 +113,8 @@ async fn recover_tables(
 /// Repeats one staged write.
 async fn repeat(store: &Arc<Store>, definition: &Arc<TableDefinition>, redo: &TableRedo) -> Result<()> {
     let write = StagedWrite::decode(Arc::clone(definition), &from_hex(&redo.transaction)?)?;
-    let published = store.publish(&write).await?;
-    store.sync_published(&published).await
+    let published = store.publish(&write, Attempt::Again).await?;
+    store.sync_before_record(&[published], &[], None).await
 }
 
 /// Creates a record that changes nothing but the epoch.
@@ -150,6 +150,7 @@ async fn take_epoch(
         redo: Vec::new(),
     };
     log.append(&record).await?;
+    log.remove_all_ahead().await?;
     let snapshot = Arc::new(Snapshot {
         seq,
         tx_id,

@@ -3,17 +3,16 @@
 /// What has to happen, in this order, for a record to be created: everything that it stands on first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum RecordStep {
-    /// What the record before has published is synced: from here on its redo is no longer read.
-    SyncPublished,
-    /// What this record refers to is synced.
-    SyncStaged,
+    /// What it stands on is synced, in any order: what it refers to, and what the record before has published, since from
+    /// here on the redo of that one is no longer read.
+    Sync,
     /// The record itself.
     Create,
 }
 
 impl RecordStep {
     /// Every step in order.
-    pub(crate) const ALL: [RecordStep; 3] = [RecordStep::SyncPublished, RecordStep::SyncStaged, RecordStep::Create];
+    pub(crate) const ALL: [RecordStep; 2] = [RecordStep::Sync, RecordStep::Create];
 }
 
 /// How a creation ended, as far as its writer was told.
