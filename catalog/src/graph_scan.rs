@@ -32,6 +32,11 @@ impl GraphScan {
     pub fn new(graph: &str, description: &str, query: IndexQuery, reader: Arc<dyn IndexReader>) -> Self {
         GraphScan { graph: graph.to_string(), description: description.to_string(), query, reader }
     }
+
+    /// The operator that runs it, for these columns of the query or all.
+    pub fn plan(&self, columns: Option<Vec<usize>>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(GraphIndexScan::new(self.clone(), columns)?))
+    }
 }
 
 #[async_trait]
@@ -51,7 +56,7 @@ impl TableProvider for GraphScan {
         _: &[Expr],
         _: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(GraphIndexScan::new(self.clone(), projection.cloned())?))
+        self.plan(projection.cloned())
     }
 }
 

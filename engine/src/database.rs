@@ -247,17 +247,17 @@ impl Database {
 
     async fn try_read_view(&self, graphs: &[String], oldest: u64) -> Result<Option<ReadView>> {
         let mut readers = BTreeMap::new();
-        let mut open: Vec<(Arc<OpenGraph>, Standing)> = Vec::new();
+        let mut open = Vec::with_capacity(graphs.len());
         for name in graphs {
             let Some(graph) = self.committer.graphs.get(name) else { return Ok(None) };
             let Some(reader) = graph.index.begin_read().await? else { return Ok(None) };
-            open.push((graph, reader.standing().clone()));
+            open.push((graph, Arc::clone(&reader)));
             readers.insert(name.clone(), reader);
         }
         let fits = |snapshot: &Snapshot| {
-            open.iter().all(|(graph, standing)| {
+            open.iter().all(|(graph, reader)| {
                 snapshot.catalog.graphs.get(&graph.definition.name).is_some_and(|there| there.id == graph.definition.id)
-                    && shows(&standing.versions, &snapshot.versions)
+                    && shows(&reader.standing().versions, &snapshot.versions)
             })
         };
         let snapshot = self.committer.recent().into_iter().find(|snapshot| snapshot.seq >= oldest && fits(snapshot));

@@ -266,18 +266,19 @@ impl CypherTable {
         format!("GraphPattern: graph={}, route=joins ({reason}), {}", self.graph.name, self.query.description)
     }
 
+    /// Columns of its result.
+    pub(crate) fn columns(&self) -> usize {
+        self.query.schema.fields().len()
+    }
+
     /// The scan of this query in the index.
-    pub(crate) fn index_scan(
-        &self,
-        reader: Arc<dyn IndexReader>,
-        values: &[ScalarValue],
-    ) -> Result<Arc<dyn TableProvider>> {
+    pub(crate) fn index_scan(&self, reader: Arc<dyn IndexReader>, values: &[ScalarValue]) -> Result<GraphScan> {
         let query = IndexQuery {
             cypher: self.query.cypher.clone()?,
             parameters: self.parameters(values)?,
             schema: Arc::clone(&self.query.schema),
         };
-        Ok(Arc::new(GraphScan::new(&self.graph.name, &self.query.description, query, reader)))
+        Ok(GraphScan::new(&self.graph.name, &self.query.description, query, reader))
     }
 
     /// The plan of this query over the tables of a view. Its columns are those of the table.

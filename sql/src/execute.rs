@@ -124,8 +124,13 @@ impl<'a> Run<'a> {
 
     /// The plan, and what EXPLAIN says beside it.
     async fn physical(&self) -> Result<(Arc<dyn ExecutionPlan>, Vec<String>)> {
-        let tables = self.session.tables(&self.view);
         let strategy = self.session.settings().graph_strategy();
+        if let Some(path) = &self.planned.short_path
+            && let Some(plan) = path.plan(&self.view, strategy, self.parameters)?
+        {
+            return Ok((plan, Vec::new()));
+        }
+        let tables = self.session.tables(&self.view);
         let patterns = Patterns { strategy, functions: &self.engine.session };
         let Bound { plan, optimized, notes } =
             binding::bind(&self.planned, &tables, self.parameters, &patterns).await?;

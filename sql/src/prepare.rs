@@ -21,6 +21,7 @@ use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
 use crate::planner::columns::{OutputNames, item_names, make_distinct, name_subqueries, output_names};
 use crate::planner::names::unqualify_functions;
+use crate::planner::short_path::ShortPath;
 use crate::planner::{Plan, Planning, binding, fetch, parameters, refused};
 use crate::session::Inner;
 use crate::settings::{GraphStrategy, show_name};
@@ -168,6 +169,8 @@ pub(crate) struct Planned {
     pub(crate) plan: LogicalPlan,
     /// Whether the plan has been optimized, for every run.
     pub(crate) optimized: bool,
+    /// A plan for runs in which the index answers, where the statement needs no planner.
+    pub(crate) short_path: Option<ShortPath>,
     /// The plan before that, without its tables, where it has graph patterns: for runs in which joins answer one.
     pub(crate) written: Option<LogicalPlan>,
 }
@@ -308,6 +311,7 @@ fn finish(
         parameter_types,
         fields,
         kind,
+        short_path: keep.then(|| ShortPath::of(&kept)).flatten(),
         plan: release(kept)?,
         optimized: keep,
         written: written.map(release).transpose()?,

@@ -428,6 +428,33 @@ async fn a_graph_is_read_with_sql_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn columns_of_a_pattern_take_the_short_path() {
+    let client = Client::new().await;
+    client
+        .run(
+            "create table person (id int primary key, name text);
+             create property graph people vertex tables (person)",
+        )
+        .await;
+    let pattern = "cypher('people', $$ match (p:person) return p.id as id, p.name as name $$)";
+    let is_short = async |sql: String| {
+        let plan = client.run(&format!("explain {sql}")).await;
+        plan.starts_with("QUERY PLAN\nGraphIndexScan")
+    };
+    for columns in ["*", "name", "g.name as who, id, id"] {
+        assert!(is_short(format!("select {columns} from {pattern} g")).await, "{columns}");
+    }
+    for sql in ["select id + 1 from", "select distinct id from", "select now(), id from"] {
+        assert!(!is_short(format!("{sql} {pattern} g")).await, "{sql}");
+    }
+    for sql in ["where id = 1", "limit 1", "order by id", "join person p on p.id = g.id"] {
+        assert!(!is_short(format!("select g.id from {pattern} g {sql}")).await, "{sql}");
+    }
+    client.run("set slipstream.graph_strategy = 'join'").await;
+    assert!(!is_short(format!("select id from {pattern} g")).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plans_are_shown() {
     let client = Client::new().await;
     client.run("create table t (id int primary key, name text)").await;

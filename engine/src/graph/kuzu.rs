@@ -5,17 +5,19 @@
 //! readers finish with the one before, and then takes its place; an interrupted one is thrown away when it is opened again.
 //!
 //! * [`threads`]: a database, its connections and its threads; [`session`]: what one thread owns
-//! * [`generation`]: files, and the pool of reader threads
+//! * [`generation`]: files, and the pool of reader threads; [`known`]: the standing that readers need not ask for
 //! * [`reader`]: read transactions and streams of results; [`stage`]: write transactions; [`load`]: the bulk path
 //! * [`statements`]: all Cypher that is ours; [`values`] and [`bridge`]: data across the border; [`errors`]
 //!
-//! What is believed about an index is its standing in `SystemMetadata`, read inside the transaction that uses it. It is
+//! What is believed about an index is its standing in `SystemMetadata`, read inside the transaction that uses it, or inside
+//! one before it if nothing was written since. It is
 //! written with the changes that lead to it; a bulk load takes it away first and gives it back when a checkpoint has made
 //! the rows durable, because Kuzu does not log them.
 
 mod bridge;
 mod errors;
 mod generation;
+mod known;
 mod load;
 mod reader;
 mod session;

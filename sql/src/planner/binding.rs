@@ -84,7 +84,7 @@ pub(crate) async fn bind(
         let table = pattern.table()?;
         let place = match route {
             Route::Index(reader) => {
-                Place::Source(provider_as_source(table.index_scan(Arc::clone(reader), parameters)?))
+                Place::Source(provider_as_source(Arc::new(table.index_scan(Arc::clone(reader), parameters)?)))
             }
             Route::Joins(reason) => {
                 notes.push(table.explain(reason));
@@ -246,7 +246,7 @@ fn is_cypher(source: &Arc<dyn TableSource>) -> bool {
     cypher_table(source).is_some()
 }
 
-fn cypher_table(source: &Arc<dyn TableSource>) -> Option<&CypherTable> {
+pub(super) fn cypher_table(source: &Arc<dyn TableSource>) -> Option<&CypherTable> {
     source.downcast_ref::<DefaultTableSource>()?.table_provider.downcast_ref()
 }
 

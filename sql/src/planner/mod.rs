@@ -4,6 +4,7 @@
 //! - [`names`]: what names mean in a statement: tables of the snapshot, functions, graphs.
 //! - [`views`]: the queries that views stand for, put into the plans that name them.
 //! - [`binding`]: plans that outlive their snapshot: tables are let go after planning and found again before running.
+//! - [`short_path`]: plans of statements that are one graph pattern, without the planner.
 //! - [`parameters`]: the types of `$1`, `$2`, ...
 //! - [`cooperation`]: joins give way to others, so that a cancel is heard.
 //! - [`ordering`]: ORDER BY in queries with scalar subqueries.
@@ -22,6 +23,7 @@ mod ordering;
 pub(crate) mod parameters;
 mod planning;
 pub(crate) mod refused;
+pub(crate) mod short_path;
 pub(crate) mod state;
 pub(crate) mod syntax;
 pub(crate) mod views;

@@ -23,6 +23,7 @@ use slipstream_engine::Result;
 
 use super::cooperation::MultipliersGiveWay;
 use super::ordering::OrderBelowSubqueries;
+use super::short_path::{only_scan, plan_of_scan};
 use crate::error::from_datafusion;
 use crate::operators::SeparateLists;
 use crate::pg_rewrite::{self, ScalarSubqueries};
@@ -117,6 +118,9 @@ impl Engine {
 
     /// The physical plan of an optimized plan.
     pub(crate) async fn physical(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(scan) = only_scan(plan) {
+            return plan_of_scan(scan, &self.session).await.map_err(from_datafusion);
+        }
         let session = if dml::find_write(plan).is_some() { &self.writing } else { &self.session };
         session.query_planner().create_physical_plan(plan, session).await.map_err(from_datafusion)
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::known::KnownStanding;
 use super::threads::{Threads, Worker, closed};
 use super::{KuzuOptions, statements};
 use crate::error::{Error, Result};
@@ -141,6 +142,11 @@ impl Generation {
     /// The thread that writes.
     pub(super) fn writer(&self) -> &Worker {
         &self.threads.writer
+    }
+
+    /// What readers know of its standing.
+    pub(super) fn known(&self) -> &Arc<KnownStanding> {
+        &self.threads.known
     }
 
     /// Takes a reader thread, waiting in line while all are busy.

@@ -17,6 +17,7 @@ use futures::stream;
 use tokio::sync::oneshot;
 
 use super::generation::{Generation, Lease};
+use super::known::KnownStanding;
 use super::session::{Piece, Session};
 use super::threads::{Ticket, closed};
 use super::values;
@@ -31,15 +32,26 @@ pub(super) async fn begin(generation: Arc<Generation>) -> Result<Option<Arc<dyn 
     if generation.is_condemned() {
         return Ok(None);
     }
+    let known = Arc::clone(generation.known());
     let lease = generation.lease().await?;
-    let standing = lease.worker.run(|session| {
-        session.begin_read()?;
-        session.read_standing()
-    });
+    let standing = lease.worker.run(move |session| begin_where_it_stands(session, &known));
     Ok(standing.await?.map(|standing| {
-        let reader = Reader { standing: Arc::new(standing), lease: Arc::new(lease) };
+        let reader = Reader { standing, lease: Arc::new(lease) };
         Arc::new(reader) as Arc<dyn IndexReader>
     }))
+}
+
+fn begin_where_it_stands(session: &mut Session<'_, '_>, known: &KnownStanding) -> Result<Option<Arc<Standing>>> {
+    let look = known.look();
+    session.begin_read()?;
+    if let Some(standing) = known.seen_since(&look) {
+        return Ok(Some(standing));
+    }
+    let standing = session.read_standing()?.map(Arc::new);
+    if let Some(standing) = &standing {
+        known.learn(&look, standing);
+    }
+    Ok(standing)
 }
 
 struct Reader {

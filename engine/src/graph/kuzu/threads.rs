@@ -21,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::KuzuOptions;
 use super::errors::classify;
+use super::known::KnownStanding;
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -145,6 +146,8 @@ pub(super) struct Threads {
     pub(super) writer: Worker,
     /// Those that read.
     pub(super) readers: Vec<Worker>,
+    /// What readers know of the standing while the writer rests.
+    pub(super) known: Arc<KnownStanding>,
     control: Sender<Control>,
     closed: watch::Receiver<()>,
 }
@@ -166,8 +169,10 @@ impl Threads {
             .max_db_size(options.max_db_bytes.next_power_of_two());
         let readers = options.readers.max(1);
         let worker_control = control.clone();
+        let known = Arc::new(KnownStanding::default());
+        let writing = Arc::clone(&known);
         let host = move || {
-            host(&file, config, readers, &worker_control, &commands, ready);
+            host(&file, config, readers, &writing, &worker_control, &commands, ready);
             after();
             drop(closing);
         };
@@ -178,7 +183,7 @@ impl Threads {
             .map_err(|error| Error::internal(format!("no thread for the graph index: {error}")))?;
         let mut workers = opened.await.map_err(|_| Error::storage("the graph index could not be opened"))??;
         let writer = workers.remove(0);
-        Ok(Threads { writer, readers: workers, control, closed })
+        Ok(Threads { writer, readers: workers, known, control, closed })
     }
 
     /// Begins to close: running queries are interrupted, no later job begins.
@@ -204,6 +209,7 @@ fn host(
     file: &std::path::Path,
     config: SystemConfig,
     readers: usize,
+    known: &KnownStanding,
     control: &Sender<Control>,
     commands: &Receiver<Control>,
     ready: oneshot::Sender<Result<Vec<Worker>>>,
@@ -224,10 +230,11 @@ fn host(
             let (jobs, inbox) = channel();
             let name = if number == 0 { "kuzu-writer".to_string() } else { format!("kuzu-reader-{number}") };
             let database = &database;
+            let known = (number == 0).then_some(known);
             let spawned = thread::Builder::new()
                 .name(name)
                 .stack_size(STACK_BYTES)
-                .spawn_scoped(scope, move || work(&mut Session::new(database, connection), &inbox));
+                .spawn_scoped(scope, move || work(&mut Session::new(database, connection), &inbox, known));
             match spawned {
                 Ok(_) => workers.push(Worker { number, jobs, control: control.clone() }),
                 Err(error) => {
@@ -249,9 +256,10 @@ fn host(
     });
 }
 
-/// The life of a worker thread.
-fn work(session: &mut Session<'_, '_>, inbox: &Receiver<Message>) {
+/// The life of a worker thread; `known` is what the writer's work changes.
+fn work(session: &mut Session<'_, '_>, inbox: &Receiver<Message>, known: Option<&KnownStanding>) {
     while let Ok(Message::Do(job)) = inbox.recv() {
+        let _working = known.map(KnownStanding::work);
         // A panic may come from the crate's own conversions; it must cost one statement and not the index.
         if catch_unwind(AssertUnwindSafe(|| job(session))).is_err() {
             tracing::error!("a job of the graph index panicked");
