@@ -55,11 +55,14 @@ impl RowChanges {
     }
 }
 
-/// Rows that a transaction wants to find as it left them, as SELECT ... FOR UPDATE asks.
+/// Rows that a transaction wants to find as it left them, as SELECT ... FOR UPDATE and FOR SHARE ask.
 #[derive(Debug, Clone)]
 pub struct LockedRows {
     /// The table.
     pub table: Arc<TableDefinition>,
+    /// Whether nobody else may lock them either (FOR UPDATE): they count as written by the transaction, once it has changed
+    /// anything.
+    pub exclusive: bool,
     /// Identities, as in [`RowChanges::removed`].
     pub rows: Vec<RecordBatch>,
 }

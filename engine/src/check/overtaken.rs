@@ -16,7 +16,7 @@ use super::{CheckOptions, CheckReport, adopt, name_of, tables, text_of};
 use crate::catalog::{Catalog, TableId};
 use crate::error::{ErrorKind, Result};
 use crate::log::{CommitLog, CommitRecord};
-use crate::store::{StagedWrite, Store};
+use crate::store::{Attempt, StagedWrite, Store};
 use crate::transaction::recovery::from_hex;
 
 /// Finishes the newest commit on top of what others have written meanwhile. The report is sound where there is nothing left to
@@ -77,8 +77,8 @@ async fn overtaken(store: &Arc<Store>, catalog: &Catalog, record: &CommitRecord)
     for redo in &record.redo {
         let Some(table) = catalog.tables.get(&redo.id) else { continue };
         let write = StagedWrite::decode(Arc::clone(table), &from_hex(&redo.transaction)?)?;
-        match store.publish(&write).await {
-            Ok(version) => store.sync_published(&version).await?,
+        match store.publish(&write, Attempt::Again).await {
+            Ok(version) => store.sync_before_record(&[version], &[], None).await?,
             Err(error) if error.kind() == ErrorKind::ForeignChange => overtaken.push(write),
             Err(error) => return Err(error),
         }

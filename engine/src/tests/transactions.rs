@@ -79,6 +79,7 @@ async fn a_locked_row_that_somebody_changes_is_a_conflict() {
         let row = deletion(&view, 1).await.unwrap().rows.remove(0);
         let locked = crate::change::LockedRows {
             table: Arc::clone(&table),
+            exclusive: false,
             rows: row.removed.iter().collect::<Result<_>>().unwrap(),
         };
         transaction.apply(Changes { locked: vec![locked], ..Changes::default() }).await.unwrap();

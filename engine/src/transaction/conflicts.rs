@@ -29,6 +29,8 @@ pub(crate) struct Written {
     pub(crate) fragments: Vec<u64>,
     /// Whether all of it has been replaced, or its definition.
     pub(crate) everything: bool,
+    /// Whether rows were locked and not changed, so that the table may have the version that it had before.
+    pub(crate) locked: bool,
 }
 
 /// What commits have written since some moment.
@@ -36,6 +38,8 @@ pub(crate) struct Written {
 pub(crate) struct RecentWrites {
     tables: HashMap<TableId, TableWrites>,
     remembered: usize,
+    /// The newest commit with locked rows of those that are forgotten.
+    locked: u64,
     /// Of commits up to this one nothing is known.
     horizon: u64,
 }
@@ -46,6 +50,7 @@ struct TableWrites {
     addresses: HashMap<u64, u64>,
     fragments: HashMap<u64, u64>,
     everything: u64,
+    locked: u64,
 }
 
 impl RecentWrites {
@@ -64,6 +69,9 @@ impl RecentWrites {
         if written.everything {
             writes.everything = seq;
         }
+        if written.locked {
+            writes.locked = seq;
+        }
         self.remembered += writes.remembered() - before;
         if self.remembered > MOST_KEYS {
             self.forget(seq);
@@ -78,6 +86,8 @@ impl RecentWrites {
     }
 
     fn forget(&mut self, seq: u64) {
+        let locked = self.tables.values().map(|writes| writes.locked);
+        self.locked = locked.chain([self.locked]).max().unwrap_or(0);
         self.tables.clear();
         self.remembered = 0;
         self.horizon = seq;
@@ -95,6 +105,12 @@ impl RecentWrites {
             keys.chain(addresses.filter_map(|address| writes.addresses.get(address))).chain(moved).copied()
         });
         if is_lost(base, known, written) { Err(conflict(table)) } else { Ok(()) }
+    }
+
+    /// Whether rows of a table may have been locked since snapshot `base`: then its version does not say that nobody has
+    /// touched it.
+    pub(crate) fn has_locked_since(&self, table: TableId, base: u64) -> bool {
+        self.locked > base || self.tables.get(&table).is_some_and(|writes| writes.locked > base)
     }
 
     /// Whether anything of a table was written.

@@ -9,7 +9,7 @@ use super::checks::{DeclarationChecks, RowChecks};
 use super::conflicts::{RecentWrites, Written, conflict};
 use super::kernel::conflict::has_moved;
 use super::load_checks::load_still_holds;
-use super::prepare::{written, written_by_load};
+use super::prepare::{MOST_NOTED, written, written_by_load};
 use crate::catalog::{Catalog, TableDefinition, TableId};
 use crate::change::{LockedRows, RowChanges};
 use crate::error::{Error, ErrorKind, Result};
@@ -71,6 +71,11 @@ impl Group {
             rows.push(changes);
         }
         notes.extend(altered.iter().map(|id| (*id, Written { everything: true, ..Written::default() })));
+        if !pending.is_empty() {
+            for locked in pending.locked().iter().filter(|locked| locked.exclusive) {
+                notes.push((locked.table.id, written_by_lock(locked)?));
+            }
+        }
         let mut merged = RowChecks::new(&edited, &edited.catalog, before).run(rows).await?;
         for load in pending.loads() {
             load_still_holds(&self.head, &edited.catalog, load).await?;
@@ -137,7 +142,7 @@ impl Conflicts<'_> {
     async fn over_the_head(&self, delta: &Delta) -> Result<RowChanges> {
         let table = delta.table();
         let moved = self.moved(table.id);
-        let others = moved || self.group.has_written(table.id);
+        let others = moved || self.group.has_written(table.id) || self.locked(table.id);
         if delta.truncated() && others {
             return Err(conflict(table));
         }
@@ -178,6 +183,11 @@ impl Conflicts<'_> {
         has_moved(self.base.versions.get(&table).copied(), self.head.versions.get(&table).copied())
     }
 
+    /// Whether rows of a table may have been locked since, which leaves its version as it is.
+    fn locked(&self, table: TableId) -> bool {
+        self.recent.has_locked_since(table, self.base.seq)
+    }
+
     /// A transaction that alters a table must have read its newest rows, and those of all tables that refer to it or that it
     /// refers to.
     fn refuse_moved_neighbours(&self, altered: &BTreeSet<TableId>, catalog: &Catalog) -> Result<()> {
@@ -206,11 +216,25 @@ impl Conflicts<'_> {
         if keys.is_empty() && addresses.is_empty() {
             return Ok(());
         }
-        if moved {
+        if moved || self.locked(table.id) {
             self.recent.check(table, self.base.seq, keys, addresses)?;
         }
         self.group.check(table, self.base.seq, keys, addresses)
     }
+}
+
+/// What later transactions have to know of rows that nobody else was to lock.
+fn written_by_lock(locked: &LockedRows) -> Result<Written> {
+    let many = locked.rows.iter().map(RecordBatch::num_rows).sum::<usize>() > MOST_NOTED;
+    let mut written = Written { locked: true, everything: many, ..Written::default() };
+    for rows in locked.rows.iter().filter(|_| !many) {
+        let (keys, addresses) = identities(&locked.table, rows)?;
+        written.keys.extend(keys);
+        if locked.table.primary_key.is_empty() {
+            written.addresses.extend(addresses);
+        }
+    }
+    Ok(written)
 }
 
 /// Keys (where the table has a primary key) and addresses of rows.

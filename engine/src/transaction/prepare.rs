@@ -18,7 +18,7 @@ use crate::store::table::row_addresses;
 use crate::store::{ScanRequest, StagedLoad, StagedWrite};
 
 /// Rows of one table that a commit names one by one to later transactions; of more it says that all may have changed.
-const MOST_NOTED: usize = 1_000_000;
+pub(super) const MOST_NOTED: usize = 1_000_000;
 
 /// What a commit does to one of a table's key indexes.
 pub(crate) struct KeyChange {

@@ -31,7 +31,8 @@ pub(crate) struct Gathering {
 #[derive(Debug, Default)]
 struct Gathered {
     changes: Changes,
-    locked: HashMap<TableId, Locked>,
+    /// By table, and whether nobody else may lock the rows.
+    locked: HashMap<(TableId, bool), Locked>,
     counts: Counts,
 }
 
@@ -97,13 +98,13 @@ impl Gathering {
     }
 
     /// Adds rows that are locked; those that are known are passed over. The address is the last column.
-    pub(crate) fn lock(&self, table: &Arc<TableDefinition>, rows: RecordBatch) -> Result<()> {
+    pub(crate) fn lock(&self, table: &Arc<TableDefinition>, exclusive: bool, rows: RecordBatch) -> Result<()> {
         let Some(addresses) = rows.columns().last().and_then(|column| column.as_primitive_opt::<UInt64Type>()) else {
             return Err(Error::internal("locked rows without addresses"));
         };
         let mut gathered = self.gathered.lock();
-        let locked = gathered.locked.entry(table.id).or_insert_with(|| Locked {
-            rows: LockedRows { table: Arc::clone(table), rows: Vec::new() },
+        let locked = gathered.locked.entry((table.id, exclusive)).or_insert_with(|| Locked {
+            rows: LockedRows { table: Arc::clone(table), exclusive, rows: Vec::new() },
             addresses: AddressSet::default(),
         });
         let is_new: BooleanArray = addresses

@@ -77,6 +77,8 @@ pub(crate) struct Locks {
 #[derive(Debug, Clone)]
 struct Lock {
     table: Arc<TableDefinition>,
+    /// Whether it is FOR UPDATE.
+    exclusive: bool,
     /// The identity columns and the address, as the table calls them.
     identity: Vec<String>,
     /// The number of the table in its statement.
@@ -190,17 +192,20 @@ impl Rewriter<'_> {
         };
         refuse_grouping(select, clause)?;
         let mut wanted: Option<Vec<(String, &'static str)>> = Some(Vec::new());
+        let mut exclusive = Vec::new();
         for clause in &clauses {
+            if matches!(clause.lock_type, LockType::Update) {
+                exclusive.push(clause.of.as_ref().and_then(last_name));
+            }
             match (&clause.of, &mut wanted) {
                 (None, wanted) => *wanted = None,
                 (Some(of), Some(wanted)) => {
-                    let table = of.0.last().and_then(|part| part.as_ident()).map(normalize).unwrap_or_default();
-                    wanted.push((table, name(clause)));
+                    wanted.push((last_name(of).unwrap_or_default(), name(clause)));
                 }
                 (Some(_), None) => {}
             }
         }
-        let mut found = Found { wanted, seen: HashSet::new(), locks: Vec::new(), clause };
+        let mut found = Found { wanted, exclusive, seen: HashSet::new(), locks: Vec::new(), clause };
         for tables in &mut select.from {
             self.tables(tables, &mut found)?;
         }
@@ -264,6 +269,7 @@ impl Rewriter<'_> {
             return Ok(());
         }
         let by_name = found.wanted.is_some();
+        let exclusive = found.exclusive.iter().any(|table| table.as_ref().is_none_or(|name| *name == called));
         found.seen.insert(called);
         let TableFactor::Table { name, args: None, alias: old_alias, .. } = &*factor else {
             return match factor {
@@ -297,7 +303,7 @@ impl Rewriter<'_> {
         }
         let mut identity = self.planning.view.snapshot.catalog.identity_columns(&table);
         identity.push(ROW_ADDRESS.to_string());
-        let lock = Lock { table, identity, number: self.tables };
+        let lock = Lock { table, exclusive, identity, number: self.tables };
         self.tables += 1;
         *factor = carrying(&lock, &alias, old_alias.as_ref());
         found.locks.push((alias, lock));
@@ -309,6 +315,8 @@ impl Rewriter<'_> {
 struct Found {
     /// The tables that OF names, each with its clause; `None` for all of them.
     wanted: Option<Vec<(String, &'static str)>>,
+    /// The tables that FOR UPDATE is about; `None` for all of them.
+    exclusive: Vec<Option<String>>,
     seen: HashSet<String>,
     locks: Vec<(Ident, Lock)>,
     clause: &'static str,
@@ -349,6 +357,10 @@ fn hide(item: &mut SelectItem, locks: &[(Ident, Lock)]) {
         }
         _ => {}
     }
+}
+
+fn last_name(name: &ObjectName) -> Option<String> {
+    name.0.last().and_then(|part| part.as_ident()).map(normalize)
 }
 
 fn name(clause: &LockClause) -> &'static str {
@@ -559,7 +571,7 @@ fn note(gathering: &Gathering, locks: &[Lock], batch: &RecordBatch) -> Result<()
             .collect();
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(from_arrow)?;
         let there = is_not_null(rows.column(rows.num_columns() - 1)).map_err(from_arrow)?;
-        gathering.lock(&lock.table, filter_record_batch(&rows, &there).map_err(from_arrow)?)?;
+        gathering.lock(&lock.table, lock.exclusive, filter_record_batch(&rows, &there).map_err(from_arrow)?)?;
     }
     Ok(())
 }
