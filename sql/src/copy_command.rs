@@ -18,6 +18,7 @@ use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::change::Changes;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::copy::{CopyOptions, CopyReader, CopyWriter};
 use crate::dml::checks::Checks;
@@ -29,6 +30,9 @@ use crate::interrupt::Interrupt;
 use crate::session::Inner;
 use crate::text::OutputStyle;
 use crate::types::ClientType;
+
+/// Reading a chunk of data of this many bytes takes longer than handing a thread's other tasks on.
+const LARGE_CHUNK: usize = 32 * 1024;
 
 /// The options of a COPY whose data goes over the wire; the server's own files are out of reach.
 pub(crate) fn options(target: &CopyTarget, options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyOptions> {
@@ -183,7 +187,7 @@ impl CopyIn {
         let interrupt = self.interrupt.clone();
         let written = interrupt
             .limit(async {
-                for batch in self.reader.push(&data)? {
+                for batch in self.read(&data)? {
                     self.take(&batch).await?;
                 }
                 Ok(())
@@ -214,6 +218,17 @@ impl CopyIn {
             Error::new(ErrorKind::Cancelled, format!("COPY from stdin failed: {reason}")).on_table(&self.table.name);
         self.session.fail();
         error
+    }
+
+    /// Reads a chunk. Reading much takes this thread from the runtime meanwhile: the task that writes the rows before was
+    /// woken from here, and would wait for its turn on the same thread.
+    fn read(&mut self, data: &[u8]) -> Result<Vec<RecordBatch>> {
+        let has_others = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        if data.len() >= LARGE_CHUNK && has_others() {
+            tokio::task::block_in_place(|| self.reader.push(data))
+        } else {
+            self.reader.push(data)
+        }
     }
 
     async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
