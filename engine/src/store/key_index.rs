@@ -133,6 +133,8 @@ impl KeyIndex {
         if state.version != from {
             return false;
         }
+        let added = added.into_iter();
+        state.addresses.reserve(added.size_hint().1.unwrap_or_default());
         let mut before = Overwritten { version: from, addresses: Map::default() };
         for key in removed {
             let known = state.addresses.remove(key);

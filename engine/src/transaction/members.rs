@@ -9,7 +9,7 @@ use super::checks::{DeclarationChecks, RowChecks};
 use super::conflicts::{RecentWrites, Written, conflict};
 use super::kernel::conflict::has_moved;
 use super::load_checks::load_still_holds;
-use super::prepare::{MOST_NOTED, written, written_by_load};
+use super::prepare::{MOST_NOTED, written};
 use crate::catalog::{Catalog, TableDefinition, TableId};
 use crate::change::{LockedRows, RowChanges};
 use crate::error::{Error, ErrorKind, Result};
@@ -79,7 +79,8 @@ impl Group {
         let mut merged = RowChecks::new(&edited, &edited.catalog, before).run(rows).await?;
         for load in pending.loads() {
             load_still_holds(&self.head, &edited.catalog, load).await?;
-            notes.push((load.table.id, written_by_load(load)));
+            // Its keys need not be known: whoever has read a row with one of them conflicts with who has removed that row.
+            notes.push((load.table.id, Written::default()));
             merged.load(load.clone());
         }
         if !pending.edits().is_empty() {

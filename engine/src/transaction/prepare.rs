@@ -15,7 +15,7 @@ use crate::pending::delta::columns;
 use crate::snapshot::Snapshot;
 use crate::store::key_index::{KeyHash, hash_keys, hash_unique_keys};
 use crate::store::table::row_addresses;
-use crate::store::{ScanRequest, StagedLoad, StagedWrite};
+use crate::store::{ScanRequest, StagedWrite};
 
 /// Rows of one table that a commit names one by one to later transactions; of more it says that all may have changed.
 pub(super) const MOST_NOTED: usize = 1_000_000;
@@ -143,13 +143,6 @@ pub(crate) fn written(changes: &RowChanges) -> Result<Written> {
         written.keys.extend(hash_keys(&columns(&batch?, &changes.table.primary_key)?)?);
     }
     Ok(written)
-}
-
-/// What later transactions have to know of a load.
-pub(crate) fn written_by_load(load: &StagedLoad) -> Written {
-    let key = load.keys.iter().find(|(columns, _)| columns == &load.table.primary_key);
-    let keys = key.map(|(_, hashes)| hashes.iter().flatten().copied().collect()).unwrap_or_default();
-    Written { keys, ..Written::default() }
 }
 
 /// The complete version map of a record.
