@@ -25,7 +25,8 @@
 //!    its own changes. `planner::binding::bind` puts that snapshot's tables and the parameters into the plan, and decides how
 //!    its graph patterns are answered (`cypher_relation::route`): by a scan of the index, or, where that does not show what the
 //!    statement reads, by joins, which take the scan's place in the plan as it was written and are optimized with it.
-//!    DataFusion makes it physical, and it runs.
+//!    DataFusion makes it physical, and it runs. Where there is nothing to plan, a short path leads past both
+//!    (`planner::short_path`).
 //! 7. **Rows** leave as Arrow batches (`interrupt::Rows`), stopped by a cancel or the statement timeout. The
 //!    operators of a write keep what they change in the statement's `dml::gathering::Gathering`, or past ten thousand new rows
 //!    in a bulk load; `Inner::finish_write` puts it into the open transaction, or has [`Database::commit`] decide. Rows for

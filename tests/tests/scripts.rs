@@ -47,6 +47,7 @@ scripts!(in "":
     json,
     merge,
     ordered_aggregates,
+    prepared_patterns,
     returning,
     savepoints,
     schemas,
