@@ -8,6 +8,7 @@
 //! Work reaches a worker as a closure over its session, in order. Closing interrupts what runs and stops every worker after
 //! the jobs that are already in line; whoever still holds a [`Worker`] then gets an error.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -162,6 +163,7 @@ impl Threads {
         let (control, commands) = channel();
         let (ready, opened) = oneshot::channel();
         let (closing, closed) = watch::channel(());
+        after_those_before(&file, &closed).await;
         let config = SystemConfig::default()
             .auto_checkpoint(false)
             .throw_on_wal_replay_failure(false)
@@ -201,6 +203,27 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// The files that this process has opened, with what says that they are closed again.
+static OPENED: Mutex<BTreeMap<PathBuf, watch::Receiver<()>>> = Mutex::new(BTreeMap::new());
+
+/// How long an opening waits for whoever had the file open before.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until this process has closed a file that it had open before. A database that is dropped closes its files by and by,
+/// the last of it a checkpoint, and Kuzu's own lock is between processes only.
+async fn after_those_before(file: &std::path::Path, closed: &watch::Receiver<()>) {
+    let before = {
+        let mut opened = OPENED.lock();
+        opened.retain(|_, closed| closed.has_changed().is_ok());
+        opened.insert(file.to_path_buf(), closed.clone())
+    };
+    if let Some(mut before) = before
+        && tokio::time::timeout(CLOSING_PATIENCE, before.changed()).await.is_err()
+    {
+        tracing::warn!(file = %file.display(), "a graph index is opened that this process has still open");
     }
 }
 
