@@ -304,7 +304,7 @@ impl TableVersion {
         let after = self.fragment_states();
         let is_at_most = |fragments: &BTreeMap<u64, FragmentState>, others: &BTreeMap<u64, FragmentState>| {
             let only =
-                fragments.iter().filter(|(id, state)| !others.get(id).is_some_and(|other| other.data == state.data));
+                fragments.iter().filter(|(id, state)| others.get(id).is_none_or(|other| other.data != state.data));
             only.map(|(_, state)| state.rows).sum::<usize>() <= most
         };
         if !is_at_most(&before, &after) || !is_at_most(&after, &before) {
