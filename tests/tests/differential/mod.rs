@@ -86,7 +86,6 @@ impl Mismatch {
 }
 
 #[tokio::test]
-#[ignore = "a run with all features has not been seen to its end; run it with --ignored"]
 async fn statements_give_what_postgres_gives() {
     let seed = number("SLIPSTREAM_SEED").unwrap_or(SEED);
     let statements = number("SLIPSTREAM_STATEMENTS").map_or(STATEMENTS, |count| count as usize);
