@@ -1,4 +1,5 @@
-//! SELECT ... FOR UPDATE and FOR SHARE: the rows join the transaction's write set.
+//! SELECT ... FOR UPDATE and FOR SHARE: the rows join the transaction's write set. Those of FOR UPDATE count as written, so that
+//! two transactions which lock the same row and change anything at all are in conflict; those of FOR SHARE have to be unchanged.
 //!
 //! Nobody waits for anybody here, so there is nothing to lock. What the clause is for, that the rows are still as they were
 //! read when the transaction commits, it gets: the rows are noted, and a commit that finds one of them changed by somebody else
