@@ -85,6 +85,7 @@ mod tests;
 pub mod text;
 mod transaction;
 pub mod types;
+mod unparsed;
 mod utility;
 mod words;
 

@@ -20,6 +20,7 @@ use crate::named::Prepare;
 use crate::settings;
 use crate::source::SourceText;
 use crate::transaction::TransactionCommand;
+use crate::unparsed;
 use crate::words::Words;
 use crate::{ddl, pgq};
 
@@ -144,13 +145,14 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
     if let Some(cursor) = cursor::parse(sql, words.clone())? {
         return Ok(Command::Cursor(Box::new(cursor)));
     }
-    if let Some(prepare) = Prepare::parse(sql, words)? {
+    if let Some(prepare) = Prepare::parse(sql, words.clone())? {
         return Ok(Command::Prepare(Box::new(prepare)));
     }
     let (tokens, with_data) = without_data_clause(tokens);
     let (tokens, marks) = syntax::rewrite(&ddl::order_identity_options(name_cypher_relations(tokens)));
     let mut parser = parser(tokens.clone());
-    let mut statement = parser.parse_statement().map_err(|error| syntax_error(error, &tokens, source))?;
+    let unparsed = |error| unparsed::not_supported(&words).unwrap_or_else(|| syntax_error(error, &tokens, source));
+    let mut statement = parser.parse_statement().map_err(unparsed)?;
     if let (ast::Statement::CreateTable(ast::CreateTable { query: Some(query), .. }), false) =
         (&mut statement, with_data)
     {

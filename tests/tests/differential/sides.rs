@@ -80,7 +80,7 @@ impl Slipstream {
     }
 }
 
-/// Drops all tables and views; those that others refer to only go after these.
+/// Drops all tables and views; those that others refer to only go after these, and those that refer to each other together.
 async fn clean(client: &mut RawClient) -> bool {
     for _ in 0..TABLES.len() {
         let mut left = false;
@@ -89,7 +89,8 @@ async fn clean(client: &mut RawClient) -> bool {
         for statement in views.chain(tables) {
             left |= run(client, &Step::new(statement)).await.error.is_some_and(|error| error.code == "2BP01");
         }
-        if !left {
+        let together = Step::new(format!("DROP TABLE IF EXISTS {}", TABLES.join(", ")));
+        if !left || run(client, &together).await.error.is_none() {
             return true;
         }
     }
