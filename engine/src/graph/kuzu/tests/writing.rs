@@ -32,6 +32,23 @@ async fn standing_survives_reopening() {
 }
 
 #[tokio::test]
+async fn an_index_that_is_dropped_can_be_opened_again_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = filled(directory.path(), &[(1, None), (2, None)]).await;
+    drop(index);
+    for seq in 2..12 {
+        let index = open_social(directory.path()).await;
+        let number = i64::try_from(seq).unwrap();
+        commit(index.as_ref(), vec![put_people(&[(number + 1, None)]), create_knows(&[(1, 2, number, None)])], seq)
+            .await;
+        drop(index);
+        let index = open_social(directory.path()).await;
+        assert_eq!(index.standing().await.unwrap(), Some(standing(seq)));
+        assert_eq!(dump(index.as_ref()).await["knows"].len(), usize::try_from(seq).unwrap() - 1);
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_stage_is_rolled_back() {
     let directory = tempfile::tempdir().unwrap();
     let index = filled(directory.path(), &[(1, None)]).await;
