@@ -3,7 +3,7 @@
 //!
 //! Nobody waits for anybody here, so there is nothing to lock. What the clause is for, that the rows are still as they were
 //! read when the transaction commits, it gets: the rows are noted, and a commit that finds one of them changed by somebody else
-//! is `40001`. All strengths are the same, and NOWAIT and SKIP LOCKED have nothing to wait for or to skip.
+//! is `40001`. NOWAIT and SKIP LOCKED have nothing to wait for or to skip.
 //!
 //! A query with the clause is rewritten before it is planned ([`rewrite`]): every table that it locks becomes
 //! `(SELECT columns, identity, address FROM table)`, the identity under names of its own, and the select list gets these behind
