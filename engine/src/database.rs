@@ -15,8 +15,8 @@ use crate::batches::Batches;
 use crate::catalog::{SequenceDefinition, TableDefinition};
 use crate::change::Changes;
 use crate::error::{Error, Result};
-use crate::graph::index::{IndexReader, Standing};
-use crate::graph_set::{GraphSet, IndexFactory, OpenGraph, READ_PATIENCE};
+use crate::graph::index::{IndexFactory, IndexReader, Standing};
+use crate::graph_set::{GraphSet, OpenGraph, READ_PATIENCE};
 use crate::lock::Lock;
 use crate::log::{CommitLog, CommitRecord};
 use crate::pending::Pending;
@@ -62,7 +62,7 @@ impl OpenOptions {
             storage: None,
             durability: Durability::Full,
             spill: SpillLimits::default(),
-            index: crate::graph_set::kuzu_indexes(),
+            index: crate::graph::kuzu::factory(),
             observer: None,
         }
     }

@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
 use parking_lot::RwLock;
 
 use crate::catalog::{Catalog, EdgeTable, GraphDefinition, TableId, VertexTable};
 use crate::change::RowChanges;
 use crate::error::{Error, Result};
-use crate::graph::index::{Change, GraphIndex, IndexSchema, RebuildSource, Standing};
-use crate::graph::kuzu::KuzuOptions;
+use crate::graph::index::{Change, GraphIndex, IndexFactory, RebuildSource, Standing};
 use crate::snapshot::Snapshot;
 use crate::store::ScanRequest;
 use crate::transaction::graph_changes::{changes, index_schema, node_columns, relationship_columns};
@@ -23,10 +21,6 @@ const FOLDER: &str = "graph";
 
 /// Changes of one commit that are applied row by row; more go through the index's bulk path.
 pub(crate) const MAX_ROW_CHANGES: usize = 20_000;
-
-/// Opens (or makes) the index in a directory.
-pub type IndexFactory =
-    Arc<dyn Fn(PathBuf, IndexSchema) -> BoxFuture<'static, Result<Arc<dyn GraphIndex>>> + Send + Sync>;
 
 /// The open graph indexes.
 pub(crate) struct GraphSet {
@@ -264,10 +258,3 @@ pub(crate) fn standing_at(graph: &GraphDefinition, versions: &BTreeMap<TableId, 
 
 /// How long a statement waits for an index that is being brought to its snapshot, before joins answer it instead.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_millis(100);
-
-/// Indexes in Kuzu.
-pub(crate) fn kuzu_indexes() -> IndexFactory {
-    Arc::new(|path, schema| {
-        Box::pin(async move { crate::graph::kuzu::open(&path, schema, KuzuOptions::default()).await })
-    })
-}

@@ -73,7 +73,7 @@ pub use addresses::AddressSet;
 pub use batches::Batches;
 pub use database::{Database, OpenOptions};
 pub use error::{Error, ErrorKind, Result};
-pub use graph_set::IndexFactory;
+pub use graph::index::IndexFactory;
 pub use spill::SpillLimits;
 pub use transaction::block::{Savepoint, Transaction};
 pub use view::ReadView;

@@ -27,7 +27,8 @@ pub use adopt::adopt;
 
 use crate::catalog::TableDefinition;
 use crate::error::{Error, Result};
-use crate::graph_set::{IndexFactory, kuzu_indexes};
+use crate::graph::index::IndexFactory;
+use crate::graph::kuzu;
 use crate::lock::Lock;
 use crate::log::CommitLog;
 use crate::snapshot::Snapshot;
@@ -48,7 +49,7 @@ pub struct CheckOptions {
 impl CheckOptions {
     /// A database with its local files in `local`, and Kuzu as graph index.
     pub fn new(storage: Storage, local: impl Into<PathBuf>) -> Self {
-        CheckOptions { storage, local: local.into(), index: kuzu_indexes() }
+        CheckOptions { storage, local: local.into(), index: kuzu::factory() }
     }
 }
 

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::scalar::ScalarValue;
+use futures::future::BoxFuture;
 
 use crate::catalog::TableId;
 use crate::error::Result;
 use crate::types::SqlType;
+
+/// Opens (or makes) the index in a directory.
+pub type IndexFactory =
+    Arc<dyn Fn(PathBuf, IndexSchema) -> BoxFuture<'static, Result<Arc<dyn GraphIndex>>> + Send + Sync>;
 
 /// Where an index stands: the commit it was last brought to and the version of each of its tables there.
 #[derive(Debug, Clone, PartialEq, Eq)]

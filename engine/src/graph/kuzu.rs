@@ -38,7 +38,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::error::Result;
 use crate::graph::cover;
-use crate::graph::index::{Change, GraphIndex, IndexReader, IndexSchema, RebuildSource, StagedChanges, Standing};
+use crate::graph::index::{
+    Change, GraphIndex, IndexFactory, IndexReader, IndexSchema, RebuildSource, StagedChanges, Standing,
+};
 use generation::Generation;
 
 /// How much an index may use.
@@ -73,6 +75,11 @@ pub async fn open(path: &Path, schema: IndexSchema, options: KuzuOptions) -> Res
         next_generation: AtomicU64::new(next),
         writing: Arc::new(Mutex::new(())),
     }))
+}
+
+/// Indexes in Kuzu, with the options that it has by itself.
+pub(crate) fn factory() -> IndexFactory {
+    Arc::new(|path, schema| Box::pin(async move { open(&path, schema, KuzuOptions::default()).await }))
 }
 
 struct KuzuIndex {

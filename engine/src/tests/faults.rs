@@ -12,8 +12,8 @@ use rand::{Rng, SeedableRng};
 use super::*;
 use crate::check::{CheckOptions, check};
 use crate::graph::index::GraphIndex;
+use crate::graph::index::IndexFactory;
 use crate::graph::memory::MemoryIndex;
-use crate::graph_set::IndexFactory;
 use crate::storage::Storage;
 use crate::storage::faults::{Fault, Faults, FaultyStore};
 

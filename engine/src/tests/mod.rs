@@ -23,9 +23,9 @@ use crate::catalog::{
 use crate::change::{Changes, RowChanges};
 use crate::database::{Database, OpenOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::index::IndexFactory;
 use crate::graph::index::{GraphIndex, IndexQuery};
 use crate::graph::memory::MemoryIndex;
-use crate::graph_set::IndexFactory;
 use crate::store::ScanRequest;
 use crate::stream;
 use crate::transaction::{CommitObserver, CommitStep};

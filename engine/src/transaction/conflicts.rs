@@ -208,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn locked_rows_are_not_forgotten_with_their_keys() {
+        let table = TableDefinition::new("t", Vec::new(), Vec::new());
+        let other = TableDefinition::new("other", Vec::new(), Vec::new());
+        let mut writes = RecentWrites::since(0);
+        writes.note(5, table.id, Written { keys: vec![key(1)], locked: true, ..Written::default() });
+        assert!(writes.has_locked_since(table.id, 4));
+        assert!(!writes.has_locked_since(table.id, 5));
+        assert!(!writes.has_locked_since(other.id, 4));
+        writes.forget_unless_read(6, &Pins::default());
+        assert!(writes.has_locked_since(table.id, 4), "its version does not say it");
+        assert!(lost(&writes, &table, 4, 2));
+    }
+
+    #[test]
     fn rows_without_a_key_conflict_by_address_and_by_the_fragment_they_left() {
         let table = TableDefinition::new("t", Vec::new(), Vec::new());
         let mut writes = RecentWrites::since(0);
