@@ -10,7 +10,7 @@
 //!    a name is kept in `named`; a query whose rows are fetched some at a time is a `cursor`.
 //! 3. **Names.** `planner::Planning` looks up every table that the syntax tree names in the catalog of the snapshot
 //!    (`planner::names::Tables`: along the search path), and plans views (`planner::views`). `cypher(...)` in FROM becomes a
-//!    relation of its own: `cypher_relation::CypherRelations` has [`cypher::plan`] type the pattern against the graph.
+//!    relation of its own: `graph::relation::CypherRelations` has [`slipstream_graph_language::plan`] type the pattern against the graph.
 //! 4. **The plan.** DataFusion's planner turns the tree into a logical plan, with Postgres's types, casts, operators and
 //!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE, DELETE and MERGE are planned part by part
 //!    (`planner::Scope`): a query of what changes, under a node that writes (`dml::write`). What clients ask the metadata in
@@ -23,7 +23,7 @@
 //! 6. **Execution.** [`Session::execute`] takes what the statement reads (`Inner::view`): the newest snapshot, together with
 //!    read transactions of the graph indexes that stand exactly there; inside a transaction block, the block's snapshot with
 //!    its own changes. `planner::binding::bind` puts that snapshot's tables and the parameters into the plan, and decides how
-//!    its graph patterns are answered (`cypher_relation::route`): by a scan of the index, or, where that does not show what the
+//!    its graph patterns are answered (`graph::relation::route`): by a scan of the index, or, where that does not show what the
 //!    statement reads, by joins, which take the scan's place in the plan as it was written and are optimized with it.
 //!    DataFusion makes it physical, and it runs. Where there is nothing to plan, a short path leads past both
 //!    (`planner::short_path`).
@@ -57,15 +57,13 @@ pub mod binary;
 pub mod copy;
 mod copy_command;
 mod cursor;
-pub mod cypher;
-mod cypher_arguments;
-mod cypher_relation;
 mod ddl;
 mod dml;
 pub mod error;
 mod execute;
 mod explain;
 pub mod functions;
+mod graph;
 mod interrupt;
 mod named;
 pub mod operators;

@@ -14,8 +14,8 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::copy::CopyOptions;
 use crate::cursor;
-use crate::cypher_relation::{SeenParameters, graphs};
 use crate::error::from_datafusion;
+use crate::graph::relation::{SeenParameters, graphs};
 use crate::named::Execute;
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;

@@ -2,7 +2,7 @@
 //!
 //! sqlparser does most of it. What it has no grammar for is taken first, from the same tokens: the property graph DDL of
 //! SQL/PGQ goes to [`crate::pgq`], what begins and ends transactions to [`crate::transaction`], cursors to [`crate::cursor`],
-//! PREPARE to [`crate::named`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::cypher_relation`]
+//! PREPARE to [`crate::named`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::graph::relation`]
 //! reads the column list). Positions in errors count characters of the whole message from 1, as Postgres does.
 
 use std::sync::Arc;

@@ -12,9 +12,9 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Definition;
 use super::names::{Place, already_exists, check_free, check_schema, is_taken, place};
-use crate::cypher_relation::graphs;
 use crate::dml::normalize;
 use crate::error::from_datafusion;
+use crate::graph::relation::graphs;
 use crate::planner::views::{named_columns, parts};
 use crate::planner::{Planning, parameters, refused};
 use crate::prepare::rewritten;

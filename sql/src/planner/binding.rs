@@ -23,8 +23,8 @@ use datafusion::scalar::ScalarValue;
 use slipstream_engine::{Error, ReadView, Result};
 
 use super::names::{Tables, undefined};
-use crate::cypher_relation::{CypherTable, Route};
 use crate::error::from_datafusion;
+use crate::graph::relation::{CypherTable, Route};
 use crate::operators::as_list;
 use crate::prepare::Planned;
 use crate::settings::GraphStrategy;

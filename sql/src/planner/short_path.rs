@@ -19,8 +19,8 @@ use slipstream_catalog::tables::LanceTable;
 use slipstream_engine::{ReadView, Result};
 
 use super::binding::cypher_table;
-use crate::cypher_relation::Route;
 use crate::error::from_datafusion;
+use crate::graph::relation::Route;
 use crate::settings::GraphStrategy;
 
 /// Columns of a graph pattern, which are all that a statement returns.

@@ -22,8 +22,8 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::columns::output_names;
 use super::names::{Found, Names};
 use super::planning::{Plan, Planning};
-use crate::cypher_relation::{SeenParameters, graphs};
 use crate::error::from_datafusion;
+use crate::graph::relation::{SeenParameters, graphs};
 use crate::prepare::rewritten;
 use crate::statement::{self, Command, Statement};
 

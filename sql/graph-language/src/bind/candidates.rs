@@ -1,0 +1,245 @@
+//! Which tables the elements of a pattern can be.
+//!
+//! The labels that are written leave some elements with one table and others with any. They are narrowed until nothing
+//! changes: a relationship keeps the tables whose ends fit its nodes, a node those that some relationship beside it leads
+//! to. Then every element must have exactly one.
+
+use std::collections::BTreeSet;
+
+use slipstream_engine::catalog::EdgeTable;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::Binder;
+use super::scope::{Binding, Element};
+use super::types::mismatch;
+use crate::lexer::Span;
+use crate::syntax::{Direction, Match, Name, NodePattern, PathPattern, RelationshipPattern};
+
+/// The longest path that the graph index searches.
+const MAX_LENGTH: u32 = 30;
+
+/// The nodes and relationships of one MATCH, while their tables are narrowed.
+#[derive(Default)]
+pub(super) struct Pattern<'a> {
+    pub(super) nodes: Vec<PatternNode<'a>>,
+    pub(super) relationships: Vec<PatternRelationship<'a>>,
+    pub(super) paths: Vec<PatternPath<'a>>,
+}
+
+/// A node: every place where its name stands is the same one.
+pub(super) struct PatternNode<'a> {
+    pub(super) name: Option<&'a Name>,
+    pub(super) span: Span,
+    /// Vertex tables that it may be, as positions in the graph.
+    pub(super) candidates: BTreeSet<usize>,
+    /// Its element, where a clause before this one has bound it.
+    pub(super) known: Option<Element>,
+}
+
+pub(super) struct PatternRelationship<'a> {
+    pub(super) syntax: &'a RelationshipPattern,
+    pub(super) left: usize,
+    pub(super) right: usize,
+    /// Edge tables that it may be, as positions in the graph.
+    pub(super) candidates: BTreeSet<usize>,
+}
+
+pub(super) struct PatternPath<'a> {
+    pub(super) syntax: &'a PathPattern,
+    pub(super) start: usize,
+    /// Positions of relationships and of the nodes after them.
+    pub(super) steps: Vec<(usize, usize)>,
+}
+
+impl Binder<'_> {
+    /// The nodes and relationships, each with the tables that its own labels leave.
+    pub(super) fn collect<'p>(&self, syntax: &'p Match) -> Result<Pattern<'p>> {
+        let mut pattern = Pattern::default();
+        for path in &syntax.patterns {
+            let start = self.collect_node(&mut pattern, &path.start)?;
+            let mut steps = Vec::with_capacity(path.steps.len());
+            let mut left = start;
+            for (relationship, node) in &path.steps {
+                let right = self.collect_node(&mut pattern, node)?;
+                let candidates = self.edge_candidates(relationship)?;
+                pattern.relationships.push(PatternRelationship { syntax: relationship, left, right, candidates });
+                steps.push((pattern.relationships.len() - 1, right));
+                left = right;
+            }
+            pattern.paths.push(PatternPath { syntax: path, start, steps });
+        }
+        Ok(pattern)
+    }
+
+    fn collect_node<'p>(&self, pattern: &mut Pattern<'p>, syntax: &'p NodePattern) -> Result<usize> {
+        let mut candidates = self.vertex_candidates(&syntax.labels)?;
+        let Some(name) = &syntax.variable else {
+            pattern.nodes.push(PatternNode { name: None, span: syntax.span, candidates, known: None });
+            return Ok(pattern.nodes.len() - 1);
+        };
+        let same = pattern.nodes.iter().position(|node| node.name.is_some_and(|other| other.text == name.text));
+        if let Some(at) = same {
+            let node = &mut pattern.nodes[at];
+            node.candidates.retain(|candidate| candidates.contains(candidate));
+            return Ok(at);
+        }
+        let known = match self.scope.get(&name.text) {
+            None => None,
+            Some(Binding::Node(element)) => {
+                candidates.retain(|vertex| self.graph.vertices[*vertex].label == element.label);
+                Some(element.clone())
+            }
+            Some(_) => return Err(mismatch(format!("variable \"{}\" is not a node", name.text), name.span)),
+        };
+        pattern.nodes.push(PatternNode { name: Some(name), span: syntax.span, candidates, known });
+        Ok(pattern.nodes.len() - 1)
+    }
+
+    fn vertex_candidates(&self, labels: &[Name]) -> Result<BTreeSet<usize>> {
+        let known: Vec<&str> = self.graph.vertices.iter().map(|vertex| vertex.label.as_str()).collect();
+        candidates(&known, labels, |label| {
+            Error::new(ErrorKind::UndefinedTable, format!("label \"{label}\" does not exist")).with_hint(format!(
+                "The vertices of graph \"{}\" are {}.",
+                self.graph.name,
+                list(&known)
+            ))
+        })
+    }
+
+    fn edge_candidates(&self, syntax: &RelationshipPattern) -> Result<BTreeSet<usize>> {
+        let known: Vec<&str> = self.graph.edges.iter().map(|edge| edge.label.as_str()).collect();
+        let found = candidates(&known, &syntax.types, |label| {
+            Error::new(ErrorKind::UndefinedTable, format!("relationship type \"{label}\" does not exist"))
+                .with_hint(format!("The edges of graph \"{}\" are {}.", self.graph.name, list(&known)))
+        })?;
+        if let Some(length) = syntax.length {
+            let refuse = |message: &str| Error::not_supported(message).at(length.span.position());
+            let upper = length.upper.ok_or_else(|| {
+                refuse("a variable-length relationship without an upper bound is not supported")
+                    .with_hint("Write the most hops that you want, such as *1..5.")
+            })?;
+            if upper > MAX_LENGTH {
+                return Err(refuse(&format!(
+                    "a variable-length relationship of more than {MAX_LENGTH} is not supported"
+                )));
+            }
+            if upper == 0 {
+                return Err(refuse("a variable-length relationship of length 0 is not supported"));
+            }
+            if syntax.types.is_empty() && found.len() > 1 {
+                return Err(refuse("a variable-length relationship without a type is not supported")
+                    .with_hint("Write its type, such as -[:knows*1..3]->."));
+            }
+            let loops = |edge: &EdgeTable| edge.source.vertex == edge.destination.vertex;
+            if !found.iter().all(|edge| loops(&self.graph.edges[*edge])) {
+                return Err(refuse("a variable-length relationship between different vertex tables is not supported"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Narrows the tables of every element by those beside it.
+    pub(super) fn narrow(&self, pattern: &mut Pattern<'_>) {
+        loop {
+            let before = pattern.size();
+            let Pattern { nodes, relationships, .. } = pattern;
+            for relationship in relationships.iter_mut() {
+                let (left, right) = (relationship.left, relationship.right);
+                let direction = relationship.syntax.direction;
+                relationship.candidates.retain(|edge| {
+                    self.ways(*edge, direction).any(|(from, to)| {
+                        nodes[left].candidates.contains(&from) && nodes[right].candidates.contains(&to)
+                    })
+                });
+                let ways = || relationship.candidates.iter().flat_map(|edge| self.ways(*edge, direction));
+                let reachable: Vec<(usize, usize)> = ways()
+                    .filter(|(from, to)| nodes[left].candidates.contains(from) && nodes[right].candidates.contains(to))
+                    .collect();
+                nodes[left].candidates.retain(|vertex| reachable.iter().any(|(from, _)| from == vertex));
+                nodes[right].candidates.retain(|vertex| reachable.iter().any(|(_, to)| to == vertex));
+            }
+            if pattern.size() == before {
+                return;
+            }
+        }
+    }
+
+    /// The vertex tables on the left and on the right of an edge table in a pattern, one pair for each way it may lie.
+    fn ways(&self, edge: usize, direction: Direction) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let edge = &self.graph.edges[edge];
+        let place = |label: &str| self.graph.vertices.iter().position(|vertex| vertex.label == label);
+        let forward = place(&edge.source.vertex).zip(place(&edge.destination.vertex));
+        let backward = forward.map(|(from, to)| (to, from));
+        match direction {
+            Direction::Right => [forward, None],
+            Direction::Left => [backward, None],
+            Direction::Either => [forward, backward],
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    /// The error for an element that could be several tables, or none.
+    pub(super) fn undecided(&self, what: &str, labels: &[&str], span: Span) -> Error {
+        if labels.is_empty() {
+            let edges: Vec<String> = self
+                .graph
+                .edges
+                .iter()
+                .map(|edge| format!("({})-[:{}]->({})", edge.source.vertex, edge.label, edge.destination.vertex))
+                .collect();
+            return mismatch(format!("no {what} of graph \"{}\" fits this pattern", self.graph.name), span)
+                .with_hint(format!("Its edges are {}.", edges.join(", ")));
+        }
+        Error::not_supported(format!("a {what} that may have any of several labels is not supported"))
+            .with_detail(format!("It could be {}.", list(labels)))
+            .with_hint("Write one of them in the pattern.")
+            .at(span.position())
+    }
+}
+
+impl Pattern<'_> {
+    /// How many candidates are left in all.
+    fn size(&self) -> usize {
+        self.nodes.iter().map(|node| node.candidates.len()).sum::<usize>()
+            + self.relationships.iter().map(|relationship| relationship.candidates.len()).sum::<usize>()
+    }
+}
+
+/// Positions in `known` of the labels that are written; all where none is. A label is found by its exact name, else by
+/// the only one that differs in case: SQL has folded the names of tables, and people write `:Person`.
+fn candidates(known: &[&str], written: &[Name], unknown: impl Fn(&str) -> Error) -> Result<BTreeSet<usize>> {
+    if written.is_empty() {
+        return Ok((0..known.len()).collect());
+    }
+    if let Some(second) = written.get(1) {
+        return Err(Error::not_supported("a choice of labels is not supported").at(second.span.position()));
+    }
+    let mut found = BTreeSet::new();
+    for label in written {
+        let alike: Vec<usize> =
+            (0..known.len()).filter(|at| known[*at].to_lowercase() == label.text.to_lowercase()).collect();
+        let at = match (known.iter().position(|other| *other == label.text), alike.as_slice()) {
+            (Some(exact), _) => exact,
+            (None, [only]) => *only,
+            (None, _) => return Err(unknown(&label.text).at(label.span.position())),
+        };
+        found.insert(at);
+    }
+    Ok(found)
+}
+
+/// The table, where only one is left.
+pub(super) fn only(candidates: &BTreeSet<usize>) -> Option<usize> {
+    if candidates.len() == 1 { candidates.first().copied() } else { None }
+}
+
+/// `"a", "b" and "c"`
+fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    match quoted.as_slice() {
+        [] => "none".to_string(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

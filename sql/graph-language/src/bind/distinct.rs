@@ -1,0 +1,155 @@
+//! What makes two matches different: paths are trails, and each is found once.
+
+use std::collections::BTreeSet;
+
+use slipstream_engine::Error;
+
+use super::candidates::Pattern;
+use super::pattern::path_lengths;
+use super::scope::{Binding, Element};
+use super::{Binder, Unindexed};
+use crate::bound::{BoundItem, BoundMatch, BoundPath, BoundRelationship, Distinct, Value};
+use crate::lower::{MAX_FILTERED, cut};
+use crate::syntax::{Direction, Match};
+
+impl Binder<'_> {
+    /// Notes what tells the rows of a MATCH apart, and where the index may find a row twice, makes it keep one. What is
+    /// kept then of an undirected relationship is the values of its columns: as a whole it also remembers its way.
+    pub(super) fn deduplicate(
+        &mut self,
+        pattern: &Pattern<'_>,
+        nodes: &[Element],
+        relationships: &mut [(BoundRelationship, Element)],
+        optional: bool,
+    ) -> Vec<BoundItem> {
+        let doubled = |bound: &BoundRelationship| bound.direction == Direction::Either;
+        let mut items: Vec<BoundItem> = nodes.iter().map(|node| BoundItem::Variable(node.variable.clone())).collect();
+        for (bound, element) in relationships.iter_mut() {
+            if doubled(bound) && bound.length.is_none() {
+                items.extend(element.columns());
+                element.detached = true;
+            } else {
+                items.push(BoundItem::Variable(element.variable.clone()));
+            }
+        }
+        let first = relationships.iter().position(|(bound, _)| doubled(bound));
+        let before = self.identity.take();
+        self.identity = before.clone().map(|mut identity| {
+            for item in
+                items.iter().filter(|item| !identity.iter().any(|name| name == item.variable())).collect::<Vec<_>>()
+            {
+                identity.push(item.variable().to_string());
+            }
+            identity
+        });
+        let Some(first) = first else { return Vec::new() };
+        if before.is_none() {
+            self.unindexed.note(|| {
+                Error::not_supported("a relationship without an arrow is not supported after rows that may be equal")
+                    .with_hint("Write it with an arrow, or WITH DISTINCT before it.")
+                    .at(pattern.relationships[first].syntax.span.position())
+            });
+        }
+        for (relationship, (_, element)) in pattern.relationships.iter().zip(relationships.iter()) {
+            if let (true, Some(name)) = (element.detached, &relationship.syntax.variable) {
+                self.scope.set(&name.text, Binding::Relationship(element.clone()));
+            }
+        }
+        for (name, length) in path_lengths(pattern, nodes, relationships, optional) {
+            self.scope.set(&name.text, Binding::Path(length));
+        }
+        let values = self.scope.iter().filter_map(|(_, binding)| binding.variable().map(str::to_string));
+        for variable in before.into_iter().flatten().chain(values) {
+            if !items.iter().any(|item| item.variable() == variable) {
+                items.push(BoundItem::Variable(variable));
+            }
+        }
+        items
+    }
+}
+
+/// Relationships that could be the same edge, and must not be: within one MATCH no edge is used twice.
+pub(super) fn trail(
+    pattern: &Pattern<'_>,
+    relationships: &[(BoundRelationship, Element)],
+    unindexed: &mut Unindexed,
+) -> Vec<Distinct> {
+    let mut pairs = Vec::new();
+    for (at, (second, element)) in relationships.iter().enumerate() {
+        for (first, _) in relationships[..at].iter().filter(|(first, _)| first.label == second.label) {
+            let (one, other) = (first.variable.clone(), second.variable.clone());
+            pairs.push(match (first.length, second.length) {
+                (None, None) => Distinct::Relationships(one, other),
+                (Some(_), None) => Distinct::Walk { walk: one, relationship: other, key: element.key.clone() },
+                (None, Some(_)) => Distinct::Walk { walk: other, relationship: one, key: element.key.clone() },
+                (Some(_), Some(_)) => {
+                    unindexed.note(|| {
+                        Error::not_supported(format!(
+                            "two variable-length relationships of type \"{}\" in one MATCH are not supported",
+                            second.label
+                        ))
+                        .with_hint(
+                            "Write the second in a MATCH clause of its own, where it may use the first's edges again.",
+                        )
+                        .at(pattern.relationships[at].syntax.span.position())
+                    });
+                    Distinct::Walks(one, other)
+                }
+            });
+        }
+    }
+    pairs
+}
+
+/// Notes an optional pattern that the index answers wrongly: one that it filters too early, since its conditions cannot
+/// follow it (`lower::pattern`), and one that is not connected with the rows by anything but conditions, of which it finds
+/// one match for each row.
+pub(super) fn check_optional(bound: &BoundMatch, syntax: &Match, unindexed: &mut Unindexed) {
+    if !bound.optional {
+        return;
+    }
+    let place = syntax.patterns.first().map_or(1, |path| path.start.span.position());
+    let conditions = !bound.conditions.is_empty() || !bound.distinct.is_empty() || !cut(bound).1.is_empty();
+    if bound.relationships() > MAX_FILTERED && conditions {
+        let message =
+            format!("OPTIONAL MATCH of more than {MAX_FILTERED} relationships with conditions is not supported");
+        unindexed.note(|| {
+            Error::not_supported(message).with_hint("Split it into several OPTIONAL MATCH clauses.").at(place)
+        });
+    }
+    let new = bound.introduced();
+    let about_the_rows = |condition: &Value| !condition.variables().is_subset(&new);
+    if bound.conditions.iter().any(about_the_rows) && !is_connected(bound) {
+        unindexed.note(|| {
+            Error::not_supported(
+                "OPTIONAL MATCH that only a condition connects with what is before it is not supported",
+            )
+            .with_hint("Write MATCH, or connect the pattern by a relationship.")
+            .at(place)
+        });
+    }
+}
+
+/// Whether every node of a pattern is known, or leads to one that is.
+fn is_connected(bound: &BoundMatch) -> bool {
+    let new = bound.introduced();
+    let nodes = |path: &BoundPath| {
+        let steps = path.steps.iter().map(|(_, node)| node.variable.clone());
+        std::iter::once(path.start.variable.clone()).chain(steps).collect::<BTreeSet<String>>()
+    };
+    let mut apart: Vec<BTreeSet<String>> = bound.paths.iter().map(nodes).collect();
+    let mut connected = BTreeSet::new();
+    loop {
+        let before = apart.len();
+        apart.retain(|path| {
+            let meets = path.iter().any(|node| connected.contains(node) || !new.contains(node.as_str()));
+            if meets {
+                connected.extend(path.iter().cloned());
+            }
+            !meets
+        });
+        if apart.len() == before {
+            return apart.is_empty();
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Expressions: values with types.
+
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::Binder;
+use super::scope::{Binding, Element};
+use super::types::{Class, mismatch};
+use crate::bound::{Value, ValueKind};
+use crate::lexer::Span;
+use crate::syntax::{Arithmetic, BinaryOperator, Comparison, Expression, ExpressionKind, Name, StringMatch};
+
+impl Binder<'_> {
+    /// A condition: a boolean without aggregates.
+    pub(super) fn condition(&mut self, expression: &Expression) -> Result<Value> {
+        let value = self.value(expression)?;
+        self.boolean(value, expression.span, "WHERE")
+    }
+
+    /// A value without aggregates.
+    pub(super) fn value(&mut self, expression: &Expression) -> Result<Value> {
+        let value = self.item_value(expression)?;
+        if value.has_aggregate() {
+            return Err(Error::new(ErrorKind::Grouping, "aggregate functions are not allowed here")
+                .with_hint("Compute it in WITH or RETURN.")
+                .at(expression.span.position()));
+        }
+        Ok(value)
+    }
+
+    /// A value that may be computed with aggregates: an item of a projection.
+    pub(super) fn item_value(&mut self, expression: &Expression) -> Result<Value> {
+        let span = expression.span;
+        match &expression.kind {
+            ExpressionKind::Null => Ok(Value::null()),
+            ExpressionKind::Boolean(value) => Ok(Value::new(ValueKind::Boolean(*value), SqlType::Boolean)),
+            ExpressionKind::Integer(value) => Ok(Value::new(ValueKind::Integer(*value), SqlType::BigInt)),
+            ExpressionKind::Float(value) => Ok(Value::new(ValueKind::Float(*value), SqlType::Double)),
+            ExpressionKind::String(value) => Ok(Value::new(ValueKind::String(value.clone()), SqlType::Text)),
+            ExpressionKind::Parameter(name) => {
+                let sql_type = self.parameters.reference(name, span)?;
+                Ok(Value { kind: ValueKind::Parameter(name.clone()), sql_type })
+            }
+            ExpressionKind::Variable(name) => self.variable(name, span),
+            ExpressionKind::Property(owner, name) => self.property(owner, name),
+            ExpressionKind::List(items) => self.list(items, span),
+            ExpressionKind::Not(operand) => {
+                let operand = self.boolean_operand(operand, "NOT")?;
+                Ok(Value::new(ValueKind::Not(Box::new(operand)), SqlType::Boolean))
+            }
+            ExpressionKind::Negate(operand) => {
+                let value = self.item_value(operand)?;
+                let value = self.number(value, operand.span, "-")?;
+                let sql_type = value.sql_type.clone().unwrap_or(SqlType::BigInt);
+                Ok(Value::new(ValueKind::Negate(Box::new(value)), sql_type))
+            }
+            ExpressionKind::And(operands) => {
+                Ok(Value::new(ValueKind::And(self.boolean_operands(operands, "AND")?), SqlType::Boolean))
+            }
+            ExpressionKind::Or(operands) => {
+                Ok(Value::new(ValueKind::Or(self.boolean_operands(operands, "OR")?), SqlType::Boolean))
+            }
+            ExpressionKind::Binary(operator, left, right) => self.binary(*operator, left, right, span),
+            ExpressionKind::IsNull { operand, negated } => {
+                let operand = self.element_key_or_value(operand)?;
+                Ok(Value::new(ValueKind::IsNull { operand: Box::new(operand), negated: *negated }, SqlType::Boolean))
+            }
+            ExpressionKind::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref(), span)
+            }
+            ExpressionKind::Call { name, distinct, arguments } => self.call(name, *distinct, arguments, span),
+            ExpressionKind::CountRows => Ok(self.count_rows()),
+        }
+    }
+
+    fn variable(&self, name: &str, span: Span) -> Result<Value> {
+        let refuse = |what: &str| {
+            Error::not_supported(format!("a whole {what} as a value is not supported")).at(span.position())
+        };
+        match self.scope.binding(name, span)? {
+            Binding::Value(value) => Ok(value.clone()),
+            Binding::Node(element) => {
+                Err(refuse("node").with_hint(format!("Name its properties, such as {name}.{}.", element.key)))
+            }
+            Binding::Relationship(element) => {
+                Err(refuse("relationship").with_hint(format!("Name its properties, such as {name}.{}.", element.key)))
+            }
+            Binding::Walk(_) => {
+                Err(refuse("variable-length relationship").with_hint(format!("Use its length: length({name}).")))
+            }
+            Binding::Path(_) => Err(refuse("path").with_hint(format!("Use its length: length({name})."))),
+        }
+    }
+
+    fn property(&mut self, owner: &Expression, name: &Name) -> Result<Value> {
+        let ExpressionKind::Variable(variable) = &owner.kind else {
+            return Err(mismatch("only nodes and relationships have properties", owner.span));
+        };
+        match self.scope.binding(variable, owner.span)? {
+            Binding::Node(element) | Binding::Relationship(element) => element.property(name, &mut self.unindexed),
+            Binding::Walk(_) => {
+                Err(Error::not_supported("properties of a variable-length relationship are not supported")
+                    .at(name.span.position()))
+            }
+            Binding::Path(_) | Binding::Value(_) => {
+                Err(mismatch(format!("\"{variable}\" is not a node or relationship"), owner.span))
+            }
+        }
+    }
+
+    /// The node or relationship that an expression names, if it names one.
+    pub(super) fn get_element(&self, expression: &Expression) -> Option<&Element> {
+        match &expression.kind {
+            ExpressionKind::Variable(name) => self.scope.get(name)?.element(),
+            _ => None,
+        }
+    }
+
+    /// A value; for a node or relationship its key, which is NULL where it is missing.
+    fn element_key_or_value(&mut self, expression: &Expression) -> Result<Value> {
+        match self.get_element(expression) {
+            Some(element) => Ok(element.key_value()),
+            None => self.item_value(expression),
+        }
+    }
+
+    fn list(&mut self, items: &[Expression], span: Span) -> Result<Value> {
+        let values = items.iter().map(|item| self.item_value(item)).collect::<Result<Vec<_>>>()?;
+        if let Some(at) = values.iter().position(|value| matches!(value.sql_type, Some(SqlType::Array(_)))) {
+            return Err(Error::not_supported("a list of lists is not supported").at(items[at].span.position()));
+        }
+        let (values, item) = self.common(values, span)?;
+        Ok(Value::new(ValueKind::List(values), SqlType::Array(Box::new(item))))
+    }
+
+    fn binary(&mut self, operator: BinaryOperator, left: &Expression, right: &Expression, span: Span) -> Result<Value> {
+        match operator {
+            BinaryOperator::Xor => {
+                let (left, right) = (self.boolean_operand(left, "XOR")?, self.boolean_operand(right, "XOR")?);
+                Ok(Value::new(ValueKind::Xor(Box::new(left), Box::new(right)), SqlType::Boolean))
+            }
+            BinaryOperator::Compare(comparison) => self.comparison(comparison, left, right, span),
+            BinaryOperator::Arithmetic(operator) => self.arithmetic(operator, left, right, span),
+            BinaryOperator::Match(operator) => self.string_match(operator, left, right),
+            BinaryOperator::In => self.membership(left, right),
+        }
+    }
+
+    fn comparison(
+        &mut self,
+        comparison: Comparison,
+        left: &Expression,
+        right: &Expression,
+        span: Span,
+    ) -> Result<Value> {
+        if let (Some(one), Some(other)) = (self.get_element(left), self.get_element(right)) {
+            if one.table.id != other.table.id || !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+                return Err(mismatch(format!("cannot compare \"{}\" with \"{}\"", one.label, other.label), span));
+            }
+            let (one, other) = (one.key_value(), other.key_value());
+            return self.compare(comparison, one, other, span);
+        }
+        let (left, right) = (self.item_value(left)?, self.item_value(right)?);
+        self.compare(comparison, left, right, span)
+    }
+
+    /// Compares two values.
+    pub(super) fn compare(&mut self, comparison: Comparison, left: Value, right: Value, span: Span) -> Result<Value> {
+        let (left, right) = self.comparable(left, right, span)?;
+        Ok(Value::new(ValueKind::Compare(comparison, Box::new(left), Box::new(right)), SqlType::Boolean))
+    }
+
+    fn arithmetic(
+        &mut self,
+        operator: Arithmetic,
+        left_syntax: &Expression,
+        right_syntax: &Expression,
+        span: Span,
+    ) -> Result<Value> {
+        let (left, right) = (self.item_value(left_syntax)?, self.item_value(right_syntax)?);
+        let text = |value: &Value| value.sql_type.as_ref().is_some_and(|other| Class::of(other) == Class::Text);
+        if operator == Arithmetic::Add && (text(&left) || text(&right)) {
+            let left = self.text(left, left_syntax.span, "+")?;
+            let right = self.text(right, right_syntax.span, "+")?;
+            return Ok(Value::new(ValueKind::Concatenate(Box::new(left), Box::new(right)), SqlType::Text));
+        }
+        let left = self.number(left, left_syntax.span, operator.symbol())?;
+        let right = self.number(right, right_syntax.span, operator.symbol())?;
+        let double = operator == Arithmetic::Power
+            || [&left, &right].iter().any(|value| value.sql_type == Some(SqlType::Double));
+        let sql_type = if double { SqlType::Double } else { SqlType::BigInt };
+        if operator == Arithmetic::Modulo && double {
+            return Err(Error::not_supported("% of floating point numbers is not supported").at(span.position()));
+        }
+        let (left, right) = (self.towards(left, Some(&sql_type), span)?, self.towards(right, Some(&sql_type), span)?);
+        let (left, right) = (left.cast(sql_type.clone()), right.cast(sql_type.clone()));
+        Ok(Value::new(ValueKind::Arithmetic(operator, Box::new(left), Box::new(right)), sql_type))
+    }
+
+    /// A number as Cypher computes with it: `bigint` or `double precision`.
+    pub(super) fn number(&mut self, value: Value, span: Span, operator: &str) -> Result<Value> {
+        let Some(sql_type) = value.sql_type.clone() else { return Ok(self.assume(value, &SqlType::BigInt)) };
+        match Class::of(&sql_type) {
+            Class::Integer => Ok(value.cast(SqlType::BigInt)),
+            Class::Float => Ok(value.cast(SqlType::Double)),
+            _ => Err(mismatch(format!("\"{operator}\" needs a number, not {sql_type}"), span)),
+        }
+    }
+
+    /// A string.
+    pub(super) fn text(&mut self, value: Value, span: Span, operator: &str) -> Result<Value> {
+        match &value.sql_type {
+            None => Ok(self.assume(value, &SqlType::Text)),
+            Some(sql_type) if Class::of(sql_type) == Class::Text => Ok(value),
+            Some(sql_type) => Err(mismatch(format!("{operator} needs a string, not {sql_type}"), span)),
+        }
+    }
+
+    fn string_match(&mut self, operator: StringMatch, left: &Expression, right: &Expression) -> Result<Value> {
+        let (left_value, right_value) = (self.item_value(left)?, self.item_value(right)?);
+        let left = self.text(left_value, left.span, operator.words())?;
+        let right = self.text(right_value, right.span, operator.words())?;
+        Ok(Value::new(ValueKind::Match(operator, Box::new(left), Box::new(right)), SqlType::Boolean))
+    }
+
+    fn membership(&mut self, needle: &Expression, list: &Expression) -> Result<Value> {
+        let span = needle.span.to(list.span);
+        let mut value = self.item_value(needle)?;
+        if let ExpressionKind::List(items) = &list.kind {
+            let mut bound = Vec::with_capacity(items.len());
+            for item in items {
+                let other = self.item_value(item)?;
+                let (left, other) = self.comparable(value, other, item.span)?;
+                value = left;
+                bound.push(other);
+            }
+            let value = if value.sql_type.is_none() { self.assume(value, &SqlType::Text) } else { value };
+            return Ok(Value::new(ValueKind::InItems(Box::new(value), bound), SqlType::Boolean));
+        }
+        let list_value = self.item_value(list)?;
+        let wanted = SqlType::Array(Box::new(value.sql_type.clone().unwrap_or(SqlType::Text)));
+        let list_value = self.towards(list_value, Some(&wanted), list.span)?;
+        let Some(SqlType::Array(item)) = list_value.sql_type.clone() else {
+            return Err(mismatch("IN needs a list", list.span));
+        };
+        let value = self.towards(value, Some(&item), needle.span)?;
+        let classes = value.sql_type.as_ref().map(Class::of).zip(Some(Class::of(&item)));
+        if classes.is_none_or(|(one, other)| one != other || !one.is_ordered()) {
+            return Err(mismatch(format!("cannot look for this value in a list of {item}"), span));
+        }
+        Ok(Value::new(ValueKind::InList(Box::new(value), Box::new(list_value)), SqlType::Boolean))
+    }
+
+    fn boolean_operands(&mut self, operands: &[Expression], operator: &str) -> Result<Vec<Value>> {
+        operands.iter().map(|operand| self.boolean_operand(operand, operator)).collect()
+    }
+
+    fn boolean_operand(&mut self, operand: &Expression, operator: &str) -> Result<Value> {
+        let value = self.item_value(operand)?;
+        self.boolean(value, operand.span, operator)
+    }
+
+    fn boolean(&mut self, value: Value, span: Span, operator: &str) -> Result<Value> {
+        match &value.sql_type {
+            None => Ok(self.assume(value, &SqlType::Boolean)),
+            Some(SqlType::Boolean) => Ok(value),
+            Some(other) => {
+                Err(mismatch(format!("argument of {operator} must be type boolean, not type {other}"), span))
+            }
+        }
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expression>,
+        branches: &[(Expression, Expression)],
+        otherwise: Option<&Expression>,
+        span: Span,
+    ) -> Result<Value> {
+        let mut conditions = Vec::with_capacity(branches.len());
+        let mut results = Vec::with_capacity(branches.len() + 1);
+        for (when, then) in branches {
+            conditions.push(match operand {
+                None => self.boolean_operand(when, "CASE WHEN")?,
+                Some(operand) => {
+                    let (left, right) = (self.item_value(operand)?, self.item_value(when)?);
+                    self.compare(Comparison::Equal, left, right, when.span)?
+                }
+            });
+            results.push(self.item_value(then)?);
+        }
+        results.push(otherwise.map_or_else(|| Ok(Value::null()), |otherwise| self.item_value(otherwise))?);
+        let (mut results, sql_type) = self.common(results, span)?;
+        let Some(otherwise) = results.pop() else { return Err(Error::internal("CASE without a result")) };
+        let branches = conditions.into_iter().zip(results).collect();
+        Ok(Value::new(ValueKind::Case { branches, otherwise: Box::new(otherwise) }, sql_type))
+    }
+}

@@ -1,0 +1,269 @@
+//! MATCH: the elements of a pattern and the conditions that it stands for.
+
+use std::sync::Arc;
+
+use slipstream_engine::catalog::{EdgeTable, TableDefinition, TableId};
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, Result};
+
+use super::Binder;
+use super::candidates::{Pattern, PatternPath, only};
+use super::distinct::{check_optional, trail};
+use super::scope::{Binding, Element};
+use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Value, ValueKind};
+use crate::syntax::{Comparison, Direction, Expression, Match, Name};
+
+impl Binder<'_> {
+    pub(super) fn match_clause(&mut self, syntax: &Match) -> Result<BoundMatch> {
+        let mut pattern = self.collect(syntax)?;
+        self.narrow(&mut pattern);
+        let introduced: Vec<bool> = pattern.nodes.iter().map(|node| node.known.is_none()).collect();
+        let nodes = self.bind_nodes(&pattern, syntax.optional)?;
+        let mut relationships = self.bind_relationships(&pattern, &nodes, syntax.optional)?;
+        let (paths, mut conditions) = bound_paths(&pattern, &nodes, introduced, &relationships);
+        for (name, length) in path_lengths(&pattern, &nodes, &relationships, syntax.optional) {
+            self.scope.introduce(name, Binding::Path(length))?;
+        }
+        conditions.extend(self.property_conditions(&pattern, &nodes, &relationships)?);
+        if let Some(filter) = &syntax.filter {
+            match self.condition(filter)?.kind {
+                ValueKind::And(all) => conditions.extend(all),
+                kind => conditions.push(Value::new(kind, SqlType::Boolean)),
+            }
+        }
+        if paths.iter().all(|path| path.steps.is_empty() && !path.start.introduced) {
+            // After WITH the index cannot plan it.
+            self.unindexed.note(|| {
+                Error::not_supported("MATCH of nothing but nodes of earlier clauses is not supported")
+                    .at(pattern.nodes.first().map_or(1, |node| node.span.position()))
+            });
+        }
+        let distinct = trail(&pattern, &relationships, &mut self.unindexed);
+        let deduplicate = self.deduplicate(&pattern, &nodes, &mut relationships, syntax.optional);
+        let bound = BoundMatch { optional: syntax.optional, paths, distinct, conditions, deduplicate };
+        check_optional(&bound, syntax, &mut self.unindexed);
+        Ok(bound)
+    }
+
+    fn bind_nodes(&mut self, pattern: &Pattern<'_>, optional: bool) -> Result<Vec<Element>> {
+        let mut elements = Vec::with_capacity(pattern.nodes.len());
+        for node in &pattern.nodes {
+            let labels: Vec<&str> =
+                node.candidates.iter().map(|vertex| self.graph.vertices[*vertex].label.as_str()).collect();
+            let vertex = only(&node.candidates).ok_or_else(|| self.undecided("node", &labels, node.span))?;
+            if let Some(element) = &node.known {
+                elements.push(element.clone());
+                continue;
+            }
+            let vertex = &self.graph.vertices[vertex];
+            let element = Element {
+                variable: self.fresh('n'),
+                label: vertex.label.clone(),
+                table: self.member(vertex.table)?,
+                key: single(&vertex.key, &vertex.label)?,
+                covered: vertex.properties.clone(),
+                optional,
+                detached: false,
+                ends: Vec::new(),
+            };
+            if let Some(name) = node.name {
+                self.scope.introduce(name, Binding::Node(element.clone()))?;
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+
+    fn bind_relationships(
+        &mut self,
+        pattern: &Pattern<'_>,
+        nodes: &[Element],
+        optional: bool,
+    ) -> Result<Vec<(BoundRelationship, Element)>> {
+        let mut bound = Vec::with_capacity(pattern.relationships.len());
+        for relationship in &pattern.relationships {
+            let syntax = relationship.syntax;
+            let labels: Vec<&str> =
+                relationship.candidates.iter().map(|edge| self.graph.edges[*edge].label.as_str()).collect();
+            let edge =
+                only(&relationship.candidates).ok_or_else(|| self.undecided("relationship", &labels, syntax.span))?;
+            let edge = &self.graph.edges[edge];
+            let (left, right) = (&nodes[relationship.left], &nodes[relationship.right]);
+            let direction = resolve_direction(edge, left, right, syntax.direction);
+            let element = Element {
+                variable: self.fresh('r'),
+                label: edge.label.clone(),
+                table: self.member(edge.table)?,
+                key: single(&edge.key, &edge.label)?,
+                covered: edge.properties.clone(),
+                optional,
+                detached: false,
+                ends: ends(edge, left, right, direction)?,
+            };
+            let length = syntax.length.and_then(|length| Some((length.lower, length.upper?)));
+            if let Some(name) = &syntax.variable {
+                self.introduce_relationship(name, &element, length.is_some())?;
+            }
+            let written = syntax.variable.as_ref().map(|name| name.text.clone());
+            let (variable, label) = (element.variable.clone(), element.label.clone());
+            bound.push((BoundRelationship { variable, written, label, direction, length }, element));
+        }
+        Ok(bound)
+    }
+
+    fn introduce_relationship(&mut self, name: &Name, element: &Element, walk: bool) -> Result<()> {
+        if matches!(self.scope.get(&name.text), Some(Binding::Relationship(_) | Binding::Walk(_))) {
+            return Err(Error::not_supported(format!(
+                "using relationship \"{}\" in more than one place of a pattern is not supported",
+                name.text
+            ))
+            .at(name.span.position()));
+        }
+        let binding =
+            if walk { Binding::Walk(element.variable.clone()) } else { Binding::Relationship(element.clone()) };
+        self.scope.introduce(name, binding)
+    }
+
+    /// `{name: value}` of every element, as equalities.
+    fn property_conditions(
+        &mut self,
+        pattern: &Pattern<'_>,
+        nodes: &[Element],
+        relationships: &[(BoundRelationship, Element)],
+    ) -> Result<Vec<Value>> {
+        let mut conditions = Vec::new();
+        for path in &pattern.paths {
+            self.equalities(&path.syntax.start.properties, &nodes[path.start], &mut conditions)?;
+            for ((relationship, node), (_, syntax)) in path.steps.iter().zip(&path.syntax.steps) {
+                let (bound, element) = &relationships[*relationship];
+                let properties = &pattern.relationships[*relationship].syntax.properties;
+                if let (Some(_), Some((name, _))) = (bound.length, properties.first()) {
+                    return Err(Error::not_supported("properties of a variable-length relationship are not supported")
+                        .at(name.span.position()));
+                }
+                self.equalities(properties, element, &mut conditions)?;
+                self.equalities(&syntax.properties, &nodes[*node], &mut conditions)?;
+            }
+        }
+        Ok(conditions)
+    }
+
+    fn equalities(
+        &mut self,
+        properties: &[(Name, Expression)],
+        element: &Element,
+        conditions: &mut Vec<Value>,
+    ) -> Result<()> {
+        for (name, expression) in properties {
+            let left = element.property(name, &mut self.unindexed)?;
+            let right = self.value(expression)?;
+            conditions.push(self.compare(Comparison::Equal, left, right, expression.span)?);
+        }
+        Ok(())
+    }
+
+    /// The table of a vertex or edge; the catalog keeps it while the graph stands.
+    fn member(&self, table: TableId) -> Result<Arc<TableDefinition>> {
+        self.catalog.tables.get(&table).cloned().ok_or_else(|| {
+            Error::internal(format!("graph \"{}\" refers to a table that is not in the catalog", self.graph.name))
+        })
+    }
+}
+
+fn single(key: &[String], label: &str) -> Result<String> {
+    match key {
+        [column] => Ok(column.clone()),
+        _ => Err(Error::not_supported(format!(
+            "patterns over \"{label}\", whose key has several columns, are not supported"
+        ))),
+    }
+}
+
+/// Without an arrow, the labels of the nodes may still say which way an edge lies.
+fn resolve_direction(edge: &EdgeTable, left: &Element, right: &Element, written: Direction) -> Direction {
+    if written != Direction::Either || left.label == right.label {
+        written
+    } else if edge.source.vertex == left.label {
+        Direction::Right
+    } else {
+        Direction::Left
+    }
+}
+
+/// The end point columns of a relationship, with the keys of its nodes where its direction says which is which.
+fn ends(
+    edge: &EdgeTable,
+    left: &Element,
+    right: &Element,
+    direction: Direction,
+) -> Result<Vec<(String, Option<Value>)>> {
+    let (source, destination) = match direction {
+        Direction::Right => (Some(left.key_value()), Some(right.key_value())),
+        Direction::Left => (Some(right.key_value()), Some(left.key_value())),
+        Direction::Either => (None, None),
+    };
+    Ok(vec![
+        (single(&edge.source.columns, &edge.label)?, source),
+        (single(&edge.destination.columns, &edge.label)?, destination),
+    ])
+}
+
+/// The paths of a pattern, and the conditions that stand for those that are none: a node of an earlier clause by itself asks
+/// only that it is there. The index cannot plan such a path beside others.
+fn bound_paths(
+    pattern: &Pattern<'_>,
+    nodes: &[Element],
+    mut introduced: Vec<bool>,
+    relationships: &[(BoundRelationship, Element)],
+) -> (Vec<BoundPath>, Vec<Value>) {
+    let mut node = |at: usize| BoundNode {
+        variable: nodes[at].variable.clone(),
+        written: pattern.nodes[at].name.map(|name| name.text.clone()),
+        label: nodes[at].label.clone(),
+        introduced: std::mem::take(&mut introduced[at]),
+    };
+    let mut paths: Vec<BoundPath> = pattern
+        .paths
+        .iter()
+        .map(|path| BoundPath {
+            start: node(path.start),
+            steps: path.steps.iter().map(|(edge, right)| (relationships[*edge].0.clone(), node(*right))).collect(),
+        })
+        .collect();
+    let lone = |path: &PatternPath<'_>| path.steps.is_empty() && pattern.nodes[path.start].known.is_some();
+    let there = |path: &PatternPath<'_>| {
+        let operand = Box::new(nodes[path.start].key_value());
+        Value::new(ValueKind::IsNull { operand, negated: true }, SqlType::Boolean)
+    };
+    let conditions = pattern.paths.iter().filter(|path| lone(path) && nodes[path.start].optional).map(there).collect();
+    if !pattern.paths.iter().all(lone) {
+        let mut kept = pattern.paths.iter().map(|path| !lone(path));
+        paths.retain(|_| kept.next().unwrap_or(true));
+    }
+    (paths, conditions)
+}
+
+/// The length of every named path.
+pub(super) fn path_lengths<'p>(
+    pattern: &Pattern<'p>,
+    nodes: &[Element],
+    relationships: &[(BoundRelationship, Element)],
+    optional: bool,
+) -> Vec<(&'p Name, Value)> {
+    let mut lengths = Vec::new();
+    for path in &pattern.paths {
+        let Some(name) = &path.syntax.variable else { continue };
+        let steps = || path.steps.iter().map(|(at, _)| &relationships[*at]);
+        let walks: Vec<String> =
+            steps().filter(|(bound, _)| bound.length.is_some()).map(|(bound, _)| bound.variable.clone()).collect();
+        let fixed = i64::try_from(path.steps.len() - walks.len()).unwrap_or(i64::MAX);
+        let length = Value::new(ValueKind::Length(fixed, walks), SqlType::BigInt);
+        let witness = steps().find(|(bound, _)| bound.length.is_none()).map(|(_, element)| element);
+        let value = match witness.or_else(|| nodes.get(path.start)) {
+            Some(witness) if optional => witness.guard(length),
+            _ => length,
+        };
+        lengths.push((name, value));
+    }
+    lengths
+}

@@ -1,0 +1,132 @@
+//! The languages of graph patterns: from text to a bound query, and from there to the text that the graph index runs.
+//!
+//! 1. [`lexer`] cuts the text into tokens, [`parse`] makes the [`syntax`] tree of them. Everything keeps its place, so
+//!    that an error points at the character that is wrong.
+//! 2. `bind` looks names up in the graph's tables, infers the labels that are not written, types every expression, and
+//!    finds the types of parameters by their use. The result is the [`bound`] query. What cannot be answered is refused
+//!    there; what the index alone does not cover, or would compute with other rules than openCypher, is noted.
+//! 3. `lower` writes the bound query in the index's own Cypher, which cannot fail.
+//!
+//! The other way to answer a bound query, by joins of the element tables, is a plan of DataFusion and lives with the other
+//! plans, in `slipstream-sql`. Rows are the same either way. A crate of its own, because nothing here needs a planner or a
+//! session, and what does takes long to compile.
+//!
+//! [`plan`] is the first three. What it gives names tables and columns, not versions, so it may be cached for as long as the
+//! catalog stands.
+//!
+//! Paths are trails, as openCypher has them: within one MATCH no relationship is used twice. Labels are exact, or differ
+//! from the only one alike in nothing but case. NULL is larger than everything in ORDER BY.
+//!
+//! Only reading is done here.
+
+pub mod bound;
+pub mod lexer;
+pub mod parse;
+pub mod syntax;
+
+mod bind;
+mod describe;
+mod lower;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use slipstream_engine::catalog::{Catalog, GraphDefinition, TableId};
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, Result};
+
+/// A parameter of a Cypher query: `$name`, or `$1` for the statement's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CypherParameter {
+    /// Its name, without the sign.
+    pub name: String,
+    /// Its type.
+    pub sql_type: SqlType,
+}
+
+/// A planned Cypher query.
+#[derive(Debug, Clone)]
+pub struct GraphQuery {
+    /// What is asked.
+    pub bound: bound::BoundQuery,
+    /// The text that the graph index runs, or why it cannot.
+    pub cypher: Result<String>,
+    /// What comes back: names and types of RETURN. The index's columns are taken by position.
+    pub schema: SchemaRef,
+    /// The parameters that the text names, in order of first use, with the types that the index must get.
+    pub parameters: Vec<CypherParameter>,
+    /// The outputs that are exactly the key of a vertex or edge table (or NULL, where a match was optional).
+    pub key_columns: Vec<KeyColumn>,
+    /// The patterns, in a line, for EXPLAIN.
+    pub description: String,
+}
+
+/// An output that is the key of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Position among the outputs.
+    pub output: usize,
+    /// The vertex or edge table.
+    pub table: TableId,
+    /// Its key column.
+    pub column: String,
+}
+
+/// Plans a query over `graph`.
+///
+/// `offset` is where the text begins in the SQL statement, in characters from 1; errors point into the statement.
+/// `parameters` are those whose types are known; the rest get theirs by use.
+pub fn plan(
+    text: &str,
+    offset: usize,
+    catalog: &Catalog,
+    graph: &GraphDefinition,
+    parameters: &[CypherParameter],
+) -> Result<GraphQuery> {
+    let mut query = plan_at_start(text, catalog, graph, parameters).map_err(|error| shift(error, offset))?;
+    query.cypher = query.cypher.map_err(|error| shift(error, offset));
+    Ok(query)
+}
+
+/// The names of the parameters in `text`, each once, in order.
+pub fn referenced_parameters(text: &str) -> Result<Vec<String>> {
+    parse::parameters(text)
+}
+
+fn plan_at_start(
+    text: &str,
+    catalog: &Catalog,
+    graph: &GraphDefinition,
+    parameters: &[CypherParameter],
+) -> Result<GraphQuery> {
+    let syntax = parse::parse(text)?;
+    let bind::Bound { query, parameters, unindexed } = bind::bind(&syntax, catalog, graph, parameters)?;
+    let fields: Vec<_> = query.outputs.iter().map(|output| output.sql_type.field(&output.name, true)).collect();
+    let key_columns = query
+        .outputs
+        .iter()
+        .enumerate()
+        .filter_map(|(output, column)| {
+            let key = column.key.clone()?;
+            Some(KeyColumn { output, table: key.table, column: key.column })
+        })
+        .collect();
+    Ok(GraphQuery {
+        cypher: unindexed.map_or_else(|| Ok(lower::lower(&query)), Err),
+        schema: Arc::new(Schema::new(fields)),
+        parameters,
+        key_columns,
+        description: describe::describe(&query),
+        bound: query,
+    })
+}
+
+/// Moves the place of an error from the text to the statement around it.
+fn shift(error: Error, offset: usize) -> Error {
+    match error.position() {
+        Some(position) => error.at(position + offset.saturating_sub(1)),
+        None => error.at(offset),
+    }
+}

@@ -1,0 +1,111 @@
+//! Patterns as MATCH clauses of the index.
+//!
+//! The index runs MATCH clauses in a row as one plan, and filters rows as soon as it can. Where it then goes on from two
+//! places of the pattern, it brings back rows that were filtered out already: with three relationships or more, a
+//! condition must stand behind all of them. So it follows a run of clauses as `WITH * WHERE`; only one equality with a key
+//! stays, which is where the plan begins.
+
+use super::acyclic;
+use super::items_text;
+use super::value::{Truth, quoted, value_text};
+use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Distinct, Value, ValueKind};
+use crate::syntax::{Comparison, Direction};
+
+/// How many relationships a plan may have with conditions among them.
+pub(crate) const MAX_FILTERED: usize = 2;
+
+/// `(node)-[relationship]->(node)`, with the given words for its parts.
+pub(crate) fn path_text(
+    path: &BoundPath,
+    node: impl Fn(&BoundNode) -> String,
+    relationship: impl Fn(&BoundRelationship) -> String,
+) -> String {
+    let mut text = format!("({})", node(&path.start));
+    for (step, end) in &path.steps {
+        let (left, right) = match step.direction {
+            Direction::Right => ("-", "->"),
+            Direction::Left => ("<-", "-"),
+            Direction::Either => ("-", "-"),
+        };
+        text.push_str(&format!("{left}[{}]{right}({})", relationship(step), node(end)));
+    }
+    text
+}
+
+/// A run of MATCH clauses. Only the last may be deduplicated, and an optional one is alone.
+pub(super) fn run_text(run: &[&BoundMatch]) -> String {
+    let relationships: usize = run.iter().map(|pattern| pattern.relationships()).sum();
+    let optional = run.iter().any(|pattern| pattern.optional);
+    let mut hoist = Hoist { all: relationships > MAX_FILTERED && !optional, anchored: false, conditions: Vec::new() };
+    let mut clauses: Vec<String> = run.iter().map(|pattern| match_text(pattern, &mut hoist)).collect();
+    if !hoist.conditions.is_empty() {
+        clauses.push(format!("WITH * WHERE {}", hoist.conditions.join(" AND ")));
+    }
+    let deduplicate = run.last().map(|pattern| pattern.deduplicate.as_slice()).unwrap_or_default();
+    if !deduplicate.is_empty() {
+        clauses.push(format!("WITH DISTINCT {}", items_text(deduplicate)));
+    }
+    clauses.join(" ")
+}
+
+/// The conditions that leave their clauses.
+struct Hoist {
+    /// Whether they do.
+    all: bool,
+    /// Whether one equality with a key has stayed.
+    anchored: bool,
+    conditions: Vec<String>,
+}
+
+fn match_text(pattern: &BoundMatch, hoist: &mut Hoist) -> String {
+    let (paths, same) = acyclic::cut(pattern);
+    let paths: Vec<String> = paths.iter().map(|path| path_text(path, node_text, relationship_text)).collect();
+    let mut conditions = Vec::new();
+    for condition in &pattern.conditions {
+        let anchor = !hoist.anchored && is_anchor(condition);
+        hoist.anchored |= anchor;
+        let place = if hoist.all && !anchor { &mut hoist.conditions } else { &mut conditions };
+        place.push(value_text(condition, Truth::Filter));
+    }
+    let place = if hoist.all { &mut hoist.conditions } else { &mut conditions };
+    place.extend(same.iter().map(|(node, twin)| format!("(id({node}) = id({twin}))")));
+    place.extend(pattern.distinct.iter().map(distinct_text));
+    let keyword = if pattern.optional { "OPTIONAL MATCH" } else { "MATCH" };
+    let text = format!("{keyword} {}", paths.join(", "));
+    if conditions.is_empty() { text } else { format!("{text} WHERE {}", conditions.join(" AND ")) }
+}
+
+/// Whether a condition names one node by its key.
+fn is_anchor(condition: &Value) -> bool {
+    let key = |value: &Value| matches!(value.kind, ValueKind::Property { key_of: Some(_), .. });
+    let given = |value: &Value| {
+        matches!(
+            value.kind,
+            ValueKind::Integer(_) | ValueKind::String(_) | ValueKind::Constant(_) | ValueKind::Parameter(_)
+        )
+    };
+    match &condition.kind {
+        ValueKind::Compare(Comparison::Equal, left, right) => key(left) && given(right) || given(left) && key(right),
+        _ => false,
+    }
+}
+
+fn distinct_text(distinct: &Distinct) -> String {
+    match distinct {
+        Distinct::Relationships(first, second) => format!("(id({first}) <> id({second}))"),
+        Distinct::Walk { walk, relationship, key: column } => {
+            let key = column.replace('\'', "\\'");
+            format!("(NOT list_contains(properties(rels({walk}), '{key}'), {relationship}.{}))", quoted(column))
+        }
+        Distinct::Walks(..) => unreachable!("the binder says that the index lacks it"),
+    }
+}
+
+fn node_text(node: &BoundNode) -> String {
+    if node.introduced { format!("{}:{}", node.variable, quoted(&node.label)) } else { node.variable.clone() }
+}
+
+fn relationship_text(relationship: &BoundRelationship) -> String {
+    let length = relationship.length.map(|(lower, upper)| format!("* TRAIL {lower}..{upper}"));
+    format!("{}:{}{}", relationship.variable, quoted(&relationship.label), length.unwrap_or_default())
+}

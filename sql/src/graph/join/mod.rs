@@ -1,0 +1,147 @@
+//! The bound query as joins of the element tables.
+//!
+//! The second way to answer a query, for when the graph index cannot: the same [`BoundQuery`] becomes a plan of DataFusion
+//! over the tables behind the labels. It is made when the statement is bound to what it reads, so it has the tables of that
+//! view (a transaction's own changes among them) and the values of the parameters.
+//!
+//! A row of the plan holds what the variables of the query stand for. Columns have flat names: `n1.name` is a column of the
+//! element `n1`, `v3` a value; what the user cannot name has a question mark in it (`r2?from`). Clause by clause:
+//!
+//! * MATCH ([`pattern`]) joins one element after the other, each relationship by the keys of its ends, beginning where a
+//!   condition names the fewest. Each condition stands where its last variable comes in. Paths are trails because no two
+//!   relationships of a pattern that could be the same edge have the same key. A variable-length relationship is an
+//!   [`Expand`](slipstream_catalog::expand::Expand). An undirected one reads its table both ways, an edge from a node to
+//!   itself once, so nothing is found twice and nothing has to be taken out afterwards.
+//! * OPTIONAL MATCH ([`optional`]) is an outer join with all that the pattern asks, or several, of which each row keeps the
+//!   complete ones, or else itself.
+//! * UNWIND unnests a list; WITH and RETURN ([`projection`]) project, group, sort and limit.
+//!
+//! Expressions ([`value`]) are typed by the binder already. Where openCypher computes otherwise than Postgres (floating
+//! point numbers by IEEE 754, membership of a list), functions of their own do it ([`functions`]).
+
+mod elements;
+mod functions;
+mod optional;
+mod pattern;
+mod projection;
+mod uses;
+mod value;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, UnnestOptions};
+use datafusion::error::Result as PlanResult;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::scalar::ScalarValue;
+use slipstream_engine::catalog::{GraphDefinition, TableDefinition, TableId};
+use slipstream_engine::{Error, Result};
+
+use self::elements::Element;
+use self::uses::Uses;
+use crate::error::from_datafusion;
+use slipstream_graph_language::bound::{BoundClause, BoundQuery};
+
+/// An element table as the statement sees it.
+pub(crate) struct ElementTable {
+    /// Its definition.
+    pub(crate) definition: Arc<TableDefinition>,
+    /// Its rows.
+    pub(crate) rows: Arc<dyn TableProvider>,
+}
+
+/// The tables behind the labels that a query names.
+pub(crate) fn tables(query: &BoundQuery, graph: &GraphDefinition) -> Result<Vec<TableId>> {
+    let mut tables = Vec::new();
+    for (_, label) in elements::labels(query) {
+        let table = elements::table_of(graph, label)?;
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    Ok(tables)
+}
+
+/// What the query is asked of.
+pub(crate) struct Ground<'a> {
+    /// The graph.
+    pub(crate) graph: &'a GraphDefinition,
+    /// Its tables: those of [`tables`].
+    pub(crate) tables: &'a HashMap<TableId, ElementTable>,
+    /// The parameters, by name.
+    pub(crate) parameters: &'a HashMap<String, ScalarValue>,
+    /// The session's functions.
+    pub(crate) functions: &'a SessionState,
+}
+
+/// The plan of a query. Its columns are those of [`BoundQuery::outputs`].
+pub(crate) fn lower(query: &BoundQuery, ground: &Ground<'_>) -> Result<LogicalPlan> {
+    let uses = Uses::of(query);
+    let elements = elements::elements(query, ground, &uses)?;
+    let lowering = Lowering { ground, uses, elements };
+    lowering.query(query).map_err(from_datafusion)
+}
+
+/// A query on its way to a plan.
+struct Lowering<'a> {
+    ground: &'a Ground<'a>,
+    uses: Uses,
+    elements: HashMap<String, Element<'a>>,
+}
+
+impl Lowering<'_> {
+    fn query(&self, query: &BoundQuery) -> PlanResult<LogicalPlan> {
+        let mut rows = None;
+        for (at, clause) in query.clauses.iter().enumerate() {
+            rows = Some(match clause {
+                BoundClause::Match(pattern) => self.match_clause(rows, pattern, at)?,
+                BoundClause::Unwind { list, variable } => {
+                    let list = self.value(list)?.alias(variable);
+                    let rows = extended(started(rows)?, [list])?;
+                    let options = UnnestOptions { preserve_nulls: false, ..UnnestOptions::default() };
+                    LogicalPlanBuilder::from(rows)
+                        .unnest_column_with_options(Column::new_unqualified(variable), options)?
+                        .build()?
+                }
+                BoundClause::With(projection, filter) => {
+                    let rows = self.projection(started(rows)?, projection)?;
+                    match filter {
+                        Some(filter) => LogicalPlanBuilder::from(rows).filter(self.value(filter)?)?.build()?,
+                        None => rows,
+                    }
+                }
+                BoundClause::Return(projection) => {
+                    let rows = self.projection(started(rows)?, projection)?;
+                    projection::outputs(rows, projection, &query.outputs)?
+                }
+            });
+        }
+        rows.ok_or_else(|| Error::internal("a query without clauses").into())
+    }
+}
+
+/// The rows so far; before the first clause, one row of nothing.
+fn started(rows: Option<LogicalPlan>) -> PlanResult<LogicalPlan> {
+    match rows {
+        Some(rows) => Ok(rows),
+        None => LogicalPlanBuilder::empty(true).build(),
+    }
+}
+
+/// The column of that name.
+fn column(name: impl Into<String>) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+/// The rows with more columns.
+fn extended(rows: LogicalPlan, more: impl IntoIterator<Item = Expr>) -> PlanResult<LogicalPlan> {
+    let columns: Vec<Expr> = names(&rows).map(column).chain(more).collect();
+    LogicalPlanBuilder::from(rows).project(columns)?.build()
+}
+
+/// The names of a plan's columns.
+fn names(rows: &LogicalPlan) -> impl Iterator<Item = &String> {
+    rows.schema().fields().iter().map(|field| field.name())
+}

@@ -1,0 +1,351 @@
+//! MATCH: one element after the other.
+
+use std::collections::BTreeSet;
+
+use datafusion::common::JoinType;
+use datafusion::error::Result as PlanResult;
+use datafusion::functions_nested::expr_fn::{array_has, array_has_any};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
+use slipstream_catalog::expand::{Expand, Output, Way};
+
+use super::elements::{left_end, right_end, walk_edges, walk_end, walk_length};
+use super::{Lowering, column, extended};
+use slipstream_graph_language::bound::{BoundMatch, BoundRelationship, Distinct, Value, ValueKind};
+use slipstream_graph_language::syntax::{Comparison, Direction};
+
+/// Joins from a node known by its key whose rows are expected to be fewer than those of a table.
+const FEW_ROWS_JOINS: usize = 2;
+
+impl Lowering<'_> {
+    pub(super) fn match_clause(
+        &self,
+        rows: Option<LogicalPlan>,
+        pattern: &BoundMatch,
+        clause: usize,
+    ) -> PlanResult<LogicalPlan> {
+        let rows = match pattern.optional {
+            true => self.optional(super::started(rows)?, pattern, clause)?,
+            false => Placing::new(self, rows, pattern, Kind::Inner)?.all()?.finish()?,
+        };
+        let mut detached = Vec::new();
+        for (relationship, _) in pattern.paths.iter().flat_map(|path| &path.steps) {
+            if relationship.direction == Direction::Either && relationship.length.is_none() {
+                detached.extend(self.detached(&relationship.variable)?);
+            }
+        }
+        if detached.is_empty() { Ok(rows) } else { extended(rows, detached) }
+    }
+
+    /// The conditions of a pattern, those that make its paths trails among them.
+    pub(super) fn conditions(&self, pattern: &BoundMatch) -> PlanResult<Vec<Condition>> {
+        let mut conditions = Vec::with_capacity(pattern.conditions.len() + pattern.distinct.len());
+        for value in &pattern.conditions {
+            let needs = owned(value.variables());
+            conditions.push(Condition { expr: self.value(value)?, needs });
+        }
+        for distinct in &pattern.distinct {
+            conditions.push(self.distinct(distinct)?);
+        }
+        Ok(conditions)
+    }
+
+    fn distinct(&self, distinct: &Distinct) -> PlanResult<Condition> {
+        let (expr, names) = match distinct {
+            Distinct::Relationships(first, second) => (self.key(first)?.not_eq(self.key(second)?), [first, second]),
+            Distinct::Walk { walk, relationship, .. } => {
+                (!array_has(column(walk_edges(walk)), self.key(relationship)?), [walk, relationship])
+            }
+            Distinct::Walks(first, second) => {
+                (!array_has_any(column(walk_edges(first)), column(walk_edges(second))), [first, second])
+            }
+        };
+        Ok(Condition { expr, needs: names.into_iter().cloned().collect() })
+    }
+}
+
+/// A condition, and the variables that it is about.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    pub(super) expr: Expr,
+    pub(super) needs: BTreeSet<String>,
+}
+
+/// A relationship between two nodes.
+#[derive(Debug, Clone, Copy)]
+struct Leg<'a> {
+    relationship: &'a BoundRelationship,
+    left: &'a str,
+    right: &'a str,
+}
+
+/// What becomes of rows to which nothing fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// They go.
+    Inner,
+    /// They stay, with NULLs.
+    Outer,
+}
+
+/// The elements of a pattern, being joined to the rows.
+pub(super) struct Placing<'a> {
+    lowering: &'a Lowering<'a>,
+    rows: Option<LogicalPlan>,
+    kind: Kind,
+    pattern: &'a BoundMatch,
+    nodes: Vec<&'a str>,
+    legs: Vec<Leg<'a>>,
+    /// Elements of the pattern that the rows do not hold yet.
+    missing: BTreeSet<String>,
+    /// Conditions that are not part of the plan yet.
+    conditions: Vec<Condition>,
+    /// How many joins the rows may still go through as the few of the two sides.
+    few: usize,
+}
+
+impl<'a> Placing<'a> {
+    pub(super) fn new(
+        lowering: &'a Lowering<'a>,
+        rows: Option<LogicalPlan>,
+        pattern: &'a BoundMatch,
+        kind: Kind,
+    ) -> PlanResult<Self> {
+        let (nodes, legs) = elements(pattern);
+        let missing = owned(pattern.introduced());
+        let conditions = lowering.conditions(pattern)?;
+        Ok(Placing { lowering, rows, kind, pattern, nodes, legs, missing, conditions, few: 0 })
+    }
+
+    /// Places everything: what hangs together with the rows first, and of that what cannot make them more.
+    pub(super) fn all(mut self) -> PlanResult<Self> {
+        loop {
+            if let Some(at) = self.next_leg() {
+                let leg = self.legs.remove(at);
+                match leg.relationship.length {
+                    None => self.place_relationship(leg)?,
+                    Some(length) => self.place_walk(leg, length)?,
+                }
+            } else if let Some(node) = self.next_node() {
+                let nodes = self.lowering.nodes(node)?;
+                self.missing.remove(node);
+                self.join(nodes, node, Vec::new())?;
+            } else {
+                return Ok(self);
+            }
+        }
+    }
+
+    /// The rows, and the conditions that are left.
+    pub(super) fn into_parts(self) -> PlanResult<(LogicalPlan, Vec<Condition>)> {
+        Ok((super::started(self.rows)?, self.conditions))
+    }
+
+    /// The rows that satisfy every condition.
+    fn finish(mut self) -> PlanResult<LogicalPlan> {
+        let conditions = self.ripe();
+        let rows = super::started(self.rows)?;
+        filtered(rows, conditions)
+    }
+
+    fn is_placed(&self, variable: &str) -> bool {
+        !self.missing.contains(variable)
+    }
+
+    fn next_leg(&self) -> Option<usize> {
+        let cost = |leg: &Leg<'_>| {
+            let ends = usize::from(self.is_placed(leg.left)) + usize::from(self.is_placed(leg.right));
+            (ends > 0).then_some((2 - ends, leg.relationship.length.is_some()))
+        };
+        let legs = self.legs.iter().enumerate();
+        legs.filter_map(|(at, leg)| cost(leg).map(|cost| (cost, at))).min().map(|(_, at)| at)
+    }
+
+    /// The missing node with the condition that leaves the fewest.
+    fn next_node(&mut self) -> Option<&'a str> {
+        let nodes = self.nodes.iter().filter(|node| !self.is_placed(node));
+        let best = nodes.min_by_key(|node| {
+            let scores = self.pattern.conditions.iter().map(|condition| self.selectivity(condition, node));
+            scores.min().unwrap_or(UNSELECTIVE)
+        })?;
+        if self.pattern.conditions.iter().any(|condition| self.selectivity(condition, best) == 0) {
+            self.few = FEW_ROWS_JOINS;
+        }
+        Some(best)
+    }
+
+    /// How few nodes a condition leaves: less is fewer.
+    fn selectivity(&self, condition: &Value, node: &str) -> usize {
+        let needs = condition.variables();
+        if !needs.contains(node) || needs.iter().any(|other| *other != node && !self.is_placed(other)) {
+            return UNSELECTIVE;
+        }
+        let side = |value: &Value| match &value.kind {
+            ValueKind::Property { variable, key_of, .. } if variable == node => Some(key_of.is_some()),
+            _ => None,
+        };
+        match &condition.kind {
+            ValueKind::Compare(Comparison::Equal, left, right) => match side(left).or_else(|| side(right)) {
+                Some(true) => 0,
+                Some(false) => 1,
+                None => 2,
+            },
+            _ => 2,
+        }
+    }
+
+    fn place_relationship(&mut self, leg: Leg<'_>) -> PlanResult<()> {
+        let name = &leg.relationship.variable;
+        let ends = [(leg.left, left_end(name)), (leg.right, right_end(name))];
+        let mut on = Vec::new();
+        for (node, end) in &ends {
+            if self.is_placed(node) {
+                on.push(self.lowering.key(node)?.eq(column(end)));
+            }
+        }
+        let relationships = self.lowering.relationships(leg.relationship)?;
+        self.missing.remove(name);
+        self.join(relationships, name, on)?;
+        for (node, end) in ends {
+            self.place_node(node, &end)?;
+        }
+        Ok(())
+    }
+
+    fn place_walk(&mut self, leg: Leg<'_>, length: (u32, u32)) -> PlanResult<()> {
+        let from_left = self.is_placed(leg.left);
+        let (start, end) = if from_left { (leg.left, leg.right) } else { (leg.right, leg.left) };
+        let way = match (leg.relationship.direction, from_left) {
+            (Direction::Right, true) | (Direction::Left, false) => Way::Forward,
+            (Direction::Left, true) | (Direction::Right, false) => Way::Backward,
+            (Direction::Either, _) => Way::Both,
+        };
+        let name = &leg.relationship.variable;
+        let uses = &self.lowering.uses;
+        let output = Output {
+            end: walk_end(name),
+            length: uses.lengths.contains(name).then(|| walk_length(name)),
+            edges: uses.walks.contains(name).then(|| walk_edges(name)),
+        };
+        let rows = super::started(self.rows.take())?;
+        let edges = self.lowering.edges(leg.relationship)?;
+        let key = self.lowering.key(start)?;
+        let outer = self.kind == Kind::Outer;
+        let expand = Expand::new(rows, key, edges, way, length, outer, output)?;
+        self.rows = Some(LogicalPlan::Extension(Extension { node: std::sync::Arc::new(expand) }));
+        self.missing.remove(name);
+        self.few = 0;
+        let end_column = walk_end(name);
+        if self.is_placed(end) {
+            let expr = self.lowering.key(end)?.eq(column(end_column));
+            self.conditions.push(Condition { expr, needs: BTreeSet::new() });
+        } else {
+            self.place_node(end, &end_column)?;
+        }
+        self.filter()
+    }
+
+    /// Joins the node that a column of the rows has the key of, where it is missing.
+    fn place_node(&mut self, node: &str, end: &str) -> PlanResult<()> {
+        if self.is_placed(node) {
+            return Ok(());
+        }
+        let nodes = self.lowering.nodes(node)?;
+        let on = vec![self.lowering.key(node)?.eq(column(end))];
+        self.missing.remove(node);
+        self.join(nodes, node, on)
+    }
+
+    /// Joins the rows of an element. The smaller side should be the one that is kept in memory: the element's table, but
+    /// for the first steps away from a node that is known by its key.
+    fn join(&mut self, element: LogicalPlan, variable: &str, mut on: Vec<Expr>) -> PlanResult<()> {
+        let (own, rest) = self.conditions.drain(..).partition(|condition| condition.is_about(variable));
+        self.conditions = rest;
+        let element = filtered(element, own)?;
+        let Some(rows) = self.rows.take() else {
+            self.rows = Some(element);
+            return Ok(());
+        };
+        let rows_first = self.few > 0;
+        self.few = self.few.saturating_sub(1);
+        let (left, right, join) = match self.kind {
+            Kind::Inner => {
+                on.extend(self.ripe().into_iter().map(|condition| condition.expr));
+                if rows_first { (rows, element, JoinType::Inner) } else { (element, rows, JoinType::Inner) }
+            }
+            Kind::Outer => (element, rows, JoinType::Right),
+        };
+        self.rows = Some(joined(left, right, join, on)?);
+        Ok(())
+    }
+
+    /// Leaves out the rows for which a condition that can be tested does not hold.
+    fn filter(&mut self) -> PlanResult<()> {
+        if self.kind == Kind::Inner
+            && let Some(rows) = self.rows.take()
+        {
+            let ripe = self.ripe();
+            self.rows = Some(filtered(rows, ripe)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the conditions whose variables are all there.
+    fn ripe(&mut self) -> Vec<Condition> {
+        let missing = &self.missing;
+        let (ripe, rest) = self.conditions.drain(..).partition(|condition| condition.needs.is_disjoint(missing));
+        self.conditions = rest;
+        ripe
+    }
+}
+
+/// What a condition that says nothing of a node is worth.
+const UNSELECTIVE: usize = 3;
+
+impl Condition {
+    /// Whether it is about this element alone.
+    pub(super) fn is_about(&self, variable: &str) -> bool {
+        self.needs.len() == 1 && self.needs.contains(variable)
+    }
+}
+
+/// The nodes of a pattern, each once, and its relationships.
+fn elements(pattern: &BoundMatch) -> (Vec<&str>, Vec<Leg<'_>>) {
+    let (mut nodes, mut legs) = (Vec::new(), Vec::new());
+    for path in &pattern.paths {
+        let mut left = path.start.variable.as_str();
+        note(&mut nodes, left);
+        for (relationship, node) in &path.steps {
+            let right = node.variable.as_str();
+            note(&mut nodes, right);
+            legs.push(Leg { relationship, left, right });
+            left = right;
+        }
+    }
+    (nodes, legs)
+}
+
+fn note<'a>(nodes: &mut Vec<&'a str>, node: &'a str) {
+    if !nodes.contains(&node) {
+        nodes.push(node);
+    }
+}
+
+pub(super) fn owned(names: BTreeSet<&str>) -> BTreeSet<String> {
+    names.into_iter().map(str::to_string).collect()
+}
+
+pub(super) fn filtered(rows: LogicalPlan, conditions: Vec<Condition>) -> PlanResult<LogicalPlan> {
+    match conditions.into_iter().map(|condition| condition.expr).reduce(Expr::and) {
+        Some(condition) => LogicalPlanBuilder::from(rows).filter(condition)?.build(),
+        None => Ok(rows),
+    }
+}
+
+pub(super) fn joined(left: LogicalPlan, right: LogicalPlan, join: JoinType, on: Vec<Expr>) -> PlanResult<LogicalPlan> {
+    let builder = LogicalPlanBuilder::from(left);
+    match (on.is_empty(), join) {
+        (true, JoinType::Inner) => builder.cross_join(right)?.build(),
+        (true, _) => builder.join_on(right, join, [datafusion::logical_expr::lit(true)])?.build(),
+        (false, _) => builder.join_on(right, join, on)?.build(),
+    }
+}

@@ -1,0 +1,404 @@
+//! `cypher('graph', $$ MATCH ... RETURN ... $$)` in FROM.
+//!
+//! 1. Before planning, [`graphs`] finds which graphs a statement reads, so that its snapshot and those indexes stand at the
+//!    same commit.
+//! 2. While planning, [`CypherRelations`] plans the Cypher text ([`language::plan`]) and gives DataFusion a
+//!    [`CypherTable`]: names and types, no data. AGE's column list (`AS (a agtype, b int)`) names the columns, and casts
+//!    those whose type is not agtype.
+//! 3. Before running, when it is known what the statement reads, [`CypherTable::route`] says how the query is answered: by
+//!    the graph index, if the view has a reader of it and it covers what is asked, or by joins. For the index,
+//!    [`CypherTable::index_scan`] makes the scan of the statement's own read transaction. For joins, [`CypherTable::joins`]
+//!    makes a plan that takes the table's place. Both take the values of the Cypher text's parameters
+//!    ([`super::arguments`]).
+//!
+//! The plan of the joins is made anew for every run: it has constants for parameters, and the tables of the view. The plan
+//! around it is kept twice (`prepare::Planned`), optimized for the index and as it was written; with joins in it the latter
+//! is optimized as a whole, so that what the statement asks of the pattern's rows reaches into it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::{TableType, provider_as_source};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, col};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::ast::{
+    self, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableFactor, Value, ValueWithSpan, Visit,
+    Visitor,
+};
+use parking_lot::Mutex;
+use slipstream_catalog::graph_scan::GraphScan;
+use slipstream_engine::ReadView;
+use slipstream_engine::catalog::{Catalog, GraphDefinition};
+use slipstream_engine::graph::index::{IndexQuery, IndexReader};
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::arguments::Arguments;
+use super::join::{self, ElementTable};
+use crate::planner::names::Tables;
+use crate::settings::GraphStrategy;
+use crate::source::SourceText;
+use crate::types::sql_type;
+use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
+
+/// The types that Cypher texts give the statement's parameters, by number from 0.
+#[derive(Debug, Default)]
+pub(crate) struct SeenParameters(Mutex<Vec<(usize, SqlType)>>);
+
+impl SeenParameters {
+    pub(crate) fn take(&self) -> Vec<(usize, SqlType)> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+/// The graphs that a statement reads.
+pub(crate) fn graphs(statement: &ast::Statement) -> Vec<String> {
+    struct Graphs(BTreeSet<String>);
+    impl Visitor for Graphs {
+        type Break = ();
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            if let Some(Ok(call)) = Call::of(factor) {
+                self.0.insert(call.graph.to_string());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut graphs = Graphs(BTreeSet::new());
+    let _ = statement.visit(&mut graphs);
+    graphs.0.into_iter().collect()
+}
+
+/// A call of `cypher` in FROM.
+struct Call<'a> {
+    graph: &'a str,
+    text: &'a str,
+    literal: &'a ValueWithSpan,
+    arguments: Arguments,
+}
+
+impl<'a> Call<'a> {
+    /// The call that a table factor is; an error where its arguments are not what they should be.
+    fn of(factor: &'a TableFactor) -> Option<Result<Self>> {
+        let (name, args) = match factor {
+            TableFactor::Table { name, args: Some(args), .. } => (name, &args.args),
+            TableFactor::Function { name, args, .. } => (name, args),
+            _ => return None,
+        };
+        is_cypher(name).then(|| Self::arguments(args))
+    }
+
+    fn arguments(args: &'a [FunctionArg]) -> Result<Self> {
+        let literals: Vec<_> = args.iter().map(string_argument).collect();
+        match literals[..] {
+            [Some((graph, _)), Some((text, literal))] => {
+                Ok(Call { graph, text, literal, arguments: Arguments::Statement })
+            }
+            [Some((graph, _)), Some((text, literal)), _] => {
+                Ok(Call { graph, text, literal, arguments: Arguments::third(&args[2])? })
+            }
+            _ => Err(Error::new(
+                ErrorKind::UndefinedFunction,
+                "cypher() takes the name of a graph and a query text, both as constants",
+            )
+            .with_hint("For example: cypher('social', $$ MATCH (a:person) RETURN a.name $$).")),
+        }
+    }
+}
+
+fn is_cypher(name: &ObjectName) -> bool {
+    let parts: Vec<_> =
+        name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.to_lowercase()).collect();
+    matches!(parts.iter().map(String::as_str).collect::<Vec<_>>()[..], ["cypher"] | ["ag_catalog", "cypher"])
+}
+
+fn string_argument(arg: &FunctionArg) -> Option<(&str, &ValueWithSpan)> {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(literal))) = arg else { return None };
+    match &literal.value {
+        Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some((text, literal)),
+        Value::DollarQuotedString(text) => Some((&text.value, literal)),
+        _ => None,
+    }
+}
+
+/// Plans `cypher(...)` for one statement.
+#[derive(Debug)]
+pub(crate) struct CypherRelations {
+    catalog: Arc<Catalog>,
+    source: Arc<SourceText>,
+    parameters: Vec<CypherParameter>,
+    seen: Arc<SeenParameters>,
+}
+
+impl CypherRelations {
+    pub(crate) fn new(
+        catalog: &Arc<Catalog>,
+        source: &Arc<SourceText>,
+        types: &[Option<SqlType>],
+        seen: &Arc<SeenParameters>,
+    ) -> Self {
+        let known = |(index, sql_type): (usize, &Option<SqlType>)| {
+            let sql_type = sql_type.clone()?;
+            Some(CypherParameter { name: (index + 1).to_string(), sql_type })
+        };
+        CypherRelations {
+            catalog: Arc::clone(catalog),
+            source: Arc::clone(source),
+            parameters: types.iter().enumerate().filter_map(known).collect(),
+            seen: Arc::clone(seen),
+        }
+    }
+
+    fn table(&self, call: &Call<'_>) -> Result<CypherTable> {
+        let graph = Arc::clone(self.catalog.graph(call.graph)?);
+        let arguments = call.arguments.clone();
+        let known = match arguments {
+            Arguments::Statement => self.parameters.clone(),
+            Arguments::Constant(_) | Arguments::Parameter(_) => arguments.types()?,
+        };
+        let query = language::plan(call.text, self.offset(call.literal), &self.catalog, &graph, &known)?;
+        for parameter in &query.parameters {
+            self.seen.0.lock().extend(arguments.source(parameter)?);
+        }
+        if let Arguments::Parameter(index) = arguments {
+            self.seen.0.lock().push((index, SqlType::Jsonb));
+        }
+        Ok(CypherTable { graph, query, arguments })
+    }
+
+    /// Where the text of a string literal begins in the statement, in characters from 1.
+    fn offset(&self, literal: &ValueWithSpan) -> usize {
+        let quote = match &literal.value {
+            Value::DollarQuotedString(text) => 2 + text.tag.as_ref().map_or(0, |tag| tag.chars().count()),
+            Value::EscapedStringLiteral(_) => 2,
+            _ => 1,
+        };
+        let start = literal.span.start;
+        self.source.position(start.line, start.column).map_or(1, |position| position + quote)
+    }
+}
+
+impl RelationPlanner for CypherRelations {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> DataFusionResult<RelationPlanning> {
+        let table = match Call::of(&relation) {
+            None => return Ok(RelationPlanning::Original(Box::new(relation))),
+            Some(call) => self.table(&call?)?,
+        };
+        let (TableFactor::Table { alias, .. } | TableFactor::Function { alias, .. }) = relation else {
+            unreachable!("calls are tables or functions");
+        };
+        let plan = LogicalPlanBuilder::scan("cypher", provider_as_source(Arc::new(table)), None)?.build()?;
+        let mut alias = alias.unwrap_or_else(default_alias);
+        let columns = std::mem::take(&mut alias.columns);
+        let plan = name_columns(plan, columns, context)?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, Some(alias)))))
+    }
+}
+
+fn default_alias() -> TableAlias {
+    TableAlias { explicit: false, name: Ident::new("cypher"), columns: Vec::new(), at: None }
+}
+
+/// Applies a column list: names, and types where they are not agtype.
+fn name_columns(
+    plan: LogicalPlan,
+    columns: Vec<ast::TableAliasColumnDef>,
+    context: &dyn RelationPlannerContext,
+) -> DataFusionResult<LogicalPlan> {
+    if columns.is_empty() {
+        return Ok(plan);
+    }
+    let fields = plan.schema().fields().clone();
+    if fields.len() != columns.len() {
+        let error = Error::new(ErrorKind::DatatypeMismatch, "return row and column definition list do not match")
+            .with_detail(format!("RETURN has {} columns, the list has {}.", fields.len(), columns.len()));
+        return Err(error.into());
+    }
+    let expressions = fields
+        .iter()
+        .zip(columns)
+        .map(|(field, column)| {
+            let value = col(datafusion::common::Column::new(Some("cypher"), field.name()));
+            let value = match column.data_type {
+                Some(data_type) if !is_agtype(&data_type) => cast(value, sql_type(&data_type)?.arrow_type()),
+                _ => value,
+            };
+            Ok(value.alias(context.normalize_ident(column.name)))
+        })
+        .collect::<DataFusionResult<Vec<Expr>>>()?;
+    LogicalPlanBuilder::from(plan).project(expressions)?.build()
+}
+
+fn is_agtype(data_type: &ast::DataType) -> bool {
+    matches!(data_type, ast::DataType::Custom(name, arguments) if arguments.is_empty()
+        && name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.value.eq_ignore_ascii_case("agtype")))
+}
+
+/// A planned Cypher query that is not yet tied to what the statement reads.
+#[derive(Debug)]
+pub(crate) struct CypherTable {
+    graph: Arc<GraphDefinition>,
+    query: GraphQuery,
+    arguments: Arguments,
+}
+
+impl CypherTable {
+    /// How the query is answered in a view.
+    pub(crate) fn route(&self, view: &ReadView, strategy: GraphStrategy) -> Result<Route> {
+        let unindexed = self.query.cypher.as_ref().err();
+        route(strategy, Index::of(&self.graph, view), unindexed, &self.graph.name)
+    }
+
+    /// A line for EXPLAIN about a query that joins answer.
+    pub(crate) fn explain(&self, reason: &Reason) -> String {
+        format!("GraphPattern: graph={}, route=joins ({reason}), {}", self.graph.name, self.query.description)
+    }
+
+    /// Columns of its result.
+    pub(crate) fn columns(&self) -> usize {
+        self.query.schema.fields().len()
+    }
+
+    /// The scan of this query in the index.
+    pub(crate) fn index_scan(&self, reader: Arc<dyn IndexReader>, values: &[ScalarValue]) -> Result<GraphScan> {
+        let query = IndexQuery {
+            cypher: self.query.cypher.clone()?,
+            parameters: self.parameters(values)?,
+            schema: Arc::clone(&self.query.schema),
+        };
+        Ok(GraphScan::new(&self.graph.name, &self.query.description, query, reader))
+    }
+
+    /// The plan of this query over the tables of a view. Its columns are those of the table.
+    pub(crate) fn joins(
+        &self,
+        tables: &Tables,
+        functions: &SessionState,
+        values: &[ScalarValue],
+    ) -> Result<LogicalPlan> {
+        let mut elements = HashMap::new();
+        for id in join::tables(&self.query.bound, &self.graph)? {
+            let (definition, rows) = tables.by_id(id)?;
+            elements.insert(id, ElementTable { definition, rows });
+        }
+        let parameters = self.parameters(values)?.into_iter().collect();
+        let ground = join::Ground { graph: &self.graph, tables: &elements, parameters: &parameters, functions };
+        join::lower(&self.query.bound, &ground)
+    }
+
+    /// The values of the query's parameters, in its types.
+    fn parameters(&self, values: &[ScalarValue]) -> Result<Vec<(String, ScalarValue)>> {
+        let parameters = self.query.parameters.iter();
+        parameters.map(|parameter| Ok((parameter.name.clone(), self.arguments.value(parameter, values)?))).collect()
+    }
+}
+
+/// How a pattern is answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Route {
+    /// By the graph index.
+    Index(Arc<dyn IndexReader>),
+    /// By joins of the element tables.
+    Joins(Reason),
+}
+
+/// Why a pattern is answered by joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The session wants it so.
+    Strategy,
+    /// The transaction has changed the graph.
+    OwnWrites,
+    /// The index does not stand at what the statement reads.
+    Behind,
+    /// The query asks for what the index does not cover.
+    Unindexed(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Strategy => f.write_str("slipstream.graph_strategy"),
+            Reason::OwnWrites => f.write_str("own uncommitted writes"),
+            Reason::Behind => f.write_str("the index does not stand at this snapshot"),
+            Reason::Unindexed(lack) => f.write_str(lack),
+        }
+    }
+}
+
+/// What the index is to a statement.
+#[derive(Debug)]
+pub(crate) enum Index {
+    /// It stands at what the statement reads.
+    Usable(Arc<dyn IndexReader>),
+    /// It does not, because the statement's transaction has changed the graph.
+    OwnWrites,
+    /// It does not, because it is being brought there.
+    Behind,
+}
+
+impl Index {
+    fn of(graph: &GraphDefinition, view: &ReadView) -> Index {
+        match view.readers.get(&graph.name) {
+            Some(reader) => Index::Usable(Arc::clone(reader)),
+            None if view.pending.touches_graph(graph) => Index::OwnWrites,
+            None => Index::Behind,
+        }
+    }
+}
+
+/// Decides how a pattern is answered, by what the session wants, what the index is to the statement, and what it lacks of
+/// the query.
+fn route(strategy: GraphStrategy, index: Index, unindexed: Option<&Error>, graph: &str) -> Result<Route> {
+    match (strategy, unindexed, index) {
+        (GraphStrategy::Join, _, _) => Ok(Route::Joins(Reason::Strategy)),
+        (GraphStrategy::Index, Some(lack), _) => Err(lack.clone()),
+        (GraphStrategy::Auto, Some(lack), _) => Ok(Route::Joins(Reason::Unindexed(lack.message().to_string()))),
+        (_, None, Index::Usable(reader)) => Ok(Route::Index(reader)),
+        (GraphStrategy::Auto, None, Index::OwnWrites) => Ok(Route::Joins(Reason::OwnWrites)),
+        (GraphStrategy::Auto, None, Index::Behind) => Ok(Route::Joins(Reason::Behind)),
+        (GraphStrategy::Index, None, Index::OwnWrites) => Err(Error::new(
+            ErrorKind::ObjectState,
+            format!("the index of graph \"{graph}\" does not have the transaction's own changes"),
+        )
+        .with_hint("SET slipstream.graph_strategy = 'auto' lets joins answer, which have them.")),
+        (GraphStrategy::Index, None, Index::Behind) => Err(Error::new(
+            ErrorKind::ObjectState,
+            format!("the index of graph \"{graph}\" does not stand at what the statement reads"),
+        )
+        .with_hint("It is being brought there. SET slipstream.graph_strategy = 'auto' lets joins answer meanwhile.")),
+    }
+}
+
+#[async_trait]
+impl TableProvider for CypherTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.query.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        _session: &dyn Session,
+        _projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        Err(Error::internal("a graph query ran before it was bound to a snapshot").into())
+    }
+}
