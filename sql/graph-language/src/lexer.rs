@@ -180,6 +180,12 @@ impl Lexer {
     fn parameter(&mut self) -> Result<TokenKind> {
         let start = self.at;
         self.at += 1;
+        if self.peek() == Some('`') {
+            return Ok(match self.quoted_name()? {
+                TokenKind::Quoted(name) => TokenKind::Parameter(name),
+                other => other,
+            });
+        }
         let name = self.take_while(is_name_part);
         let digits = name.bytes().all(|byte| byte.is_ascii_digit());
         if name.is_empty() || (!digits && name.starts_with(|first: char| first.is_numeric())) {
@@ -208,7 +214,7 @@ impl Lexer {
         if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
             return Err(error_at(start, "invalid numeric literal"));
         }
-        i64::from_str_radix(&digits, radix).map(TokenKind::Integer).map_err(|_| out_of_range(start))
+        whole(u64::from_str_radix(&digits, radix).ok(), start)
     }
 
     fn decimal(&mut self) -> Result<TokenKind> {
@@ -231,11 +237,7 @@ impl Lexer {
         }
         let text: String = self.characters[start..self.at].iter().collect();
         if whole {
-            return match text.parse::<u64>() {
-                Ok(value) if value == i64::MIN.unsigned_abs() => Ok(TokenKind::IntegerBound),
-                Ok(value) => i64::try_from(value).map(TokenKind::Integer).map_err(|_| out_of_range(start)),
-                Err(_) => Err(out_of_range(start)),
-            };
+            return self::whole(text.parse().ok(), start);
         }
         match text.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(TokenKind::Float(value)),
@@ -288,6 +290,15 @@ impl Lexer {
             }
             Some(character) => Ok(character),
         }
+    }
+}
+
+/// A whole number, where it is one.
+fn whole(value: Option<u64>, start: usize) -> Result<TokenKind> {
+    match value {
+        Some(value) if value == i64::MIN.unsigned_abs() => Ok(TokenKind::IntegerBound),
+        Some(value) => i64::try_from(value).map(TokenKind::Integer).map_err(|_| out_of_range(start)),
+        None => Err(out_of_range(start)),
     }
 }
 

@@ -295,7 +295,7 @@ fn errors_have_their_kind_and_point_at_their_place() {
         (NotSupported, "MATCH (p:person) SET p.age = 1", "                 ^", "SET"),
         (NotSupported, "MATCH (p:person) DETACH DELETE p", "                 ^", "DETACH"),
         (NotSupported, "MATCH q = shortestPath((a)-[:knows*1..3]->(b)) RETURN 1", "          ^", "shortest"),
-        (NotSupported, "MATCH (p:person) WHERE (p)-[:knows]->() RETURN 1", "                          ^", "pattern"),
+        (NotSupported, "MATCH (p:person) WHERE (p)-[:knows]->() RETURN 1", "                       ^", "pattern"),
         (NotSupported, "MATCH (p:person) RETURN toLower(p.name)", "                        ^", "toLower"),
         (NotSupported, "MATCH (p:person) RETURN id(p)", "                        ^", "id"),
         (

@@ -13,7 +13,9 @@ use super::Binder;
 use super::scope::{Binding, Element};
 use super::types::mismatch;
 use crate::lexer::Span;
-use crate::syntax::{Direction, Match, Name, NodePattern, PathPattern, RelationshipPattern};
+use crate::syntax::{
+    Direction, LabelExpression, LabelKind, Match, Name, NodePattern, PathPattern, RelationshipPattern, SearchKind,
+};
 
 /// The longest path that the graph index searches.
 const MAX_LENGTH: u32 = 30;
@@ -56,6 +58,7 @@ impl Binder<'_> {
     pub(super) fn collect<'p>(&self, syntax: &'p Match) -> Result<Pattern<'p>> {
         let mut pattern = Pattern::default();
         for path in &syntax.patterns {
+            refuse_undone(path)?;
             let start = self.collect_node(&mut pattern, &path.start)?;
             let mut steps = Vec::with_capacity(path.steps.len());
             let mut left = start;
@@ -72,7 +75,7 @@ impl Binder<'_> {
     }
 
     fn collect_node<'p>(&self, pattern: &mut Pattern<'p>, syntax: &'p NodePattern) -> Result<usize> {
-        let mut candidates = self.vertex_candidates(&syntax.labels)?;
+        let mut candidates = self.vertex_candidates(syntax.labels.as_ref())?;
         let Some(name) = &syntax.variable else {
             pattern.nodes.push(PatternNode { name: None, span: syntax.span, candidates, known: None });
             return Ok(pattern.nodes.len() - 1);
@@ -95,7 +98,7 @@ impl Binder<'_> {
         Ok(pattern.nodes.len() - 1)
     }
 
-    fn vertex_candidates(&self, labels: &[Name]) -> Result<BTreeSet<usize>> {
+    fn vertex_candidates(&self, labels: Option<&LabelExpression>) -> Result<BTreeSet<usize>> {
         let known: Vec<&str> = self.graph.vertices.iter().map(|vertex| vertex.label.as_str()).collect();
         candidates(&known, labels, |label| {
             Error::new(ErrorKind::UndefinedTable, format!("label \"{label}\" does not exist")).with_hint(format!(
@@ -108,7 +111,7 @@ impl Binder<'_> {
 
     fn edge_candidates(&self, syntax: &RelationshipPattern) -> Result<BTreeSet<usize>> {
         let known: Vec<&str> = self.graph.edges.iter().map(|edge| edge.label.as_str()).collect();
-        let found = candidates(&known, &syntax.types, |label| {
+        let found = candidates(&known, syntax.types.as_ref(), |label| {
             Error::new(ErrorKind::UndefinedTable, format!("relationship type \"{label}\" does not exist"))
                 .with_hint(format!("The edges of graph \"{}\" are {}.", self.graph.name, list(&known)))
         })?;
@@ -126,7 +129,7 @@ impl Binder<'_> {
             if upper == 0 {
                 return Err(refuse("a variable-length relationship of length 0 is not supported"));
             }
-            if syntax.types.is_empty() && found.len() > 1 {
+            if syntax.types.is_none() && found.len() > 1 {
                 return Err(refuse("a variable-length relationship without a type is not supported")
                     .with_hint("Write its type, such as -[:knows*1..3]->."));
             }
@@ -206,27 +209,44 @@ impl Pattern<'_> {
     }
 }
 
+/// Refuses what is not done of a path pattern.
+fn refuse_undone(path: &PathPattern) -> Result<()> {
+    let refuse =
+        |what: &str, span: Span| Err(Error::not_supported(format!("{what} not supported")).at(span.position()));
+    if let Some(search) = path.search {
+        return match search.kind {
+            SearchKind::Shortest | SearchKind::AllShortest => refuse("searching for shortest paths is", search.span),
+        };
+    }
+    let nodes = path.nodes().map(|node| &node.filter);
+    if let Some(filter) = nodes.chain(path.relationships().map(|relationship| &relationship.filter)).flatten().next() {
+        return refuse("WHERE inside an element of a pattern is", filter.span);
+    }
+    Ok(())
+}
+
 /// Positions in `known` of the labels that are written; all where none is. A label is found by its exact name, else by
 /// the only one that differs in case: SQL has folded the names of tables, and people write `:Person`.
-fn candidates(known: &[&str], written: &[Name], unknown: impl Fn(&str) -> Error) -> Result<BTreeSet<usize>> {
-    if written.is_empty() {
-        return Ok((0..known.len()).collect());
-    }
-    if let Some(second) = written.get(1) {
-        return Err(Error::not_supported("a choice of labels is not supported").at(second.span.position()));
-    }
-    let mut found = BTreeSet::new();
-    for label in written {
-        let alike: Vec<usize> =
-            (0..known.len()).filter(|at| known[*at].to_lowercase() == label.text.to_lowercase()).collect();
-        let at = match (known.iter().position(|other| *other == label.text), alike.as_slice()) {
-            (Some(exact), _) => exact,
-            (None, [only]) => *only,
-            (None, _) => return Err(unknown(&label.text).at(label.span.position())),
-        };
-        found.insert(at);
-    }
-    Ok(found)
+fn candidates(
+    known: &[&str],
+    written: Option<&LabelExpression>,
+    unknown: impl Fn(&str) -> Error,
+) -> Result<BTreeSet<usize>> {
+    let Some(written) = written else { return Ok((0..known.len()).collect()) };
+    let refuse = |what: &str| Err(Error::not_supported(format!("{what} not supported")).at(written.span.position()));
+    let label = match &written.kind {
+        LabelKind::Label(label) => label,
+        LabelKind::Or(_) => return refuse("a choice of labels is"),
+        LabelKind::And(_) => return refuse("a pattern with several labels on one element is"),
+        LabelKind::Not(_) | LabelKind::Any => return refuse("an expression over labels is"),
+    };
+    let alike: Vec<usize> = (0..known.len()).filter(|at| known[*at].to_lowercase() == label.to_lowercase()).collect();
+    let at = match (known.iter().position(|other| other == label), alike.as_slice()) {
+        (Some(exact), _) => exact,
+        (None, [only]) => *only,
+        (None, _) => return Err(unknown(label).at(written.span.position())),
+    };
+    Ok(BTreeSet::from([at]))
 }
 
 /// The table, where only one is left.

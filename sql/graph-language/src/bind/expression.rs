@@ -10,6 +10,11 @@ use crate::bound::{Value, ValueKind};
 use crate::lexer::Span;
 use crate::syntax::{Arithmetic, BinaryOperator, Comparison, Expression, ExpressionKind, Name, StringMatch};
 
+/// The error for an expression that is correct Cypher and not done here.
+fn undone(what: &str, span: Span) -> Error {
+    Error::not_supported(format!("{what} not supported")).at(span.position())
+}
+
 impl Binder<'_> {
     /// A condition: a boolean without aggregates.
     pub(super) fn condition(&mut self, expression: &Expression) -> Result<Value> {
@@ -70,6 +75,25 @@ impl Binder<'_> {
             }
             ExpressionKind::Call { name, distinct, arguments } => self.call(name, *distinct, arguments, span),
             ExpressionKind::CountRows => Ok(self.count_rows()),
+            ExpressionKind::Map(_) => Err(undone("a map is", span)),
+            ExpressionKind::Index(..) | ExpressionKind::Slice { .. } => {
+                Err(undone("an element or slice of a list is", span))
+            }
+            ExpressionKind::ListComprehension { .. } => Err(undone("a list comprehension is", span)),
+            ExpressionKind::Quantified { .. } | ExpressionKind::Reduce { .. } => {
+                Err(undone("a condition over a list is", span))
+            }
+            ExpressionKind::Pattern(pattern) if pattern.search.is_some() => {
+                Err(undone("searching for shortest paths is", span))
+            }
+            ExpressionKind::Pattern(_) => Err(undone("a pattern as a condition is", span)),
+            ExpressionKind::PatternComprehension { .. } => Err(undone("a comprehension over a pattern is", span)),
+            ExpressionKind::Exists(_) => Err(undone("EXISTS is", span)),
+            ExpressionKind::Count(_) => Err(undone("a subquery is", span)),
+            ExpressionKind::MapProjection { .. } => Err(undone("a projection of properties is", span)),
+            ExpressionKind::HasLabels(..) => {
+                Err(undone("a label as a condition is", span).with_hint("Write the label in the pattern."))
+            }
         }
     }
 
@@ -143,6 +167,7 @@ impl Binder<'_> {
             BinaryOperator::Arithmetic(operator) => self.arithmetic(operator, left, right, span),
             BinaryOperator::Match(operator) => self.string_match(operator, left, right),
             BinaryOperator::In => self.membership(left, right),
+            BinaryOperator::Regex => Err(undone("matching by regular expression in Cypher is", span)),
         }
     }
 

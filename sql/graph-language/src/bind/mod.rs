@@ -23,7 +23,7 @@ use self::parameters::Parameters;
 use self::scope::{Binding, Scope};
 use super::CypherParameter;
 use super::bound::{BoundClause, BoundQuery, Output, Value, ValueKind};
-use super::syntax::{Clause, Query, Unwind};
+use super::syntax::{Clause, Part, Query, Unwind};
 
 /// A query, bound.
 pub(super) struct Bound {
@@ -61,10 +61,20 @@ pub(super) fn bind(
         outputs: Vec::new(),
         unindexed: Unindexed::default(),
     };
-    let clauses = query.clauses.iter().map(|clause| binder.clause(clause)).collect::<Result<Vec<_>>>()?;
+    let part = only_part(query)?;
+    let clauses = part.clauses.iter().map(|clause| binder.clause(clause)).collect::<Result<Vec<_>>>()?;
     let parameters = binder.parameters.finish()?;
     let query = BoundQuery { clauses, outputs: binder.outputs };
     Ok(Bound { query, parameters, unindexed: binder.unindexed.0 })
+}
+
+/// The part of a query that has no other.
+fn only_part(query: &Query) -> Result<&Part> {
+    match query.parts.as_slice() {
+        [part] => Ok(part),
+        [] => Err(Error::internal("a query without parts")),
+        [_, second, ..] => Err(Error::not_supported("UNION in Cypher is not supported").at(second.span.position())),
+    }
 }
 
 struct Binder<'a> {
@@ -93,6 +103,13 @@ impl Binder<'_> {
                 Ok(BoundClause::With(bound, filter))
             }
             Clause::Return(projection) => self.return_clause(projection).map(BoundClause::Return),
+            Clause::Create(_) | Clause::Merge(_) | Clause::Set(_) | Clause::Remove(_) | Clause::Delete(_) => {
+                Err(Error::not_supported(format!("{} in cypher() is not supported", clause.keyword()))
+                    .with_hint(
+                        "cypher() reads; change the tables of the graph with INSERT, UPDATE and DELETE, and the graph follows.",
+                    )
+                    .at(clause.span().position()))
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::candidates::{Pattern, PatternPath, only};
 use super::distinct::{check_optional, trail};
 use super::scope::{Binding, Element};
 use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Value, ValueKind};
-use crate::syntax::{Comparison, Direction, Expression, Match, Name};
+use crate::syntax::{Comparison, Direction, Expression, Match, Name, Properties};
 
 impl Binder<'_> {
     pub(super) fn match_clause(&mut self, syntax: &Match) -> Result<BoundMatch> {
@@ -133,16 +133,20 @@ impl Binder<'_> {
     ) -> Result<Vec<Value>> {
         let mut conditions = Vec::new();
         for path in &pattern.paths {
-            self.equalities(&path.syntax.start.properties, &nodes[path.start], &mut conditions)?;
+            self.equalities(
+                Properties::written(path.syntax.start.properties.as_ref()),
+                &nodes[path.start],
+                &mut conditions,
+            )?;
             for ((relationship, node), (_, syntax)) in path.steps.iter().zip(&path.syntax.steps) {
                 let (bound, element) = &relationships[*relationship];
-                let properties = &pattern.relationships[*relationship].syntax.properties;
+                let properties = Properties::written(pattern.relationships[*relationship].syntax.properties.as_ref());
                 if let (Some(_), Some((name, _))) = (bound.length, properties.first()) {
                     return Err(Error::not_supported("properties of a variable-length relationship are not supported")
                         .at(name.span.position()));
                 }
                 self.equalities(properties, element, &mut conditions)?;
-                self.equalities(&syntax.properties, &nodes[*node], &mut conditions)?;
+                self.equalities(Properties::written(syntax.properties.as_ref()), &nodes[*node], &mut conditions)?;
             }
         }
         Ok(conditions)

@@ -1,47 +1,97 @@
-//! Clauses: MATCH, UNWIND, WITH, RETURN and what they are made of.
+//! Queries: clauses that read, their order, UNION.
 
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::Parser;
+use super::{MAX_CLAUSES, Parser};
 use crate::lexer::{Span, TokenKind};
-use crate::syntax::{Clause, Expression, Item, Match, Projection, Query, SortItem, Unwind};
+use crate::syntax::{Clause, Expression, Item, Match, Part, Projection, Query, SortItem, Unwind};
 
-/// Clauses that change the graph.
-const WRITES: &[&str] = &["CREATE", "MERGE", "SET", "DELETE", "DETACH", "REMOVE", "FOREACH"];
+/// What may begin a clause, for errors.
+const CLAUSES: &str = "MATCH, OPTIONAL MATCH, UNWIND, WITH, RETURN, CREATE, MERGE, SET, REMOVE or DELETE";
 
-/// Other clauses of openCypher or its dialects.
-const UNDONE: &[&str] = &["CALL", "UNION", "LOAD", "USE", "FINISH"];
+/// Clauses of openCypher or its dialects that are not done.
+const UNDONE: &[&str] = &["CALL", "FOREACH", "LOAD", "USE", "FINISH"];
 
 impl Parser {
-    /// Clauses up to RETURN, and nothing after it.
-    pub(super) fn query(&mut self) -> Result<Query> {
-        let mut clauses = Vec::new();
-        while !matches!(clauses.last(), Some(Clause::Return(_))) {
-            clauses.push(self.clause()?);
-        }
+    /// A query, and nothing after it.
+    pub(super) fn whole_query(&mut self) -> Result<Query> {
+        let query = self.query(false)?;
         self.take_symbol(";");
-        if self.token().kind == TokenKind::End {
-            return Ok(Query { clauses });
+        match self.token().kind {
+            TokenKind::End => Ok(query),
+            _ => Err(self.expected("the end of the query")),
         }
-        self.refuse_undone()?;
-        Err(self.expected("the end of the query"))
+    }
+
+    /// Parts with UNION between them. A subquery need not say what it returns.
+    pub(super) fn query(&mut self, subquery: bool) -> Result<Query> {
+        let mut parts = vec![self.part(subquery)?];
+        let mut all = None;
+        while self.at_keyword("UNION") {
+            let place = self.span();
+            self.advance();
+            let this = self.take_keyword("ALL");
+            if *all.get_or_insert(this) != this {
+                return Err(Error::new(ErrorKind::Syntax, "UNION and UNION ALL cannot be mixed in one query")
+                    .at(place.position()));
+            }
+            parts.push(self.part(subquery)?);
+        }
+        let all = all.unwrap_or(false);
+        if let Some(part) = parts.iter().find(|part| !subquery && parts.len() > 1 && !part.returns()) {
+            return Err(Error::new(ErrorKind::Syntax, "every part of a UNION needs RETURN").at(part.span.end + 1));
+        }
+        Ok(Query { parts, all })
+    }
+
+    /// Clauses up to RETURN, or to the last one that writes.
+    fn part(&mut self, subquery: bool) -> Result<Part> {
+        let start = self.span();
+        let mut clauses: Vec<Clause> = Vec::new();
+        while !matches!(clauses.last(), Some(Clause::Return(_))) && !self.at_end_of_part(&clauses, subquery) {
+            self.clauses = self.count(self.clauses, MAX_CLAUSES, "clauses")?;
+            let place = self.span();
+            let clause = self.clause()?;
+            if let Some(last) = clauses.last() {
+                check_order(last, &clause, place)?;
+            }
+            clauses.push(clause);
+        }
+        Ok(Part { span: self.span_from(start), clauses })
+    }
+
+    /// Whether a part can end here, and does.
+    fn at_end_of_part(&self, clauses: &[Clause], subquery: bool) -> bool {
+        let can = clauses.last().is_some_and(|last| last.writes() || (subquery && matches!(last, Clause::Match(_))));
+        can && (self.token().kind == TokenKind::End
+            || self.at_symbol(";")
+            || self.at_keyword("UNION")
+            || (subquery && self.at_symbol("}")))
     }
 
     fn clause(&mut self) -> Result<Clause> {
         self.refuse_undone()?;
         let start = self.span();
-        if self.at_keyword("OPTIONAL") || self.at_keyword("MATCH") {
-            self.match_clause().map(Clause::Match)
-        } else if self.take_keyword("UNWIND") {
-            self.unwind().map(Clause::Unwind)
-        } else if self.take_keyword("WITH") {
-            let projection = self.projection(start)?;
-            let filter = self.filter()?;
-            Ok(Clause::With(projection, filter))
-        } else if self.take_keyword("RETURN") {
-            self.projection(start).map(Clause::Return)
-        } else {
-            Err(self.expected("MATCH, OPTIONAL MATCH, UNWIND, WITH or RETURN"))
+        let TokenKind::Word(word) = &self.token().kind else { return Err(self.expected(CLAUSES)) };
+        match word.to_ascii_uppercase().as_str() {
+            "OPTIONAL" | "MATCH" => self.match_clause().map(Clause::Match),
+            "UNWIND" => self.unwind().map(Clause::Unwind),
+            "WITH" => {
+                self.advance();
+                let projection = self.projection(start)?;
+                let filter = self.filter()?;
+                Ok(Clause::With(projection, filter))
+            }
+            "RETURN" => {
+                self.advance();
+                self.projection(start).map(Clause::Return)
+            }
+            "CREATE" => self.create().map(Clause::Create),
+            "MERGE" => self.merge().map(Clause::Merge),
+            "SET" => self.set().map(Clause::Set),
+            "REMOVE" => self.remove().map(Clause::Remove),
+            "DETACH" | "DELETE" => self.delete().map(Clause::Delete),
+            _ => Err(self.expected(CLAUSES)),
         }
     }
 
@@ -49,34 +99,33 @@ impl Parser {
     fn refuse_undone(&self) -> Result<()> {
         let TokenKind::Word(word) = &self.token().kind else { return Ok(()) };
         let word = word.to_ascii_uppercase();
-        if WRITES.contains(&word.as_str()) {
-            return Err(self.refused(format!("{word} in cypher() is")).with_hint(
-                "cypher() reads; change the tables of the graph with INSERT, UPDATE and DELETE, and the graph follows.",
-            ));
+        match word.as_str() {
+            "LOAD" => Err(self.refused("LOAD CSV in Cypher is").with_hint("Load the tables of the graph with COPY.")),
+            "FOREACH" => Err(self.refused("FOREACH in Cypher is").with_hint("Write UNWIND before the writing clause.")),
+            _ if UNDONE.contains(&word.as_str()) => Err(self.refused(format!("{word} in Cypher is"))),
+            _ => Ok(()),
         }
-        if UNDONE.contains(&word.as_str()) {
-            return Err(self.refused(format!("{word} in Cypher is")));
-        }
-        Ok(())
     }
 
     fn match_clause(&mut self) -> Result<Match> {
+        let start = self.span();
         let optional = self.take_keyword("OPTIONAL");
         self.expect_keyword("MATCH")?;
-        let mut patterns = vec![self.path_pattern()?];
-        while self.take_symbol(",") {
-            patterns.push(self.path_pattern()?);
-        }
-        Ok(Match { optional, patterns, filter: self.filter()? })
+        let patterns = self.match_patterns()?;
+        let filter = self.filter()?;
+        Ok(Match { span: self.span_from(start), optional, patterns, filter })
     }
 
     fn unwind(&mut self) -> Result<Unwind> {
+        let start = self.span();
+        self.expect_keyword("UNWIND")?;
         let list = self.expression()?;
         self.expect_keyword("AS")?;
-        Ok(Unwind { list, variable: self.variable()? })
+        let variable = self.variable()?;
+        Ok(Unwind { span: self.span_from(start), list, variable })
     }
 
-    fn filter(&mut self) -> Result<Option<Expression>> {
+    pub(super) fn filter(&mut self) -> Result<Option<Expression>> {
         if self.take_keyword("WHERE") { self.expression().map(Some) } else { Ok(None) }
     }
 
@@ -127,4 +176,23 @@ impl Parser {
             }
         }
     }
+}
+
+impl Part {
+    fn returns(&self) -> bool {
+        matches!(self.clauses.last(), Some(Clause::Return(_)))
+    }
+}
+
+/// Clauses that write are followed by others that write, by WITH or RETURN.
+fn check_order(last: &Clause, next: &Clause, place: Span) -> Result<()> {
+    let reads = matches!(next, Clause::Match(_) | Clause::Unwind(_));
+    if last.writes() && reads {
+        return Err(Error::new(
+            ErrorKind::Syntax,
+            format!("WITH is required between {} and {}", last.keyword(), next.keyword()),
+        )
+        .at(place.position()));
+    }
+    Ok(())
 }

@@ -1,21 +1,32 @@
-//! Expressions, a function per level of precedence, the loosest first: OR, XOR, AND, NOT, comparison, string, list and
-//! null predicates, `+ -`, `* / %`, `^`, sign, property.
+//! Operators, a function per level of precedence, the loosest first: OR, XOR, AND, NOT, comparison, string, list and
+//! null predicates, `+ -`, `* / %`, `^`, sign. What they stand between is `atom`'s.
 
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::Result;
 
 use super::Parser;
-use crate::lexer::{Span, TokenKind};
+use crate::lexer::TokenKind;
 use crate::syntax::{
     Arithmetic, BinaryOperator, Comparison, Expression, ExpressionKind, MAX_DEPTH, StringMatch, too_complex,
 };
 
 impl Parser {
     pub(super) fn expression(&mut self) -> Result<Expression> {
-        if self.nesting == MAX_DEPTH {
+        self.nested(false)
+    }
+
+    /// An expression that `|` may follow, which then is no choice of labels.
+    pub(super) fn expression_before_bar(&mut self) -> Result<Expression> {
+        self.nested(true)
+    }
+
+    fn nested(&mut self, bar_ends: bool) -> Result<Expression> {
+        if self.nesting >= MAX_DEPTH {
             return Err(too_complex(self.span()));
         }
         self.nesting += 1;
+        let around = std::mem::replace(&mut self.bar_ends, bar_ends);
         let expression = self.disjunction();
+        self.bar_ends = around;
         self.nesting -= 1;
         expression
     }
@@ -86,7 +97,7 @@ impl Parser {
         Some(comparison)
     }
 
-    /// `a STARTS WITH b`, `a ENDS WITH b`, `a CONTAINS b`, `a IN b`, `a IS [NOT] NULL`.
+    /// `a STARTS WITH b`, `a ENDS WITH b`, `a CONTAINS b`, `a =~ b`, `a IN b`, `a IS [NOT] NULL`.
     fn predicate(&mut self) -> Result<Expression> {
         let mut left = self.arithmetic(0)?;
         loop {
@@ -105,10 +116,9 @@ impl Parser {
     }
 
     fn take_predicate(&mut self) -> Result<Option<BinaryOperator>> {
-        if self.at_symbol("=~") {
-            return Err(self.refused("matching by regular expression in Cypher is"));
-        }
-        Ok(if self.take_keyword("STARTS") {
+        Ok(if self.take_symbol("=~") {
+            Some(BinaryOperator::Regex)
+        } else if self.take_keyword("STARTS") {
             self.expect_keyword("WITH")?;
             Some(BinaryOperator::Match(StringMatch::Prefix))
         } else if self.take_keyword("ENDS") {
@@ -172,160 +182,6 @@ impl Parser {
             operand = Expression::new(kind, span)?;
         }
         Ok(operand)
-    }
-
-    /// An atom and the property lookups after it.
-    fn operand(&mut self) -> Result<Expression> {
-        let mut operand = self.atom()?;
-        loop {
-            if self.take_symbol(".") {
-                let name = self.name("a property name")?;
-                let span = self.span_from(operand.span);
-                operand = Expression::new(ExpressionKind::Property(Box::new(operand), name), span)?;
-            } else if self.at_symbol("[") {
-                return Err(self.refused("an element or slice of a list is"));
-            } else if self.at_symbol(":") && matches!(operand.kind, ExpressionKind::Variable(_)) {
-                return Err(self.refused("a label as a condition is").with_hint("Write the label in the pattern."));
-            } else if self.at_symbol("{") && matches!(operand.kind, ExpressionKind::Variable(_)) {
-                return Err(self.refused("a projection of properties is"));
-            } else {
-                return Ok(operand);
-            }
-        }
-    }
-
-    fn atom(&mut self) -> Result<Expression> {
-        let start = self.span();
-        let kind = match self.token().kind.clone() {
-            TokenKind::Integer(value) => ExpressionKind::Integer(value),
-            TokenKind::Float(value) => ExpressionKind::Float(value),
-            TokenKind::String(value) => ExpressionKind::String(value),
-            TokenKind::Parameter(name) => ExpressionKind::Parameter(name),
-            TokenKind::IntegerBound => {
-                return Err(Error::new(ErrorKind::NumericOutOfRange, "number out of range").at(start.position()));
-            }
-            TokenKind::Symbol("(") => return self.parenthesized(),
-            TokenKind::Symbol("[") => return self.list(),
-            TokenKind::Symbol("{") => return Err(self.refused("a map is")),
-            TokenKind::Word(word) => return self.word(&word, start),
-            TokenKind::Quoted(_) => return self.named(start),
-            TokenKind::Symbol(_) | TokenKind::End => return Err(self.expected("an expression")),
-        };
-        self.advance();
-        Expression::new(kind, start)
-    }
-
-    fn word(&mut self, word: &str, start: Span) -> Result<Expression> {
-        let kind = match word.to_ascii_uppercase().as_str() {
-            "TRUE" => ExpressionKind::Boolean(true),
-            "FALSE" => ExpressionKind::Boolean(false),
-            "NULL" => ExpressionKind::Null,
-            "CASE" => return self.case(),
-            "EXISTS" => return Err(self.refused("EXISTS is")),
-            "COUNT" | "COLLECT" if self.token_at_is_symbol(1, "{") => return Err(self.refused("a subquery is")),
-            "ALL" | "ANY" | "NONE" | "SINGLE" | "REDUCE" if self.at_quantifier() => {
-                return Err(self.refused("a condition over a list is"));
-            }
-            _ => return self.named(start),
-        };
-        self.advance();
-        Expression::new(kind, start)
-    }
-
-    /// `any(x IN ...)`
-    fn at_quantifier(&self) -> bool {
-        self.token_at_is_symbol(1, "(") && (self.token_at_is_keyword(3, "IN") || self.token_at_is_symbol(3, "="))
-    }
-
-    /// A variable or a function call.
-    fn named(&mut self, start: Span) -> Result<Expression> {
-        if self.at_reserved() {
-            return Err(self.expected("an expression"));
-        }
-        let name = self.name("an expression")?;
-        if !self.take_symbol("(") {
-            return Expression::new(ExpressionKind::Variable(name.text), start);
-        }
-        if name.text.eq_ignore_ascii_case("count") && self.at_symbol("*") {
-            self.advance();
-            self.expect_symbol(")")?;
-            return Expression::new(ExpressionKind::CountRows, self.span_from(start));
-        }
-        let distinct = self.take_keyword("DISTINCT");
-        let arguments = self.expressions(")")?;
-        Expression::new(ExpressionKind::Call { name, distinct, arguments }, self.span_from(start))
-    }
-
-    /// `(expression)`, or a pattern as a condition, which is told apart by what follows.
-    fn parenthesized(&mut self) -> Result<Expression> {
-        let start = self.span();
-        if self.token_at_is_symbol(1, ")") || self.token_at_is_symbol(1, ":") {
-            return Err(self.refused("a pattern as a condition is"));
-        }
-        self.expect_symbol("(")?;
-        let inner = self.expression()?;
-        self.expect_symbol(")")?;
-        let dash = usize::from(self.at_symbol("<"));
-        let arrow = self.token_at_is_symbol(dash, "-")
-            && (self.token_at_is_symbol(dash + 1, "[")
-                || (self.token_at_is_symbol(dash + 1, "-")
-                    && (self.token_at_is_symbol(dash + 2, "(") || self.token_at_is_symbol(dash + 2, ">"))));
-        if arrow && matches!(inner.kind, ExpressionKind::Variable(_)) {
-            return Err(self.refused("a pattern as a condition is"));
-        }
-        Ok(inner.within(self.span_from(start)))
-    }
-
-    fn list(&mut self) -> Result<Expression> {
-        let start = self.span();
-        if self.token_at_is_keyword(2, "IN") || self.at_pattern_comprehension() {
-            return Err(self.refused("a list comprehension is"));
-        }
-        self.expect_symbol("[")?;
-        let items = self.expressions("]")?;
-        Expression::new(ExpressionKind::List(items), self.span_from(start))
-    }
-
-    /// `[(a)-...`
-    fn at_pattern_comprehension(&self) -> bool {
-        self.token_at_is_symbol(1, "(")
-            && self.token_at_is_symbol(3, ")")
-            && (self.token_at_is_symbol(4, "-") || self.token_at_is_symbol(4, "<"))
-    }
-
-    /// Expressions between commas, up to and with the closing bracket.
-    fn expressions(&mut self, close: &str) -> Result<Vec<Expression>> {
-        let mut items = Vec::new();
-        if self.take_symbol(close) {
-            return Ok(items);
-        }
-        loop {
-            items.push(self.expression()?);
-            if self.take_symbol(close) {
-                return Ok(items);
-            }
-            if !self.take_symbol(",") {
-                return Err(self.expected(format!("\",\" or \"{close}\"")));
-            }
-        }
-    }
-
-    fn case(&mut self) -> Result<Expression> {
-        let start = self.span();
-        self.expect_keyword("CASE")?;
-        let operand = if self.at_keyword("WHEN") { None } else { Some(Box::new(self.expression()?)) };
-        let mut branches = Vec::new();
-        while self.take_keyword("WHEN") {
-            let when = self.expression()?;
-            self.expect_keyword("THEN")?;
-            branches.push((when, self.expression()?));
-        }
-        if branches.is_empty() {
-            return Err(self.expected("WHEN"));
-        }
-        let otherwise = if self.take_keyword("ELSE") { Some(Box::new(self.expression()?)) } else { None };
-        self.expect_keyword("END")?;
-        Expression::new(ExpressionKind::Case { operand, branches, otherwise }, self.span_from(start))
     }
 }
 

@@ -1,12 +1,22 @@
 //! Tokens to the syntax tree, by recursive descent.
 //!
-//! What openCypher has and this database has not (yet) is recognised where it starts and refused there by name, so that
-//! nobody is told of a syntax error in correct Cypher. The grammar is openCypher 9's; patterns and expressions are files
-//! of their own because SQL/PGQ's `MATCH` shares them.
+//! The grammar is openCypher 9's, with what its dialects agree on: expressions over labels, conditions inside an element,
+//! `EXISTS { }` and `COUNT { }`. What Cypher has and this database has not is recognised where it starts and refused there
+//! by name, so that nobody is told of a syntax error in correct Cypher. What the grammar's own text leaves to words (which
+//! clause may follow which, what CREATE can make) is checked here too, as it needs no tables. Patterns and expressions are
+//! files of their own because SQL/PGQ's `MATCH` shares them.
+//!
+//! Where one bracket can begin several things, a look ahead over tokens decides, and nothing is parsed twice: what nests
+//! would take time that doubles with every level.
 
+mod atom;
 mod clause;
+mod collection;
 mod expression;
+mod label;
+mod lookahead;
 mod pattern;
+mod write;
 
 use slipstream_engine::{Error, ErrorKind, Result};
 
@@ -61,10 +71,24 @@ const RESERVED: &[&str] = &[
     "YIELD",
 ];
 
+/// How many clauses a query may have, those of its subqueries among them. Every one is planned over those before it.
+pub const MAX_CLAUSES: usize = 500;
+
+/// How many nodes and relationships the patterns of a query may have in all.
+pub const MAX_ELEMENTS: usize = 10_000;
+
 /// Parses a query. Errors point into `text`, in characters from 1.
 pub fn parse(text: &str) -> Result<Query> {
-    let mut parser = Parser { characters: text.chars().collect(), tokens: tokenize(text)?, at: 0, nesting: 0 };
-    parser.query()
+    let mut parser = Parser {
+        characters: text.chars().collect(),
+        tokens: tokenize(text)?,
+        at: 0,
+        nesting: 0,
+        bar_ends: false,
+        clauses: 0,
+        elements: 0,
+    };
+    parser.whole_query()
 }
 
 /// The parameters that `text` names, each once, in order.
@@ -86,6 +110,12 @@ struct Parser {
     at: usize,
     /// How many expressions are open.
     nesting: usize,
+    /// Whether `|` ends the expression that is open: it is in the brackets of a comprehension.
+    bar_ends: bool,
+    /// How many clauses there were.
+    clauses: usize,
+    /// How many nodes and relationships there were.
+    elements: usize,
 }
 
 impl Parser {
@@ -176,7 +206,25 @@ impl Parser {
     }
 
     fn at_variable(&self) -> bool {
-        matches!(self.token().kind, TokenKind::Word(_) | TokenKind::Quoted(_)) && !self.at_reserved()
+        self.variable_at(0)
+    }
+
+    fn variable_at(&self, ahead: usize) -> bool {
+        match &self.token_at(ahead).kind {
+            TokenKind::Word(word) => !is_reserved(word),
+            TokenKind::Quoted(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Counts one more of something that is limited; `54001` where there are too many.
+    fn count(&self, so_far: usize, most: usize, what: &str) -> Result<usize> {
+        if so_far >= most {
+            return Err(Error::new(ErrorKind::TooComplex, format!("query has too many {what}"))
+                .with_detail(format!("A query may have {most} {what}."))
+                .at(self.span().position()));
+        }
+        Ok(so_far + 1)
     }
 
     /// The text of a stretch, as it was written.

@@ -2,15 +2,30 @@
 
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::Parser;
+use super::{MAX_ELEMENTS, Parser};
 use crate::lexer::{Span, TokenKind};
-use crate::syntax::{Direction, Expression, Length, Name, NodePattern, PathPattern, RelationshipPattern};
-
-/// Functions around a pattern that choose among its paths.
-const PATH_SEARCHES: &[&str] = &["shortestPath", "allShortestPaths", "shortest", "any", "all"];
+use crate::syntax::{
+    Direction, Expression, Length, Name, NodePattern, PathPattern, PathSearch, Properties, RelationshipPattern,
+    SearchKind,
+};
 
 impl Parser {
+    /// Patterns between commas, to be matched.
+    pub(super) fn match_patterns(&mut self) -> Result<Vec<PathPattern>> {
+        let mut patterns = Vec::new();
+        loop {
+            let pattern = self.path_pattern()?;
+            self.check_properties(&pattern, "MATCH")?;
+            patterns.push(pattern);
+            if !self.take_symbol(",") {
+                return Ok(patterns);
+            }
+        }
+    }
+
+    /// `p = (a)-->(b)`, `p = shortestPath((a)-[*]->(b))`
     pub(super) fn path_pattern(&mut self) -> Result<PathPattern> {
+        let start = self.span();
         let variable = if self.at_variable() && self.token_at_is_symbol(1, "=") {
             let name = self.variable()?;
             self.expect_symbol("=")?;
@@ -18,47 +33,79 @@ impl Parser {
         } else {
             None
         };
-        if PATH_SEARCHES.iter().any(|search| self.at_keyword(search)) {
-            return Err(self.refused("searching for shortest paths is"));
+        let pattern = match self.search() {
+            Some(search) => self.searched_path(search)?,
+            None => self.path()?,
+        };
+        Ok(PathPattern { span: self.span_from(start), variable, ..pattern })
+    }
+
+    /// The search for paths that begins here.
+    pub(super) fn search(&self) -> Option<PathSearch> {
+        let TokenKind::Word(word) = &self.token().kind else { return None };
+        let kind = match word.to_ascii_lowercase().as_str() {
+            "shortestpath" => SearchKind::Shortest,
+            "allshortestpaths" => SearchKind::AllShortest,
+            _ => return None,
+        };
+        self.token_at_is_symbol(1, "(").then(|| PathSearch { span: self.span(), kind })
+    }
+
+    /// `shortestPath(...)`
+    pub(super) fn searched_path(&mut self, search: PathSearch) -> Result<PathPattern> {
+        self.advance();
+        self.expect_symbol("(")?;
+        let path = self.path()?;
+        self.expect_symbol(")")?;
+        if path.steps.len() != 1 {
+            return Err(Error::new(ErrorKind::Syntax, "a shortest path is searched along one relationship pattern")
+                .with_hint("Write it as shortestPath((a)-[*]-(b)).")
+                .at(search.span.position()));
         }
+        Ok(PathPattern { span: self.span_from(search.span), search: Some(search), ..path })
+    }
+
+    /// Nodes and the relationships between them.
+    pub(super) fn path(&mut self) -> Result<PathPattern> {
+        let place = self.span();
         let start = self.node_pattern()?;
         let mut steps = Vec::new();
         while self.at_symbol("-") || self.at_symbol("<") {
             let relationship = self.relationship_pattern()?;
             steps.push((relationship, self.node_pattern()?));
         }
-        Ok(PathPattern { variable, start, steps })
+        Ok(PathPattern { span: self.span_from(place), variable: None, search: None, start, steps })
     }
 
     fn node_pattern(&mut self) -> Result<NodePattern> {
         let start = self.span();
+        self.elements = self.count(self.elements, MAX_ELEMENTS, "nodes and relationships")?;
         if !self.take_symbol("(") {
             return Err(self.expected("a node pattern such as (n:label)"));
         }
         let variable = if self.at_variable() { Some(self.variable()?) } else { None };
         let labels = self.labels("a label")?;
         let properties = self.pattern_properties()?;
-        if self.at_keyword("WHERE") {
-            return Err(self.refused("WHERE inside a node pattern is").with_hint("Write it after the pattern."));
-        }
+        let filter = self.filter()?.map(Box::new);
         if !self.take_symbol(")") {
-            let what = if !properties.is_empty() {
+            let what = if filter.is_some() || properties.is_some() {
                 "\")\""
-            } else if !labels.is_empty() {
+            } else if labels.is_some() {
                 "\"{\" or \")\""
             } else {
                 "\":\", \"{\" or \")\""
             };
             return Err(self.expected(what));
         }
-        Ok(NodePattern { span: self.span_from(start), variable, labels, properties })
+        Ok(NodePattern { span: self.span_from(start), variable, labels, properties, filter })
     }
 
     fn relationship_pattern(&mut self) -> Result<RelationshipPattern> {
         let start = self.span();
+        self.elements = self.count(self.elements, MAX_ELEMENTS, "nodes and relationships")?;
         let left = self.take_symbol("<");
         self.expect_symbol("-")?;
-        let (mut variable, mut types, mut length, mut properties) = (None, Vec::new(), None, Vec::new());
+        let (mut variable, mut types, mut length, mut properties, mut filter) = (None, None, None, None, None);
         if self.take_symbol("[") {
             if self.at_variable() {
                 variable = Some(self.variable()?);
@@ -66,10 +113,7 @@ impl Parser {
             types = self.labels("a relationship type")?;
             length = self.length()?;
             properties = self.pattern_properties()?;
-            if self.at_keyword("WHERE") {
-                let refusal = self.refused("WHERE inside a relationship pattern is");
-                return Err(refusal.with_hint("Write it after the pattern."));
-            }
+            filter = self.filter()?.map(Box::new);
             self.expect_symbol("]")?;
         }
         self.expect_symbol("-")?;
@@ -79,51 +123,55 @@ impl Parser {
             (false, true) => Direction::Right,
             _ => Direction::Either,
         };
-        Ok(RelationshipPattern { span: self.span_from(start), variable, types, length, properties, direction })
+        let span = self.span_from(start);
+        Ok(RelationshipPattern { span, variable, types, length, properties, filter, direction })
     }
 
-    /// `:a`, `:a|b`, `:a|:b`; nothing where there is no colon.
-    fn labels(&mut self, what: &str) -> Result<Vec<Name>> {
-        let mut labels = Vec::new();
-        if !self.take_symbol(":") {
-            return Ok(labels);
+    /// `{name: value, ...}`, `$parameter`; nothing where there is neither.
+    fn pattern_properties(&mut self) -> Result<Option<Properties>> {
+        if let TokenKind::Parameter(name) = &self.token().kind {
+            let name = Name { text: name.clone(), span: self.span() };
+            self.advance();
+            return Ok(Some(Properties::Parameter(name)));
         }
-        loop {
-            if self.at_symbol("!") || self.at_symbol("%") || self.at_symbol("(") {
-                return Err(self.refused("an expression over labels is"));
-            }
-            labels.push(self.name(what)?);
-            if self.at_symbol(":") || self.at_symbol("&") {
-                return Err(self
-                    .refused("a pattern with several labels on one element is")
-                    .with_detail("Every row of a vertex or edge table has one label."));
-            }
-            if !self.take_symbol("|") {
-                return Ok(labels);
-            }
-            self.take_symbol(":");
-        }
+        if self.at_symbol("{") { Ok(Some(Properties::Map(self.entries()?))) } else { Ok(None) }
     }
 
-    /// `{name: value, ...}`; nothing where there is no brace.
-    fn pattern_properties(&mut self) -> Result<Vec<(Name, Expression)>> {
-        let mut properties = Vec::new();
-        if matches!(self.token().kind, TokenKind::Parameter(_)) {
-            return Err(self
-                .refused("a parameter for all properties of a pattern is")
-                .with_hint("Write {name: $parameter} for each of them."));
-        }
-        if !self.take_symbol("{") || self.take_symbol("}") {
-            return Ok(properties);
+    /// `{name: value, ...}`
+    pub(super) fn entries(&mut self) -> Result<Vec<(Name, Expression)>> {
+        let mut entries = Vec::new();
+        self.expect_symbol("{")?;
+        if self.take_symbol("}") {
+            return Ok(entries);
         }
         loop {
             let name = self.name("a property name")?;
             self.expect_symbol(":")?;
-            properties.push((name, self.expression()?));
+            entries.push((name, self.expression()?));
             if !self.take_symbol(",") {
-                self.expect_symbol("}")?;
-                return Ok(properties);
+                if !self.take_symbol("}") {
+                    return Err(self.expected("\",\" or \"}\""));
+                }
+                return Ok(entries);
             }
+        }
+    }
+
+    /// Refuses a parameter for all properties of an element where equality with a whole map has no meaning.
+    pub(super) fn check_properties(&self, pattern: &PathPattern, clause: &str) -> Result<()> {
+        let nodes = pattern.nodes().map(|node| &node.properties);
+        let all = nodes.chain(pattern.relationships().map(|relationship| &relationship.properties));
+        match all.flatten().find_map(|properties| match properties {
+            Properties::Parameter(name) => Some(name),
+            Properties::Map(_) => None,
+        }) {
+            Some(name) => Err(Error::new(
+                ErrorKind::Syntax,
+                format!("a parameter cannot stand for all properties of a pattern in {clause}"),
+            )
+            .with_hint(format!("Write each of them, as in {{name: ${}.name}}.", name.text))
+            .at(name.span.position())),
+            None => Ok(()),
         }
     }
 
