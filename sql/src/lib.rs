@@ -74,6 +74,7 @@ mod planner;
 mod prepare;
 pub mod runtime;
 mod session;
+mod set_operations;
 mod settings;
 mod source;
 mod statement;

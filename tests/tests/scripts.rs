@@ -54,6 +54,7 @@ scripts!(in "":
     select,
     select_for_update,
     sequences,
+    set_operations,
     settings,
     subqueries,
     system_tables,

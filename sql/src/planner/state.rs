@@ -27,6 +27,7 @@ use super::short_path::{only_scan, plan_of_scan};
 use crate::error::from_datafusion;
 use crate::operators::SeparateLists;
 use crate::pg_rewrite::{self, ScalarSubqueries};
+use crate::set_operations::CountCopies;
 use crate::subqueries::{self, MarkSubqueries, ThreeValuedSubqueries};
 use crate::{dml, functions, runtime};
 
@@ -87,6 +88,7 @@ impl Engine {
         for function in pg_rewrite::aggregate_functions() {
             session.register_udaf(function).map_err(from_datafusion)?;
         }
+        session.add_analyzer_rule(Arc::new(CountCopies));
         session.add_analyzer_rule(Arc::new(ThreeValuedSubqueries));
         session.add_analyzer_rule(Arc::new(ScalarSubqueries));
         session.add_analyzer_rule(Arc::new(SeparateLists));
