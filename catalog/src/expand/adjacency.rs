@@ -24,14 +24,14 @@ pub enum Way {
 }
 
 /// Where a column of the edges is found in their batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EdgePositions {
     /// The key of the vertex where an edge starts.
     pub(super) source: usize,
     /// The key of the vertex where it ends.
     pub(super) destination: usize,
-    /// The edge's own key, where it is wanted.
-    pub(super) key: Option<usize>,
+    /// The columns that are kept for each edge.
+    pub(super) lists: Vec<usize>,
 }
 
 /// One step from a vertex.
@@ -52,7 +52,7 @@ pub(super) struct Adjacency {
     starts: Vec<usize>,
     steps: Vec<Step>,
     vertices: ArrayRef,
-    edges: Option<ArrayRef>,
+    edges: Vec<ArrayRef>,
     _memory: MemoryReservation,
 }
 
@@ -72,23 +72,22 @@ impl Adjacency {
         let key_type = edges.schema().field(positions.source).data_type().clone();
         let mut vertices = Vertices::new(&key_type)?;
         let mut ends: Vec<(u32, u32)> = Vec::new();
-        let mut keys: Vec<ArrayRef> = Vec::new();
+        let schema = edges.schema();
+        let mut kept: Vec<Vec<ArrayRef>> = vec![Vec::new(); positions.lists.len()];
         while let Some(batch) = edges.next().await.transpose()? {
             let source = vertices.number(batch.column(positions.source))?;
             let destination = vertices.number(batch.column(positions.destination))?;
             ends.extend(source.into_iter().zip(destination));
             let mut bytes = batch.num_rows() * EDGE_BYTES + vertices.take_bytes();
-            if let Some(key) = positions.key {
-                bytes += batch.column(key).get_array_memory_size();
-                keys.push(std::sync::Arc::clone(batch.column(key)));
+            for (kept, at) in kept.iter_mut().zip(&positions.lists) {
+                bytes += batch.column(*at).get_array_memory_size();
+                kept.push(std::sync::Arc::clone(batch.column(*at)));
             }
             memory.try_grow(bytes)?;
         }
-        let edges = match positions.key {
-            None => None,
-            Some(_) if keys.is_empty() => None,
-            Some(_) => Some(joined(&keys, &key_type)?),
-        };
+        let kept = kept.iter().zip(&positions.lists);
+        let edges = kept.map(|(pieces, at)| joined(pieces, schema.field(*at).data_type()));
+        let edges = edges.collect::<PlanResult<Vec<ArrayRef>>>()?;
         let (starts, steps) = lists(&ends, vertices.numbers.len(), way);
         let Vertices { converter, numbers, keys, .. } = vertices;
         let vertices = joined(&keys, &key_type)?;
@@ -117,9 +116,9 @@ impl Adjacency {
         &self.vertices
     }
 
-    /// Keys of edges, by number, where they were asked for and there are edges.
-    pub(super) fn edges(&self) -> Option<&ArrayRef> {
-        self.edges.as_ref()
+    /// The columns that were asked for of each edge, by number.
+    pub(super) fn edges(&self) -> &[ArrayRef] {
+        &self.edges
     }
 }
 

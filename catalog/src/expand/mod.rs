@@ -6,7 +6,8 @@
 //!
 //! 1. [`Expand`] is the plan's node: each row of its input is joined with the ends of all paths that start in one of its
 //!    columns;
-//! 2. [`ExpandPlanner`] makes it physical: a scan of the edge table's three columns, and [`ExpandExec`] over both;
+//! 2. [`ExpandPlanner`] makes it physical: a scan of the edge table's ends and of the
+//!    columns that are wanted along a path, and [`ExpandExec`] over both;
 //! 3. when it runs, the edges are gathered once as lists of neighbours (`adjacency`), the memory of which is asked of the
 //!    query's pool; then every row is walked depth first (`walk`), and rows leave in batches as they are found.
 //!

@@ -31,8 +31,6 @@ pub struct EdgeColumns {
     pub source: String,
     /// The key of the vertex where it ends, of the same type.
     pub destination: String,
-    /// The edge's own key.
-    pub key: String,
 }
 
 /// Columns that are added to those of the input, by their names.
@@ -42,8 +40,8 @@ pub struct Output {
     pub end: String,
     /// How many edges it has, where that is wanted.
     pub length: Option<String>,
-    /// The keys of its edges as a list, where they are wanted.
-    pub edges: Option<String>,
+    /// Columns of the edges that are wanted, each with the name of the list of its values along a path.
+    pub lists: Vec<(String, String)>,
 }
 
 /// Each row of the input with the ends of all paths that start in one of its columns. Paths are trails: no edge is used
@@ -78,7 +76,8 @@ impl Expand {
     }
 
     fn names(&self) -> impl Iterator<Item = &String> {
-        [Some(&self.output.end), self.output.length.as_ref(), self.output.edges.as_ref()].into_iter().flatten()
+        let lists = self.output.lists.iter().map(|(_, name)| name);
+        std::iter::once(&self.output.end).chain(&self.output.length).chain(lists)
     }
 }
 
@@ -90,9 +89,9 @@ fn added(edges: &EdgeColumns, output: &Output) -> PlanResult<Vec<FieldRef>> {
     if let Some(length) = &output.length {
         fields.push(Arc::new(Field::new(length, DataType::Int64, true)));
     }
-    if let Some(keys) = &output.edges {
-        let item = Field::new_list_field(column(&edges.key)?, true);
-        fields.push(Arc::new(Field::new(keys, DataType::List(Arc::new(item)), true)));
+    for (edge_column, name) in &output.lists {
+        let item = Field::new_list_field(column(edge_column)?, true);
+        fields.push(Arc::new(Field::new(name, DataType::List(Arc::new(item)), true)));
     }
     Ok(fields)
 }
@@ -146,12 +145,12 @@ impl UserDefinedLogicalNodeCore for Expand {
 }
 
 /// What tells one from another. A table is told by its name: a plan has one snapshot.
-type Identity<'a> = (&'a Expr, [&'a str; 4], Way, Bounds, bool, &'a Output);
+type Identity<'a> = (&'a Expr, [&'a str; 3], Way, Bounds, bool, &'a Output);
 
 impl Expand {
     fn identity(&self) -> Identity<'_> {
-        let EdgeColumns { name, source, destination, key, .. } = &self.edges;
-        (&self.start, [name, source, destination, key], self.way, self.bounds, self.outer, &self.output)
+        let EdgeColumns { name, source, destination, .. } = &self.edges;
+        (&self.start, [name, source, destination], self.way, self.bounds, self.outer, &self.output)
     }
 }
 
@@ -202,7 +201,7 @@ impl ExtensionPlanner for ExpandPlanner {
             return Err(Error::internal("Expand has one input").into());
         };
         let start = planner.create_physical_expr(&expand.start, logical.schema(), session)?;
-        let (edges, positions) = scan(&expand.edges, expand.output.edges.is_some(), session).await?;
+        let (edges, positions) = scan(&expand.edges, &expand.output.lists, session).await?;
         let added = added(&expand.edges, &expand.output)?;
         let exec = ExpandExec::new(
             [Arc::clone(input), edges],
@@ -220,17 +219,18 @@ impl ExtensionPlanner for ExpandPlanner {
 /// Scans the columns of the edges, and says where they are. Tables give columns in their own order.
 async fn scan(
     edges: &EdgeColumns,
-    with_key: bool,
+    lists: &[(String, String)],
     session: &SessionState,
 ) -> PlanResult<(Arc<dyn ExecutionPlan>, EdgePositions)> {
     let schema = edges.table.schema();
     let (source, destination) = (schema.index_of(&edges.source)?, schema.index_of(&edges.destination)?);
-    let key = if with_key { Some(schema.index_of(&edges.key)?) } else { None };
-    let mut columns: Vec<usize> = [Some(source), Some(destination), key].into_iter().flatten().collect();
+    let lists = lists.iter().map(|(column, _)| Ok(schema.index_of(column)?)).collect::<PlanResult<Vec<usize>>>()?;
+    let mut columns: Vec<usize> = [source, destination].into_iter().chain(lists.iter().copied()).collect();
     columns.sort_unstable();
     columns.dedup();
     let scan = edges.table.scan(session, Some(&columns), &[], None).await?;
     let place = |column: usize| columns.iter().position(|other| *other == column).unwrap_or_default();
-    let positions = EdgePositions { source: place(source), destination: place(destination), key: key.map(place) };
+    let lists = lists.into_iter().map(place).collect();
+    let positions = EdgePositions { source: place(source), destination: place(destination), lists };
     Ok((scan, positions))
 }

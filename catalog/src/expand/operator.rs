@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Int64Array, ListArray, RecordBatch, RecordBatchOptions, UInt32Array, new_empty_array,
-    new_null_array,
+    Array, ArrayRef, Int64Array, ListArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{interleave, take};
@@ -91,7 +90,7 @@ impl ExpandExec {
         }
         let rows = self.children[1].execute(0, Arc::clone(context))?;
         let memory = MemoryConsumer::new(format!("Expand[{}]", self.name)).register(context.memory_pool());
-        let (positions, way) = self.edges;
+        let (positions, way) = self.edges.clone();
         let future = async move {
             let gathered = Adjacency::gather(rows, positions, way, memory).await;
             gathered.map(Arc::new).map_err(Arc::new)
@@ -145,7 +144,7 @@ impl ExecutionPlan for ExpandExec {
         Ok(Arc::new(ExpandExec::new(
             children,
             Arc::clone(&self.start),
-            self.edges,
+            self.edges.clone(),
             self.bounds,
             self.outer,
             self.added.clone(),
@@ -315,11 +314,11 @@ impl Expansion {
             progress.paths.push(progress.row, PathEnd::Start, &[]);
         }
         match progress.numbers[progress.row] {
-            Some(vertex) => {
+            Some(vertex) if self.bounds.most > 0 => {
                 progress.walk.begin(vertex, adjacency);
                 progress.walking = true;
             }
-            None => self.end_row(progress),
+            _ => self.end_row(progress),
         }
     }
 
@@ -343,9 +342,10 @@ impl Expansion {
             .map(|column| Ok(take(column, &rows, None)?))
             .collect::<PlanResult<Vec<ArrayRef>>>()?;
         columns.push(ends(&paths.ends, &rows, &progress.starts, adjacency)?);
+        let mut edges = adjacency.edges().iter();
         for field in &self.added[1..] {
             columns.push(match field.data_type() {
-                DataType::List(item) => edge_lists(&paths.lengths, &paths.edges, item, adjacency)?,
+                DataType::List(item) => edge_lists(&paths.lengths, &paths.edges, item, edges.next())?,
                 _ => Arc::new(Int64Array::from(paths.lengths.clone())),
             });
         }
@@ -369,13 +369,16 @@ fn ends(ends: &[PathEnd], rows: &UInt32Array, starts: &ArrayRef, adjacency: &Adj
     Ok(interleave(&[vertices.as_ref(), starts.as_ref(), missing.as_ref()], &places)?)
 }
 
-/// The edges of each path as a list of keys; NULL where there is no path.
-fn edge_lists(lengths: &[Option<i64>], edges: &[u32], item: &FieldRef, adjacency: &Adjacency) -> PlanResult<ArrayRef> {
-    let keys = match adjacency.edges() {
-        Some(keys) => take(keys, &UInt32Array::from(edges.to_vec()), None)?,
-        None => new_empty_array(item.data_type()),
-    };
+/// The values of a column along each path as a list; NULL where there is no path.
+fn edge_lists(
+    lengths: &[Option<i64>],
+    edges: &[u32],
+    item: &FieldRef,
+    column: Option<&ArrayRef>,
+) -> PlanResult<ArrayRef> {
+    let column = column.ok_or_else(|| Error::internal("Expand without a column that it promised"))?;
+    let values = take(column, &UInt32Array::from(edges.to_vec()), None)?;
     let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or_default() as usize));
     let nulls: NullBuffer = lengths.iter().map(Option::is_some).collect();
-    Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, keys, Some(nulls))?))
+    Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, Some(nulls))?))
 }

@@ -24,7 +24,7 @@ async fn gathered(way: Way, pool: Arc<dyn MemoryPool>) -> datafusion::error::Res
     // In two pieces, so that numbers go on from one to the next.
     let pieces = vec![Ok(batch.slice(0, 3)), Ok(batch.slice(3, 4))];
     let rows = Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(pieces)));
-    let positions = EdgePositions { source: 0, destination: 1, key: Some(2) };
+    let positions = EdgePositions { source: 0, destination: 1, lists: vec![2] };
     Adjacency::gather(rows, positions, way, MemoryConsumer::new("test").register(&pool)).await
 }
 

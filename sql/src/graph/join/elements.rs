@@ -159,8 +159,14 @@ impl Lowering<'_> {
             name: element.table.definition.name.clone(),
             source: source.to_string(),
             destination: destination.to_string(),
-            key: element.key.to_string(),
         })
+    }
+
+    /// The columns of its edges that are wanted along a variable-length relationship, and the names of the lists.
+    pub(super) fn walk_lists(&self, relationship: &BoundRelationship) -> PlanResult<Vec<(String, String)>> {
+        let variable = &relationship.variable;
+        let key = self.element(variable)?.key.to_string();
+        Ok(self.uses.walks.contains(variable).then(|| (key, walk_edges(variable))).into_iter().collect())
     }
 
     /// The columns of a relationship without an arrow as the values that stand for them after its MATCH.

@@ -224,7 +224,7 @@ impl<'a> Placing<'a> {
         let output = Output {
             end: walk_end(name),
             length: uses.lengths.contains(name).then(|| walk_length(name)),
-            edges: uses.walks.contains(name).then(|| walk_edges(name)),
+            lists: self.lowering.walk_lists(leg.relationship)?,
         };
         let rows = super::started(self.rows.take())?;
         let edges = self.lowering.edges(leg.relationship)?;
