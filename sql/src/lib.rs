@@ -53,6 +53,7 @@
 //! [`Database::commit`]: slipstream_engine::database::Database::commit
 
 mod attempts;
+mod bare_cypher;
 pub mod binary;
 pub mod copy;
 mod copy_command;

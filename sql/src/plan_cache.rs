@@ -1,7 +1,7 @@
 //! The plans that a session keeps.
 //!
-//! A plan names tables, not versions ([`crate::planner::binding`]), so it is good for as long as the catalog record and the
-//! search path are in force that it was made under. The key is the statement's text and the types that the client declared;
+//! A plan names tables, not versions ([`crate::planner::binding`]), so it is good for as long as the catalog record, the
+//! search path and the session's graph are in force that it was made under. The key is the statement's text and the types that the client declared;
 //! a plan that was made on another basis is replaced.
 
 use std::num::NonZeroUsize;

@@ -15,7 +15,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use crate::copy::CopyOptions;
 use crate::cursor;
 use crate::error::from_datafusion;
-use crate::graph::relation::{SeenParameters, graphs};
+use crate::graph::relation::SeenParameters;
 use crate::named::Execute;
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
@@ -320,7 +320,7 @@ fn finish(
 
 /// The graphs that a statement reads, those of its views among them.
 fn read_graphs(planning: &Planning<'_>, statement: &ast::Statement) -> Vec<String> {
-    let mut graphs = graphs(statement);
+    let mut graphs = planning.tables.graphs_of(statement);
     graphs.extend(planning.tables.graphs());
     graphs.sort();
     graphs.dedup();

@@ -1,6 +1,8 @@
 //! Text to statements: one message is tokenised once, split at its semicolons, and each part parsed.
 //!
-//! sqlparser does most of it. What it has no grammar for is taken first, from the same tokens: the property graph DDL of
+//! Cypher that stands by itself is cut out first, because it has other lexical rules ([`crate::bare_cypher`]).
+//!
+//! sqlparser does most of the rest. What it has no grammar for is taken first, from the same tokens: the property graph DDL of
 //! SQL/PGQ goes to [`crate::pgq`], what begins and ends transactions to [`crate::transaction`], cursors to [`crate::cursor`],
 //! PREPARE to [`crate::named`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::graph::relation`]
 //! reads the column list). Positions in errors count characters of the whole message from 1, as Postgres does.
@@ -14,6 +16,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use crate::bare_cypher::Masked;
 use crate::cursor;
 use crate::dml::syntax;
 use crate::named::Prepare;
@@ -96,8 +99,11 @@ impl Statement {
 /// Splits and parses a statement list. There is always at least one statement, if only an empty one.
 pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>> {
     let source = Arc::new(SourceText::new(sql));
-    let tokens =
-        Tokenizer::new(&DIALECT, sql).tokenize_with_location().map_err(|error| lexical_error(error, &source))?;
+    let masked = Masked::new(sql);
+    let tokens = Tokenizer::new(&DIALECT, &masked.text)
+        .tokenize_with_location()
+        .map_err(|error| lexical_error(error, &source))?;
+    let tokens = masked.expand(tokens);
     let mut statements = Vec::new();
     for part in tokens.split(|token| token.token == Token::SemiColon) {
         if significant(part).is_some() {

@@ -16,6 +16,7 @@ use crate::dml;
 use crate::dml::checks::{self, Checks};
 use crate::error::{from_arrow, from_datafusion};
 use crate::execute::one_batch;
+use crate::graph::age;
 use crate::interrupt::Interrupt;
 use crate::named::{self, Execute};
 use crate::session::{Execution, Inner};
@@ -41,6 +42,9 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
                 None => Err(ddl::refused(sql)),
             },
             ast::Statement::CreateExtension(create) => create_extension(create),
+            ast::Statement::Load { extension_name } if age::is_library(extension_name) => {
+                Ok(Execution::Done("LOAD".to_string()))
+            }
             ast::Statement::Truncate(truncate) => {
                 session.check_writable("TRUNCATE TABLE")?;
                 truncate_tables(session, statement, truncate).await
@@ -118,14 +122,12 @@ async fn upkeep(session: &Arc<Inner>, statement: &ddl::Statement) -> Result<Exec
     ddl::upkeep(&session.tables(&view), statement).map(|tag| Execution::Done(tag.to_string()))
 }
 
-/// What pgvector's clients run first; the type is built in.
+/// What clients of pgvector and Apache AGE run first; both are built in.
 fn create_extension(create: &ast::CreateExtension) -> Result<Execution> {
     match create.name.value.to_lowercase().as_str() {
-        "vector" => Ok(Execution::Done("CREATE EXTENSION".to_string())),
-        other => {
-            Err(Error::not_supported(format!("extension \"{other}\" is not available"))
-                .with_hint("vector is built in."))
-        }
+        "vector" | "age" => Ok(Execution::Done("CREATE EXTENSION".to_string())),
+        other => Err(Error::not_supported(format!("extension \"{other}\" is not available"))
+            .with_hint("vector and age are built in.")),
     }
 }
 

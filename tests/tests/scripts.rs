@@ -26,9 +26,11 @@ macro_rules! scripts {
 }
 
 scripts!(in "":
+    age,
     alter_column_type,
     alter_table,
     arrays,
+    bare_cypher,
     check_constraints,
     constraints,
     copy,

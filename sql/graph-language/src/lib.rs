@@ -20,6 +20,7 @@
 //! Only reading is done here.
 
 pub mod bound;
+pub mod extent;
 pub mod lexer;
 pub mod parse;
 pub mod syntax;

@@ -14,7 +14,6 @@ use super::Definition;
 use super::names::{Place, already_exists, check_free, check_schema, is_taken, place};
 use crate::dml::normalize;
 use crate::error::from_datafusion;
-use crate::graph::relation::graphs;
 use crate::planner::views::{named_columns, parts};
 use crate::planner::{Planning, parameters, refused};
 use crate::prepare::rewritten;
@@ -63,7 +62,7 @@ async fn define(planning: &Planning<'_>, create: &CreateView, place: Place) -> R
     }
     // What types the columns have is known after type coercion only.
     let analyzed = planning.analyze(plan.clone())?;
-    let graphs = graphs(&statement);
+    let graphs = planning.tables.graphs_of(&statement);
     let mut relations = relations(planning, &statement, &plan)?;
     let depends_on: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
     relations.retain(|relation| !relation.columns.is_empty());

@@ -1,4 +1,5 @@
-//! `cypher('graph', $$ MATCH ... RETURN ... $$)` in FROM.
+//! `cypher('graph', $$ MATCH ... RETURN ... $$)` in FROM, and a Cypher statement by itself, which is the same over the session's
+//! graph ([`crate::bare_cypher`]).
 //!
 //! 1. Before planning, [`graphs`] finds which graphs a statement reads, so that its snapshot and those indexes stand at the
 //!    same commit.
@@ -27,12 +28,11 @@ use datafusion::datasource::{TableType, provider_as_source};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, col};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableFactor, Value, ValueWithSpan, Visit,
-    Visitor,
+    self, FunctionArg, FunctionArgExpr, Ident, TableAlias, TableFactor, Value, ValueWithSpan, Visit, Visitor,
 };
 use parking_lot::Mutex;
 use slipstream_catalog::graph_scan::GraphScan;
@@ -42,12 +42,14 @@ use slipstream_engine::graph::index::{IndexQuery, IndexReader};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use super::age::{self, is_agtype};
 use super::arguments::Arguments;
 use super::join::{self, ElementTable};
+use crate::bare_cypher;
 use crate::planner::names::Tables;
 use crate::settings::GraphStrategy;
 use crate::source::SourceText;
-use crate::types::sql_type;
+use crate::types::{CastContext, cast, sql_type};
 use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
 
 /// The types that Cypher texts give the statement's parameters, by number from 0.
@@ -60,26 +62,48 @@ impl SeenParameters {
     }
 }
 
-/// The graphs that a statement reads.
-pub(crate) fn graphs(statement: &ast::Statement) -> Vec<String> {
-    struct Graphs(BTreeSet<String>);
-    impl Visitor for Graphs {
+/// The graphs that a statement reads, in a session that has selected `selected`.
+pub(crate) fn graphs(statement: &ast::Statement, catalog: &Catalog, selected: &str) -> Vec<String> {
+    struct Graphs<'a>(BTreeSet<String>, &'a Catalog, &'a str);
+    impl Visitor for Graphs<'_> {
         type Break = ();
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-            if let Some(Ok(call)) = Call::of(factor) {
-                self.0.insert(call.graph.to_string());
+            if let Some(Ok(call)) = Call::of(factor)
+                && let Ok(graph) = graph_of(call.graph, self.1, self.2)
+            {
+                self.0.insert(graph.name.clone());
             }
             ControlFlow::Continue(())
         }
     }
-    let mut graphs = Graphs(BTreeSet::new());
+    let mut graphs = Graphs(BTreeSet::new(), catalog, selected);
     let _ = statement.visit(&mut graphs);
     graphs.0.into_iter().collect()
 }
 
+/// The graph of that name; without one, the graph that the session has selected, or else the only one there is.
+fn graph_of<'a>(name: Option<&str>, catalog: &'a Catalog, selected: &str) -> Result<&'a Arc<GraphDefinition>> {
+    if let Some(name) = name.or((!selected.is_empty()).then_some(selected)) {
+        return catalog.graph(name);
+    }
+    let mut graphs = catalog.graphs.values();
+    match (graphs.next(), graphs.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Error::new(ErrorKind::UndefinedTable, "there is no property graph")
+            .with_hint("CREATE PROPERTY GRAPH makes one.")),
+        (Some(first), Some(_)) => {
+            let names: Vec<String> = catalog.graphs.keys().map(|name| format!("\"{name}\"")).collect();
+            Err(Error::new(ErrorKind::UndefinedTable, "no property graph has been selected")
+                .with_detail(format!("There are {}.", names.join(", ")))
+                .with_hint(format!("SET slipstream.graph = '{}', or another of them.", first.name)))
+        }
+    }
+}
+
 /// A call of `cypher` in FROM.
 struct Call<'a> {
-    graph: &'a str,
+    /// The graph; none where the session says which.
+    graph: Option<&'a str>,
     text: &'a str,
     literal: &'a ValueWithSpan,
     arguments: Arguments,
@@ -93,17 +117,29 @@ impl<'a> Call<'a> {
             TableFactor::Function { name, args, .. } => (name, args),
             _ => return None,
         };
-        is_cypher(name).then(|| Self::arguments(args))
+        match name.0.as_slice() {
+            [ast::ObjectNamePart::Identifier(name)] if name.value == bare_cypher::FUNCTION => Some(Self::bare(args)),
+            _ => age::is_ours(name, "cypher").then(|| Self::arguments(args)),
+        }
+    }
+
+    /// The call that a Cypher statement by itself has become.
+    fn bare(args: &'a [FunctionArg]) -> Result<Self> {
+        let (text, literal) = args
+            .first()
+            .and_then(string_argument)
+            .ok_or_else(|| Error::internal("a Cypher statement without its text"))?;
+        Ok(Call { graph: None, text, literal, arguments: Arguments::Statement })
     }
 
     fn arguments(args: &'a [FunctionArg]) -> Result<Self> {
         let literals: Vec<_> = args.iter().map(string_argument).collect();
         match literals[..] {
             [Some((graph, _)), Some((text, literal))] => {
-                Ok(Call { graph, text, literal, arguments: Arguments::Statement })
+                Ok(Call { graph: Some(graph), text, literal, arguments: Arguments::Statement })
             }
             [Some((graph, _)), Some((text, literal)), _] => {
-                Ok(Call { graph, text, literal, arguments: Arguments::third(&args[2])? })
+                Ok(Call { graph: Some(graph), text, literal, arguments: Arguments::third(&args[2])? })
             }
             _ => Err(Error::new(
                 ErrorKind::UndefinedFunction,
@@ -112,12 +148,6 @@ impl<'a> Call<'a> {
             .with_hint("For example: cypher('social', $$ MATCH (a:person) RETURN a.name $$).")),
         }
     }
-}
-
-fn is_cypher(name: &ObjectName) -> bool {
-    let parts: Vec<_> =
-        name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.to_lowercase()).collect();
-    matches!(parts.iter().map(String::as_str).collect::<Vec<_>>()[..], ["cypher"] | ["ag_catalog", "cypher"])
 }
 
 fn string_argument(arg: &FunctionArg) -> Option<(&str, &ValueWithSpan)> {
@@ -133,6 +163,8 @@ fn string_argument(arg: &FunctionArg) -> Option<(&str, &ValueWithSpan)> {
 #[derive(Debug)]
 pub(crate) struct CypherRelations {
     catalog: Arc<Catalog>,
+    /// The graph that the session has selected.
+    selected: String,
     source: Arc<SourceText>,
     parameters: Vec<CypherParameter>,
     seen: Arc<SeenParameters>,
@@ -141,6 +173,7 @@ pub(crate) struct CypherRelations {
 impl CypherRelations {
     pub(crate) fn new(
         catalog: &Arc<Catalog>,
+        selected: String,
         source: &Arc<SourceText>,
         types: &[Option<SqlType>],
         seen: &Arc<SeenParameters>,
@@ -151,6 +184,7 @@ impl CypherRelations {
         };
         CypherRelations {
             catalog: Arc::clone(catalog),
+            selected,
             source: Arc::clone(source),
             parameters: types.iter().enumerate().filter_map(known).collect(),
             seen: Arc::clone(seen),
@@ -158,13 +192,13 @@ impl CypherRelations {
     }
 
     fn table(&self, call: &Call<'_>) -> Result<CypherTable> {
-        let graph = Arc::clone(self.catalog.graph(call.graph)?);
+        let graph = Arc::clone(graph_of(call.graph, &self.catalog, &self.selected)?);
         let arguments = call.arguments.clone();
         let known = match arguments {
             Arguments::Statement => self.parameters.clone(),
             Arguments::Constant(_) | Arguments::Parameter(_) => arguments.types()?,
         };
-        let query = language::plan(call.text, self.offset(call.literal), &self.catalog, &graph, &known)?;
+        let query = language::plan(call.text, self.offset(call), &self.catalog, &graph, &known)?;
         for parameter in &query.parameters {
             self.seen.0.lock().extend(arguments.source(parameter)?);
         }
@@ -174,9 +208,11 @@ impl CypherRelations {
         Ok(CypherTable { graph, query, arguments })
     }
 
-    /// Where the text of a string literal begins in the statement, in characters from 1.
-    fn offset(&self, literal: &ValueWithSpan) -> usize {
+    /// Where the Cypher text begins in the statement, in characters from 1.
+    fn offset(&self, call: &Call<'_>) -> usize {
+        let literal = call.literal;
         let quote = match &literal.value {
+            _ if call.graph.is_none() => 0,
             Value::DollarQuotedString(text) => 2 + text.tag.as_ref().map_or(0, |tag| tag.chars().count()),
             Value::EscapedStringLiteral(_) => 2,
             _ => 1,
@@ -232,18 +268,16 @@ fn name_columns(
         .map(|(field, column)| {
             let value = col(datafusion::common::Column::new(Some("cypher"), field.name()));
             let value = match column.data_type {
-                Some(data_type) if !is_agtype(&data_type) => cast(value, sql_type(&data_type)?.arrow_type()),
+                Some(data_type) if !is_agtype(&data_type) => match SqlType::of_field(field) {
+                    Some(from) => cast(value, &from, &sql_type(&data_type)?, CastContext::Explicit)?,
+                    None => return Err(Error::internal("a column of a graph pattern without a SQL type").into()),
+                },
                 _ => value,
             };
             Ok(value.alias(context.normalize_ident(column.name)))
         })
         .collect::<DataFusionResult<Vec<Expr>>>()?;
     LogicalPlanBuilder::from(plan).project(expressions)?.build()
-}
-
-fn is_agtype(data_type: &ast::DataType) -> bool {
-    matches!(data_type, ast::DataType::Custom(name, arguments) if arguments.is_empty()
-        && name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.value.eq_ignore_ascii_case("agtype")))
 }
 
 /// A planned Cypher query that is not yet tied to what the statement reads.

@@ -34,6 +34,7 @@ use slipstream_engine::{Database, Error, ErrorKind, ReadView, Result};
 
 use crate::dml::normalize;
 use crate::error::from_datafusion;
+use crate::graph::{age, relation};
 use crate::types::TypeNames;
 
 /// The database of the tables that UPDATE and DELETE read, each with its schema: with the address of each row as one more
@@ -88,9 +89,20 @@ impl Tables {
         &self.path
     }
 
-    /// What a plan depends on beside the statement: the catalog in force, and the search path.
+    /// What a plan depends on beside the statement: the catalog in force, the search path, and the session's graph.
     pub(crate) fn basis(&self) -> String {
-        format!("{} {}", self.view.snapshot.catalog_record, self.path.schemas().join(","))
+        let path = self.path.schemas().join(",");
+        format!("{} {path} {}", self.view.snapshot.catalog_record, self.selected_graph())
+    }
+
+    /// The setting `slipstream.graph`: the graph of Cypher statements that name none.
+    pub(crate) fn selected_graph(&self) -> String {
+        self.session.settings.get("slipstream.graph").unwrap_or_default()
+    }
+
+    /// The graphs that a statement names, and the session's where it reads that.
+    pub(crate) fn graphs_of(&self, statement: &Statement) -> Vec<String> {
+        relation::graphs(statement, &self.view.snapshot.catalog, &self.selected_graph())
     }
 
     /// Notes graphs that a view reads.
@@ -361,7 +373,7 @@ impl ContextProvider for Names<'_> {
     }
 }
 
-/// Takes Postgres's own schema off the names of functions: here they have none, and DataFusion would give the columns they
+/// Takes Postgres's own schema, and Apache AGE's, off the names of functions: here they have none, and DataFusion would give the columns they
 /// make another name.
 pub(crate) fn unqualify_functions(statement: &mut Statement) {
     struct Functions;
@@ -387,7 +399,8 @@ pub(crate) fn unqualify_functions(statement: &mut Statement) {
 
 fn unqualify(name: &mut ObjectName) {
     let is_catalog = |part: &ObjectNamePart| {
-        part.as_ident().is_some_and(|schema| schema.value.eq_ignore_ascii_case(pg_catalog::NAME))
+        let is = |name: &str| part.as_ident().is_some_and(|schema| schema.value.eq_ignore_ascii_case(name));
+        is(pg_catalog::NAME) || is(age::SCHEMA)
     };
     if name.0.len() == 2 && is_catalog(&name.0[0]) {
         name.0.remove(0);

@@ -243,8 +243,13 @@ impl Planning<'_> {
 
     /// Functions and graphs, and no tables so far.
     pub(super) fn no_names(&self) -> Names<'_> {
-        let cypher: Arc<dyn RelationPlanner> =
-            Arc::new(CypherRelations::new(&self.view.snapshot.catalog, self.source, self.parameters, &self.seen));
+        let cypher: Arc<dyn RelationPlanner> = Arc::new(CypherRelations::new(
+            &self.view.snapshot.catalog,
+            self.tables.selected_graph(),
+            self.source,
+            self.parameters,
+            &self.seen,
+        ));
         Names {
             session: &self.engine.session,
             tables: HashMap::new(),

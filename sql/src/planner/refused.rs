@@ -2,8 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor,
+};
 use slipstream_engine::{Error, Result};
+
+use crate::graph::age;
 
 /// Refuses what would be accepted and not honoured.
 pub(crate) fn check(statement: &Statement) -> Result<()> {
@@ -15,7 +19,7 @@ pub(crate) fn check(statement: &Statement) -> Result<()> {
     let is_write = matches!(inner, Statement::Query(query) if is_write(&query.body));
     match statement.visit(&mut Check { may_write: is_write }) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(what) => Err(Error::not_supported(format!("{what} is not supported yet"))),
+        ControlFlow::Break(error) => Err(error),
     }
 }
 
@@ -25,9 +29,9 @@ struct Check {
 }
 
 impl Visitor for Check {
-    type Break = &'static str;
+    type Break = Error;
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<&'static str> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
         let may_write = std::mem::take(&mut self.may_write);
         let refused = [
             (query.for_clause.is_some(), "FOR XML, JSON or BROWSE"),
@@ -39,7 +43,7 @@ impl Visitor for Check {
         first(&refused)
     }
 
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<&'static str> {
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
         let refused = [
             (select.into.is_some(), "SELECT INTO (CREATE TABLE AS is)"),
             (select.prewhere.is_some(), "PREWHERE"),
@@ -50,7 +54,17 @@ impl Visitor for Check {
         first(&refused)
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<&'static str> {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
+        match expr {
+            Expr::Function(function) => refused_function(&function.name),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
+        if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
+            refused_function(name)?;
+        }
         let refused = match factor {
             TableFactor::Table {
                 version,
@@ -76,6 +90,14 @@ impl Visitor for Check {
     }
 }
 
+/// Functions of others, of which people are told what there is instead.
+fn refused_function(name: &ObjectName) -> ControlFlow<Error> {
+    match age::refused(name) {
+        Some(error) => ControlFlow::Break(error),
+        None => ControlFlow::Continue(()),
+    }
+}
+
 fn is_write(body: &SetExpr) -> bool {
     matches!(body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
 }
@@ -84,9 +106,9 @@ fn only(refused: bool, what: &'static str) -> [(bool, &'static str); 5] {
     [(refused, what), (false, ""), (false, ""), (false, ""), (false, "")]
 }
 
-fn first(refused: &[(bool, &'static str)]) -> ControlFlow<&'static str> {
+fn first(refused: &[(bool, &'static str)]) -> ControlFlow<Error> {
     match refused.iter().find(|(refused, _)| *refused) {
-        Some((_, what)) => ControlFlow::Break(what),
+        Some((_, what)) => ControlFlow::Break(Error::not_supported(format!("{what} is not supported yet"))),
         None => ControlFlow::Continue(()),
     }
 }

@@ -23,7 +23,7 @@ use super::columns::output_names;
 use super::names::{Found, Names};
 use super::planning::{Plan, Planning};
 use crate::error::from_datafusion;
-use crate::graph::relation::{SeenParameters, graphs};
+use crate::graph::relation::SeenParameters;
 use crate::prepare::rewritten;
 use crate::statement::{self, Command, Statement};
 
@@ -65,7 +65,7 @@ impl Planning<'_> {
         let parsed = parse_query(&view.query)?;
         let Command::Sql(query) = parsed.command() else { return Err(not_a_query(view)) };
         let statement = rewritten(query);
-        self.tables.note_graphs(graphs(&statement));
+        self.tables.note_graphs(self.tables.graphs_of(&statement));
         let planning =
             Planning { source: parsed.source(), parameters: &[], seen: Arc::new(SeenParameters::default()), ..*self };
         let names = planning.names_of_view(&statement, view).await?;

@@ -12,6 +12,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::cast::{CastContext, cannot_cast};
+use crate::text::json_access::Kind;
 use crate::text::{OutputStyle, TextColumn, TextEncoder, TimeZone, rescale};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -37,6 +38,8 @@ enum Rule {
     Elements,
     /// Between vectors and arrays of numbers.
     Vector,
+    /// The number or boolean that a `jsonb` value is.
+    Json,
 }
 
 fn is_text(sql_type: &SqlType) -> bool {
@@ -53,6 +56,7 @@ impl<'a> Conversion<'a> {
     pub(super) fn between(from: &'a SqlType, to: &'a SqlType) -> Result<Self> {
         use SqlType::{Array, Boolean, Date, Integer, Interval, Json, Jsonb, Time, Timestamp, TimestampTz, Vector};
         let rule = match (from, to) {
+            (Jsonb, to) if is_number(to) || *to == Boolean => Rule::Json,
             (Json | Jsonb, to) if !is_text(to) => return Err(cannot_cast(from, to)),
             (from, Json | Jsonb) if !is_text(from) => return Err(cannot_cast(from, to)),
             (from, to) if is_text(from) || is_text(to) => Rule::Text,
@@ -86,6 +90,7 @@ impl<'a> Conversion<'a> {
             Rule::Datetime => datetime(self.from, self.to, &own_storage(self.from, array)?, zone),
             Rule::Elements => elements(self.from, self.to, array, context, zone),
             Rule::Vector => vector(self.from, self.to, array, context, zone),
+            Rule::Json => from_json(self.to, &own_storage(self.from, array)?),
         }
     }
 }
@@ -140,6 +145,37 @@ fn through_text(
         values.append(&text)?;
     }
     Ok(values.finish())
+}
+
+/// The numbers or booleans that JSON values are. JSON's null is NULL.
+fn from_json(to: &SqlType, array: &ArrayRef) -> Result<ArrayRef> {
+    let wanted = if *to == SqlType::Boolean { Kind::Boolean } else { Kind::Number };
+    let mut values = TextColumn::in_zone(to, array.len(), TimeZone::UTC);
+    for json in array.as_string::<i32>() {
+        match json.map(|json| (json, Kind::of(json))) {
+            None | Some((_, Kind::Null)) => values.append_null(),
+            Some((json, kind)) if kind == wanted => append_json(&mut values, to, json.trim_ascii())?,
+            Some((_, kind)) => {
+                let what = match kind {
+                    Kind::Number => "numeric",
+                    other => other.name(),
+                };
+                let message = format!("cannot cast jsonb {what} to type {to}");
+                return Err(Error::new(ErrorKind::InvalidParameter, message));
+            }
+        }
+    }
+    Ok(values.finish())
+}
+
+/// Appends a JSON value. A number may have digits that its type does not keep: they are rounded as those of a numeric are.
+fn append_json(values: &mut TextColumn, to: &SqlType, json: &str) -> Result<()> {
+    if matches!(to, SqlType::SmallInt | SqlType::Integer | SqlType::BigInt) && json.contains(['.', 'e', 'E']) {
+        let number = json.parse::<f64>().map_err(|_| out_of_range(to))?;
+        let rounded = number.signum() * (number.abs() + 0.5).floor();
+        return values.append(&format!("{rounded:.0}"));
+    }
+    values.append(json)
 }
 
 fn out_of_range(to: &SqlType) -> Error {

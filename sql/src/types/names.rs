@@ -12,6 +12,7 @@ use slipstream_engine::types::{DEFAULT_NUMERIC, SqlType};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::ClientType;
+use crate::graph::age::is_agtype;
 
 /// Most characters a `varchar(n)` can be declared with, as in Postgres.
 const MAX_VARCHAR: u64 = 10_485_760;
@@ -61,10 +62,11 @@ pub fn sql_type(ast: &DataType) -> Result<SqlType> {
     })
 }
 
-/// The type that a cast names: [`sql_type`], the names that queries of the system catalogs use, and `vector` of any
-/// dimension, which is `Vector(0)` until a value says otherwise.
+/// The type that a cast names: [`sql_type`], the names that queries of the system catalogs use, `vector` of any dimension,
+/// which is `Vector(0)` until a value says otherwise, and Apache AGE's `agtype`, whose values are JSON.
 pub fn cast_type(ast: &DataType) -> Result<SqlType> {
     match ast {
+        ast if is_agtype(ast) => return Ok(SqlType::Jsonb),
         DataType::Regclass => return Ok(SqlType::Text),
         DataType::Custom(name, arguments) if arguments.is_empty() => match type_name(name)?.as_str() {
             "vector" => return Ok(SqlType::Vector(0)),
