@@ -2,9 +2,10 @@
 //!
 //! # The life of a statement
 //!
-//! 1. **Text.** The wire hands the text of a message to [`Session::parse`]. `statement::parse` tokenises it once, splits it at
-//!    its semicolons and parses each part: property graph DDL by [`pgq`], everything else by sqlparser. Every error from here
-//!    on can point at a character of the message, because `source::SourceText` remembers where lines begin.
+//! 1. **Text.** The wire hands the text of a message to [`Session::parse`]. `statement::parse` cuts out Cypher that stands by
+//!    itself (`bare_cypher`), tokenises the rest once, splits it at its semicolons and parses each part: property graph DDL by
+//!    [`pgq`], everything else by sqlparser. Every error from here on can point at a character of the message, because
+//!    `source::SourceText` remembers where lines begin.
 //! 2. **Preparation.** [`Session::prepare`] asks `plan_cache::PlanCache` for the plan of that text under the catalog in force.
 //!    Statements about the session (SET, BEGIN, SHOW, ...) and DDL have none; `utility` carries them out. What is prepared under
 //!    a name is kept in `named`; a query whose rows are fetched some at a time is a `cursor`.

@@ -176,6 +176,58 @@ print("done")
 }
 
 #[test]
+fn psql_takes_cypher_at_its_prompt() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = "
+MATCH (a:person {name: \"Ann\"})-[:knows*1..2]->(b:person)
+RETURN b.name AS name ORDER BY name;
+SELECT count(*) FROM person;
+MATCH (p:person) WHERE p.name = 'it\\'s' RETURN p.id;
+UNWIND [1, 2] AS x RETURN x \\gdesc
+";
+    let output = psql(&server, &["--tuples-only", "--no-align"], script);
+    assert_eq!(well(&output), "Bob\nCid\n3\nx|bigint\n");
+    let output = psql(&server, &[], "MATCH (p:person)\n  RETURN p.nme;");
+    assert!(output.stderr.contains("LINE 2:   RETURN p.nme;\n                   ^"), "{}", output.stderr);
+}
+
+#[test]
+fn psycopg_asks_as_it_would_ask_apache_age() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let script = r#"
+import json, psycopg
+
+with psycopg.connect(autocommit=True) as connection:
+    connection.execute("CREATE EXTENSION IF NOT EXISTS age")
+    connection.execute("LOAD 'age'")
+    connection.execute('SET search_path = ag_catalog, "$user", public')
+    ask = "SELECT * FROM cypher('social', $$ MATCH (p:person)-[k:knows]->(q:person) RETURN p.name, q.name, k.since $$)"
+    rows = connection.execute(ask + " AS (p agtype, q agtype, since agtype) ORDER BY p").fetchall()
+    assert [row[:2] for row in rows] == [("Ann", "Bob"), ("Bob", "Cid")], rows
+    with_map = """SELECT name FROM cypher('social', $$ MATCH (p:person {name: $name}) RETURN p.name, p.age $$, %s)
+                  AS (name agtype, age int)"""
+    for name in ("Ann", "Bob", "Ann", "Bob", "Ann", "Bob", "nobody"):
+        rows = connection.execute(with_map, (json.dumps({"name": name}),)).fetchall()
+        assert rows == ([(name,)] if name != "nobody" else []), rows
+    # Cypher by itself, with the statement's own parameters.
+    with connection.cursor(binary=True) as cursor:
+        for age in (30, 40, 30):
+            cursor.execute("MATCH (p:person) WHERE p.age >= %s RETURN p.id AS id, p.name AS name ORDER BY id", (age,))
+            assert [column.name for column in cursor.description] == ["id", "name"]
+            assert cursor.fetchall() == [row for row in [(1, "Ann"), (2, "Bob")] if row != (2, "Bob") or age == 30]
+    try:
+        connection.execute("SELECT create_graph('other')")
+        raise AssertionError("a graph was made")
+    except psycopg.errors.FeatureNotSupported as error:
+        assert "CREATE PROPERTY GRAPH" in error.diag.message_hint
+print("done")
+"#;
+    assert_eq!(well(&python(&server, &[], script)), "done\n");
+}
+
+#[test]
 fn lancedb_opens_the_data_folder() {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = social(data.path());

@@ -198,9 +198,16 @@ impl CypherRelations {
             Arguments::Statement => self.parameters.clone(),
             Arguments::Constant(_) | Arguments::Parameter(_) => arguments.types()?,
         };
-        let query = language::plan(call.text, self.offset(call), &self.catalog, &graph, &known)?;
+        let offset = self.offset(call);
+        let query = language::plan(call.text, offset, &self.catalog, &graph, &known)?;
         for parameter in &query.parameters {
-            self.seen.0.lock().extend(arguments.source(parameter)?);
+            let source = arguments.source(parameter).map_err(|error| {
+                let before = call.text.split(&format!("${}", parameter.name)).next().unwrap_or_default();
+                error
+                    .with_hint("The parameters of a statement have numbers: $1, $2, ...")
+                    .at(offset + before.chars().count())
+            });
+            self.seen.0.lock().extend(source?);
         }
         if let Arguments::Parameter(index) = arguments {
             self.seen.0.lock().push((index, SqlType::Jsonb));

@@ -37,12 +37,12 @@ pub(crate) fn fields(types: &[Option<SqlType>]) -> Vec<Option<FieldRef>> {
 
 /// The zero-based number of a placeholder, or `42P02`.
 pub(crate) fn number(id: &str) -> Result<usize> {
-    id.trim_start_matches('$')
-        .parse::<usize>()
+    let id = id.trim_start_matches('$');
+    id.parse::<usize>()
         .ok()
         .filter(|number| (1..=MAX_PARAMETERS).contains(number))
         .map(|number| number - 1)
-        .ok_or_else(|| Error::new(ErrorKind::UndefinedParameter, format!("there is no parameter {id}")))
+        .ok_or_else(|| Error::new(ErrorKind::UndefinedParameter, format!("there is no parameter ${id}")))
 }
 
 /// What is known of types that clients have another name for, by parameter number from 0: of an `oid`, which is kept as a
