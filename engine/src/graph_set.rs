@@ -198,21 +198,21 @@ impl OpenGraph {
     async fn rebuild(&self, snapshot: &Snapshot, goal: Standing) -> Result<()> {
         let mut source = RebuildSource { nodes: Vec::new(), relationships: Vec::new() };
         for vertex in &self.definition.vertices {
-            source.nodes.push((vertex.label.clone(), read(snapshot, vertex.table, node_columns(vertex)).await?));
+            source.nodes.push((vertex.name.clone(), read(snapshot, vertex.table, node_columns(vertex)).await?));
         }
         for edge in &self.definition.edges {
             let rows = read(snapshot, edge.table, relationship_columns(edge)).await?;
-            source.relationships.push((edge.label.clone(), rows));
+            source.relationships.push((edge.name.clone(), rows));
         }
         self.index.rebuild(source, goal).await
     }
 
-    /// Vertex labels that stand for a table.
+    /// Vertex elements over a table.
     pub(crate) fn vertices_of(&self, table: TableId) -> impl Iterator<Item = &VertexTable> {
         self.definition.vertices.iter().filter(move |vertex| vertex.table == table)
     }
 
-    /// Edge labels that stand for a table.
+    /// Edge elements over a table.
     pub(crate) fn edges_of(&self, table: TableId) -> impl Iterator<Item = &EdgeTable> {
         self.definition.edges.iter().filter(move |edge| edge.table == table)
     }

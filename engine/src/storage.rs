@@ -295,7 +295,8 @@ impl Storage {
     /// Writes a catalog record and gives its name.
     pub async fn write_catalog(&self, seq: u64, tx_id: Uuid, catalog: &Catalog) -> Result<String> {
         let name = format!("{seq:020}-{}.json", tx_id.simple());
-        self.create(&Path::from(format!("{CATALOG_FOLDER}/{name}")), catalog).await?;
+        let record = Catalog { format: CATALOG_FORMAT, ..catalog.clone() };
+        self.create(&Path::from(format!("{CATALOG_FOLDER}/{name}")), &record).await?;
         Ok(name)
     }
 

@@ -39,8 +39,13 @@ impl Graphs {
 impl RowSource for Graphs {
     async fn fill(&self, rows: &mut Rows) -> Result<()> {
         for graph in self.snapshot.catalog.graphs.values() {
-            let labels = graph.vertices.iter().map(|vertex| &vertex.label);
-            let labels: Vec<_> = labels.chain(graph.edges.iter().map(|edge| &edge.label)).cloned().collect();
+            let mut labels: Vec<String> = Vec::new();
+            let all = graph.vertices.iter().flat_map(|vertex| &vertex.labels);
+            for label in all.chain(graph.edges.iter().flat_map(|edge| &edge.labels)) {
+                if !labels.contains(label) {
+                    labels.push(label.clone());
+                }
+            }
             let (seq, state) = self.standing(graph).await?;
             rows.add()
                 .set("name", graph.name.clone())

@@ -5,6 +5,7 @@
 //! asked for.
 
 mod commits;
+mod graph_elements;
 mod graphs;
 mod tables;
 
@@ -45,7 +46,7 @@ pub static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "Property graphs at this snapshot, and how far their indexes are.",
             "name name! -- name of the graph
          oid oid! -- object id
-         labels text[]! -- labels of vertices, then of edges
+         labels text[]! -- labels of vertices, then of edges, each once
          vertex_tables text[]! -- tables whose rows are vertices
          edge_tables text[]! -- tables whose rows are edges
          index_seq int8 -- the commit that the index stands at; NULL where there is no index yet
@@ -63,6 +64,20 @@ pub static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
          tables json! -- the version of every table from this commit on: [{\"table\": ..., \"version\": ...}]
          notes text -- what made it",
         ),
+        Relation::new(
+            "graph_elements",
+            OID + 4,
+            Kind::View,
+            "The vertex and edge tables of property graphs.",
+            "graph name! -- name of the graph
+         name name! -- the element's name in the graph
+         kind text! -- vertex or edge
+         table_name text! -- the table whose rows are its elements
+         labels text[]! -- its labels
+         properties text[]! -- the columns that the index covers
+         source name -- name of the vertex element where edges start
+         destination name -- name of the vertex element where they end",
+        ),
     ]
 });
 
@@ -73,6 +88,7 @@ pub fn schema(database: &Arc<Database>, snapshot: &Arc<Snapshot>) -> Arc<dyn Sch
         let source: Arc<dyn RowSource> = match table {
             "tables" => Arc::new(tables::Tables::new(&snapshot)),
             "graphs" => Arc::new(graphs::Graphs::new(&database, &snapshot)),
+            "graph_elements" => Arc::new(graph_elements::GraphElements::new(&snapshot)),
             "commits" => Arc::new(commits::Commits::new(&database, &snapshot)),
             _ => return None,
         };

@@ -68,14 +68,14 @@ async fn compare(snapshot: &Snapshot, graph: &GraphDefinition, index: &dyn Graph
         )));
     }
     let (mut rows, mut faults) = (0, Vec::new());
-    for (label, table, columns, cypher) in elements(graph) {
-        let compared = Comparison { snapshot, reader: reader.as_ref(), label: &label, table, columns: &columns };
+    for (element, table, columns, cypher) in elements(graph) {
+        let compared = Comparison { snapshot, reader: reader.as_ref(), element: &element, table, columns: &columns };
         rows += compared.run(&cypher, &mut faults).await?;
     }
     Ok(if faults.is_empty() { Outcome::Agrees { rows } } else { Outcome::Differs(faults) })
 }
 
-/// Label, table, columns, and the query for those columns, of every element table.
+/// Name, table, columns, and the query for those columns, of every element table.
 fn elements(graph: &GraphDefinition) -> Vec<(String, TableId, Vec<String>, String)> {
     let returned = |columns: Vec<String>| -> String {
         let columns = columns.into_iter().enumerate().map(|(number, column)| format!("{column} AS c{number}"));
@@ -84,8 +84,8 @@ fn elements(graph: &GraphDefinition) -> Vec<(String, TableId, Vec<String>, Strin
     let nodes = graph.vertices.iter().map(|vertex| {
         let columns = node_columns(vertex);
         let values = columns.iter().map(|column| format!("n.{}", quote(column))).collect();
-        let cypher = format!("MATCH (n:{}) RETURN {}", quote(&vertex.label), returned(values));
-        (vertex.label.clone(), vertex.table, columns, cypher)
+        let cypher = format!("MATCH (n:{}) RETURN {}", quote(&vertex.name), returned(values));
+        (vertex.name.clone(), vertex.table, columns, cypher)
     });
     let relationships = graph.edges.iter().filter_map(|edge| {
         let (from, to) = (graph.get_vertex(&edge.source.vertex)?, graph.get_vertex(&edge.destination.vertex)?);
@@ -93,9 +93,9 @@ fn elements(graph: &GraphDefinition) -> Vec<(String, TableId, Vec<String>, Strin
         let ends = from.key.iter().map(|key| format!("a.{}", quote(key)));
         let ends = ends.chain(to.key.iter().map(|key| format!("b.{}", quote(key))));
         let own = columns.iter().skip(from.key.len() + to.key.len()).map(|column| format!("e.{}", quote(column)));
-        let (from, to, label) = (quote(&from.label), quote(&to.label), quote(&edge.label));
-        let cypher = format!("MATCH (a:{from})-[e:{label}]->(b:{to}) RETURN {}", returned(ends.chain(own).collect()));
-        Some((edge.label.clone(), edge.table, columns, cypher))
+        let (from, to, element) = (quote(&from.name), quote(&to.name), quote(&edge.name));
+        let cypher = format!("MATCH (a:{from})-[e:{element}]->(b:{to}) RETURN {}", returned(ends.chain(own).collect()));
+        Some((edge.name.clone(), edge.table, columns, cypher))
     });
     nodes.chain(relationships).collect()
 }
@@ -104,11 +104,11 @@ fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// One label, in its table and in the index.
+/// One element table, in its table and in the index.
 struct Comparison<'a> {
     snapshot: &'a Snapshot,
     reader: &'a dyn IndexReader,
-    label: &'a str,
+    element: &'a str,
     table: TableId,
     columns: &'a [String],
 }
@@ -136,18 +136,22 @@ impl Comparison<'_> {
                         surplus += 1;
                         if surplus == 1 {
                             let text = key_text(batch.columns(), row);
-                            faults.push(format!("label \"{}\" has ({text}) in the index only", self.label));
+                            faults.push(format!("element \"{}\" has ({text}) in the index only", self.element));
                         }
                     }
                 }
             }
         }
         if surplus > 1 {
-            faults.push(format!("label \"{}\" has {} in the index only", self.label, counted(surplus, "row")));
+            faults.push(format!("element \"{}\" has {} in the index only", self.element, counted(surplus, "row")));
         }
         let missing: i64 = open.values().sum();
         if missing > 0 {
-            faults.push(format!("label \"{}\" lacks {} in the index", self.label, counted(missing as usize, "row")));
+            faults.push(format!(
+                "element \"{}\" lacks {} in the index",
+                self.element,
+                counted(missing as usize, "row")
+            ));
         }
         Ok(rows)
     }

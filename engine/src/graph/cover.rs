@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::graph::index::{IndexSchema, Property};
 use crate::types::SqlType;
 
-/// The name of the table in which an index keeps its [`Standing`](crate::graph::index::Standing); no label may have it.
+/// The name of the table in which an index keeps its [`Standing`](crate::graph::index::Standing); no element may have it.
 pub const STANDING_TABLE: &str = "SystemMetadata";
 
 /// Bytes of the longest text that an index keeps; the engine's own limit.
@@ -98,33 +98,34 @@ pub fn coverable_name(name: &str) -> bool {
 /// Checks that an index of this shape can be made: every type and name is coverable, and no two names differ in nothing
 /// but case, which the index does not see.
 pub fn check_schema(schema: &IndexSchema) -> Result<()> {
-    let mut labels = HashSet::from([fold(STANDING_TABLE)]);
-    let all = schema.nodes.iter().map(|node| (&node.label, &node.key, &node.properties));
-    let all = all.chain(schema.relationships.iter().map(|edge| (&edge.label, &edge.key, &edge.properties)));
-    for (label, key, properties) in all {
-        if !labels.insert(fold(label)) {
+    let mut elements = HashSet::from([fold(STANDING_TABLE)]);
+    let all = schema.nodes.iter().map(|node| (&node.element, &node.key, &node.properties));
+    let all = all.chain(schema.relationships.iter().map(|edge| (&edge.element, &edge.key, &edge.properties)));
+    for (element, key, properties) in all {
+        if !elements.insert(fold(element)) {
             return Err(Error::not_supported(format!(
-                "label \"{label}\" is reserved, or used twice, or differs from another label in nothing but case"
+                "element \"{element}\" is reserved, or used twice, or differs from another element in nothing but case"
             )));
         }
-        check_properties(label, key, properties)?;
+        check_properties(element, key, properties)?;
     }
     for edge in &schema.relationships {
-        if let Some(end) = [&edge.from, &edge.to].into_iter().find(|end| schema.nodes.iter().all(|n| &n.label != *end))
+        if let Some(end) =
+            [&edge.from, &edge.to].into_iter().find(|end| schema.nodes.iter().all(|n| &n.element != *end))
         {
             return Err(Error::internal(format!(
-                "edges \"{}\" end at label \"{end}\", which is not in the index",
-                edge.label
+                "edges \"{}\" end at element \"{end}\", which is not in the index",
+                edge.element
             )));
         }
     }
     Ok(())
 }
 
-fn check_properties(label: &str, key: &Property, properties: &[Property]) -> Result<()> {
+fn check_properties(element: &str, key: &Property, properties: &[Property]) -> Result<()> {
     if !key_coverable(&key.sql_type) {
         return Err(Error::not_supported(format!(
-            "a key of type {} cannot be in the graph index: \"{}\" of label \"{label}\"",
+            "a key of type {} cannot be in the graph index: \"{}\" of element \"{element}\"",
             key.sql_type, key.name
         )));
     }
@@ -132,13 +133,13 @@ fn check_properties(label: &str, key: &Property, properties: &[Property]) -> Res
     for property in std::iter::once(key).chain(properties) {
         if !names.insert(fold(&property.name)) || !coverable_name(&property.name) {
             return Err(Error::not_supported(format!(
-                "property \"{}\" of label \"{label}\" cannot be in the graph index under that name",
+                "property \"{}\" of element \"{element}\" cannot be in the graph index under that name",
                 property.name
             )));
         }
         if !coverable(&property.sql_type) {
             return Err(Error::not_supported(format!(
-                "a property of type {} cannot be in the graph index: \"{}\" of label \"{label}\"",
+                "a property of type {} cannot be in the graph index: \"{}\" of element \"{element}\"",
                 property.sql_type, property.name
             )));
         }
@@ -156,13 +157,13 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::graph::index::NodeSchema;
 
-    fn node(label: &str, properties: &[(&str, SqlType)]) -> NodeSchema {
+    fn node(element: &str, properties: &[(&str, SqlType)]) -> NodeSchema {
         let properties = properties
             .iter()
             .map(|(name, sql_type)| Property { name: (*name).to_string(), sql_type: sql_type.clone() })
             .collect();
         let key = Property { name: "id".to_string(), sql_type: SqlType::BigInt };
-        NodeSchema { label: label.to_string(), key, properties }
+        NodeSchema { element: element.to_string(), key, properties }
     }
 
     fn refused(nodes: Vec<NodeSchema>) -> bool {

@@ -31,9 +31,9 @@ pub struct Standing {
 /// The shape of an index: what it covers of each element table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexSchema {
-    /// Vertex labels.
+    /// Vertex tables.
     pub nodes: Vec<NodeSchema>,
-    /// Edge labels.
+    /// Edge tables.
     pub relationships: Vec<RelationshipSchema>,
 }
 
@@ -49,8 +49,8 @@ pub struct Property {
 /// What the index holds of a vertex table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeSchema {
-    /// Label.
-    pub label: String,
+    /// The element's name in the graph, which is what the index calls its table.
+    pub element: String,
     /// The key; one column.
     pub key: Property,
     /// Covered columns beside the key.
@@ -60,11 +60,11 @@ pub struct NodeSchema {
 /// What the index holds of an edge table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RelationshipSchema {
-    /// Label.
-    pub label: String,
-    /// Label of the vertices where edges start.
+    /// The element's name in the graph, which is what the index calls its table.
+    pub element: String,
+    /// Name of the vertex element where edges start.
     pub from: String,
-    /// Label of the vertices where edges end.
+    /// Name of the vertex element where edges end.
     pub to: String,
     /// The edge's own key (one column), stored as a property.
     pub key: Property,
@@ -78,29 +78,29 @@ pub struct RelationshipSchema {
 pub enum Change {
     /// Remove edges. Columns: source key, destination key, edge key.
     DeleteRelationships {
-        /// Label.
-        label: String,
+        /// The element's name.
+        element: String,
         /// One row an edge.
         rows: RecordBatch,
     },
     /// Remove vertices (and whatever edges they still have).
     DeleteNodes {
-        /// Label.
-        label: String,
+        /// The element's name.
+        element: String,
         /// Keys.
         keys: ArrayRef,
     },
     /// Add vertices or overwrite their properties. Columns: key, then the properties in schema order.
     PutNodes {
-        /// Label.
-        label: String,
+        /// The element's name.
+        element: String,
         /// One row a vertex.
         rows: RecordBatch,
     },
     /// Add edges. Columns: source key, destination key, edge key, then the properties in schema order.
     CreateRelationships {
-        /// Label.
-        label: String,
+        /// The element's name.
+        element: String,
         /// One row an edge.
         rows: RecordBatch,
     },
@@ -118,7 +118,7 @@ impl Change {
     }
 }
 
-/// A read-only query in the index's own language, with only covered labels and properties in it.
+/// A read-only query in the index's own language, with only covered elements and properties in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexQuery {
     /// Cypher text, parameters as `$name`.
@@ -165,11 +165,11 @@ pub trait GraphIndex: Send + Sync + Debug {
     async fn close(&self);
 }
 
-/// Rows for a rebuild or a load, label by label, columns as in [`Change::PutNodes`] and [`Change::CreateRelationships`].
+/// Rows for a rebuild or a load, element by element, columns as in [`Change::PutNodes`] and [`Change::CreateRelationships`].
 pub struct RebuildSource {
-    /// Vertices by label.
+    /// Vertices by element.
     pub nodes: Vec<(String, SendableRecordBatchStream)>,
-    /// Edges by label.
+    /// Edges by element.
     pub relationships: Vec<(String, SendableRecordBatchStream)>,
 }
 

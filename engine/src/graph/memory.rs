@@ -1,6 +1,6 @@
 //! The in-memory twin of the graph index: the same door, hash maps behind it.
 //!
-//! It keeps a state per label, a writer works on a copy of it, and a commit swaps the copy in, so a reader's state never
+//! It keeps a state per element, a writer works on a copy of it, and a commit swaps the copy in, so a reader's state never
 //! changes. Tests run a sequence of changes through it and through Kuzu and compare [`MemoryIndex::dump`]. It answers no
 //! queries: planning Cypher is not its business, and the join route is the oracle for that.
 
@@ -20,7 +20,7 @@ use crate::graph::index::{
     Change, GraphIndex, IndexQuery, IndexReader, IndexSchema, RebuildSource, StagedChanges, Standing,
 };
 
-/// Rows by label, each as text, in order: what a dump compares.
+/// Rows by element, each as text, in order: what a dump compares.
 pub type Dump = BTreeMap<String, BTreeSet<String>>;
 
 type Row = Vec<ScalarValue>;
@@ -36,9 +36,9 @@ pub struct MemoryIndex {
 #[derive(Debug, Clone, Default)]
 struct State {
     standing: Option<Standing>,
-    /// By label and key: the whole row.
+    /// By element and key: the whole row.
     nodes: HashMap<String, HashMap<ScalarValue, Row>>,
-    /// By label and (source, destination, key): the whole row.
+    /// By element and (source, destination, key): the whole row.
     relationships: HashMap<String, HashMap<Row, Row>>,
 }
 
@@ -49,16 +49,16 @@ impl MemoryIndex {
         Ok(MemoryIndex { schema, current: Arc::default(), writing: Arc::default() })
     }
 
-    /// Every row of every label.
+    /// Every row of every element.
     pub fn dump(&self) -> Dump {
         let state = Arc::clone(&self.current.read());
         let nodes = self.schema.nodes.iter().map(|node| {
-            let rows = state.nodes.get(&node.label).into_iter().flat_map(HashMap::values);
-            (node.label.clone(), rows.map(|row| text_of_row(row)).collect())
+            let rows = state.nodes.get(&node.element).into_iter().flat_map(HashMap::values);
+            (node.element.clone(), rows.map(|row| text_of_row(row)).collect())
         });
         let relationships = self.schema.relationships.iter().map(|edge| {
-            let rows = state.relationships.get(&edge.label).into_iter().flat_map(HashMap::values);
-            (edge.label.clone(), rows.map(|row| text_of_row(row)).collect())
+            let rows = state.relationships.get(&edge.element).into_iter().flat_map(HashMap::values);
+            (edge.element.clone(), rows.map(|row| text_of_row(row)).collect())
         });
         nodes.chain(relationships).collect()
     }
@@ -72,14 +72,14 @@ impl MemoryIndex {
     }
 
     async fn fill(&self, mut state: State, source: RebuildSource, standing: Standing) -> Result<()> {
-        for (label, rows) in source.nodes {
+        for (element, rows) in source.nodes {
             for rows in collect(rows).await? {
-                state.apply(&self.schema, &Change::PutNodes { label: label.clone(), rows })?;
+                state.apply(&self.schema, &Change::PutNodes { element: element.clone(), rows })?;
             }
         }
-        for (label, rows) in source.relationships {
+        for (element, rows) in source.relationships {
             for rows in collect(rows).await? {
-                state.apply(&self.schema, &Change::CreateRelationships { label: label.clone(), rows })?;
+                state.apply(&self.schema, &Change::CreateRelationships { element: element.clone(), rows })?;
             }
         }
         state.standing = Some(standing);
@@ -115,50 +115,51 @@ pub(crate) fn rows_of(columns: &[ArrayRef]) -> Result<Vec<Row>> {
 impl State {
     fn apply(&mut self, schema: &IndexSchema, change: &Change) -> Result<()> {
         match change {
-            Change::DeleteRelationships { label, rows } => {
-                let edges = self.relationships.entry(label.clone()).or_default();
+            Change::DeleteRelationships { element, rows } => {
+                let edges = self.relationships.entry(element.clone()).or_default();
                 for row in rows_of(rows.columns())? {
                     edges.remove(&row[..3]);
                 }
             }
-            Change::DeleteNodes { label, keys } => {
+            Change::DeleteNodes { element, keys } => {
                 for key in rows_of(std::slice::from_ref(keys))?.into_iter().flatten() {
-                    self.delete_node(schema, label, &key);
+                    self.delete_node(schema, element, &key);
                 }
             }
-            Change::PutNodes { label, rows } => {
-                let nodes = self.nodes.entry(label.clone()).or_default();
+            Change::PutNodes { element, rows } => {
+                let nodes = self.nodes.entry(element.clone()).or_default();
                 nodes.extend(rows_of(rows.columns())?.into_iter().map(|row| (row[0].clone(), row)));
             }
-            Change::CreateRelationships { label, rows } => {
+            Change::CreateRelationships { element, rows } => {
                 for row in rows_of(rows.columns())?.into_iter().filter(|row| !row[0].is_null() && !row[1].is_null()) {
-                    self.create_relationship(schema, label, row)?;
+                    self.create_relationship(schema, element, row)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn delete_node(&mut self, schema: &IndexSchema, label: &str, key: &ScalarValue) {
-        self.nodes.entry(label.to_string()).or_default().remove(key);
+    fn delete_node(&mut self, schema: &IndexSchema, element: &str, key: &ScalarValue) {
+        self.nodes.entry(element.to_string()).or_default().remove(key);
         for edge in &schema.relationships {
-            let edges = self.relationships.entry(edge.label.clone()).or_default();
-            let ends_there = |ends: &Row| edge.from == label && &ends[0] == key || edge.to == label && &ends[1] == key;
+            let edges = self.relationships.entry(edge.element.clone()).or_default();
+            let ends_there =
+                |ends: &Row| edge.from == element && &ends[0] == key || edge.to == element && &ends[1] == key;
             edges.retain(|ends, _| !ends_there(ends));
         }
     }
 
-    fn create_relationship(&mut self, schema: &IndexSchema, label: &str, row: Row) -> Result<()> {
-        let edge = schema.relationships.iter().find(|edge| edge.label == label);
-        let edge = edge.ok_or_else(|| Error::internal(format!("label \"{label}\" is not in the graph index")))?;
+    fn create_relationship(&mut self, schema: &IndexSchema, element: &str, row: Row) -> Result<()> {
+        let edge = schema.relationships.iter().find(|edge| edge.element == element);
+        let edge = edge.ok_or_else(|| Error::internal(format!("element \"{element}\" is not in the graph index")))?;
         for (end, key) in [(&edge.from, &row[0]), (&edge.to, &row[1])] {
             if !self.nodes.get(end).is_some_and(|nodes| nodes.contains_key(key)) {
                 return Err(Error::internal(format!(
-                    "an end point of a new edge \"{label}\" is not in the graph index"
+                    "an end point of a new edge \"{element}\" is not in the graph index"
                 )));
             }
         }
-        self.relationships.entry(label.to_string()).or_default().insert(row[..3].to_vec(), row);
+        self.relationships.entry(element.to_string()).or_default().insert(row[..3].to_vec(), row);
         Ok(())
     }
 }

@@ -125,13 +125,13 @@ async fn an_index_that_differs_from_its_tables_is_damage() {
     let schema = crate::transaction::graph_changes::index_schema(&snapshot.catalog, &graph).unwrap();
     let index = (options(&directory).index)(path, schema).await.unwrap();
     let keys: ArrayRef = Arc::new(Int64Array::from(vec![3]));
-    let change = crate::graph::index::Change::DeleteNodes { label: "person".into(), keys };
+    let change = crate::graph::index::Change::DeleteNodes { element: "person".into(), keys };
     index.stage(vec![change], standing).await.unwrap().commit().await.unwrap();
     index.close().await;
     let report = check(&options(&directory)).await.unwrap();
     let expected = [
-        "BAD  graph social: label \"person\" lacks 1 row in the index",
-        "BAD  graph social: label \"knows\" lacks 1 row in the index",
+        "BAD  graph social: element \"person\" lacks 1 row in the index",
+        "BAD  graph social: element \"knows\" lacks 1 row in the index",
     ];
     assert_eq!(bad(&report), expected);
 }

@@ -205,13 +205,15 @@ fn social(database: &Database) -> GraphDefinition {
         name: "social".into(),
         vertices: vec![VertexTable {
             table: catalog.table("person").unwrap().id,
-            label: "person".into(),
+            name: "person".into(),
+            labels: vec!["person".into()],
             key: vec!["id".into()],
             properties: vec!["id".into(), "name".into()],
         }],
         edges: vec![EdgeTable {
             table: catalog.table("knows").unwrap().id,
-            label: "knows".into(),
+            name: "knows".into(),
+            labels: vec!["knows".into()],
             key: vec!["id".into()],
             source: end("src"),
             destination: end("dst"),

@@ -19,7 +19,7 @@ pub(crate) fn index_schema(catalog: &Catalog, graph: &GraphDefinition) -> Result
         .map(|vertex| {
             let table = table(catalog, vertex.table)?;
             Ok(NodeSchema {
-                label: vertex.label.clone(),
+                element: vertex.name.clone(),
                 key: property(table, &vertex.key[0])?,
                 properties: covered(table, &vertex.key, &vertex.properties)?,
             })
@@ -31,7 +31,7 @@ pub(crate) fn index_schema(catalog: &Catalog, graph: &GraphDefinition) -> Result
         .map(|edge| {
             let table = table(catalog, edge.table)?;
             Ok(RelationshipSchema {
-                label: edge.label.clone(),
+                element: edge.name.clone(),
                 from: edge.source.vertex.clone(),
                 to: edge.destination.vertex.clone(),
                 key: property(table, &edge.key[0])?,
@@ -65,25 +65,26 @@ pub(crate) fn changes(graph: &GraphDefinition, deltas: &[RowChanges]) -> Result<
     for edge in &graph.edges {
         for batch in of(edge.table).iter().flat_map(|delta| delta.removed.iter()) {
             changes.push(Change::DeleteRelationships {
-                label: edge.label.clone(),
+                element: edge.name.clone(),
                 rows: pick(&batch?, &edge_identity(edge))?,
             });
         }
     }
     for vertex in &graph.vertices {
         for keys in of(vertex.table).map(|delta| removed_vertices(delta, vertex)).transpose()?.unwrap_or_default() {
-            changes.push(Change::DeleteNodes { label: vertex.label.clone(), keys });
+            changes.push(Change::DeleteNodes { element: vertex.name.clone(), keys });
         }
     }
     for vertex in &graph.vertices {
         for batch in of(vertex.table).iter().flat_map(|delta| delta.added.iter()) {
-            changes.push(Change::PutNodes { label: vertex.label.clone(), rows: pick(&batch?, &node_columns(vertex))? });
+            changes
+                .push(Change::PutNodes { element: vertex.name.clone(), rows: pick(&batch?, &node_columns(vertex))? });
         }
     }
     for edge in &graph.edges {
         for batch in of(edge.table).iter().flat_map(|delta| delta.added.iter()) {
             changes.push(Change::CreateRelationships {
-                label: edge.label.clone(),
+                element: edge.name.clone(),
                 rows: pick(&batch?, &relationship_columns(edge))?,
             });
         }

@@ -166,11 +166,11 @@ impl Committer {
             let table = snapshot.open(&load.table).await?;
             for vertex in graph.vertices_of(load.table.id) {
                 let rows = table.read_newest(load.fragments(), graph_changes::node_columns(vertex)).await?;
-                source.nodes.push((vertex.label.clone(), rows));
+                source.nodes.push((vertex.name.clone(), rows));
             }
             for edge in graph.edges_of(load.table.id) {
                 let rows = table.read_newest(load.fragments(), graph_changes::relationship_columns(edge)).await?;
-                source.relationships.push((edge.label.clone(), rows));
+                source.relationships.push((edge.name.clone(), rows));
             }
         }
         graph.index.load(source, graph.standing_at(snapshot)?).await?;

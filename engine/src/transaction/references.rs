@@ -17,7 +17,7 @@ pub(crate) struct Reference {
     pub(crate) to: Arc<TableDefinition>,
     pub(crate) referenced: Vec<String>,
     pub(crate) on_delete: ReferentialAction,
-    /// The edge's label, where it is an end point; it must not be NULL then.
+    /// The edge element's name, where it is an end point; it must not be NULL then.
     pub(crate) edge: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Catalog {
                 for end in [&edge.source, &edge.destination] {
                     let vertex = graph
                         .get_vertex(&end.vertex)
-                        .ok_or_else(|| Error::internal(format!("vertex label \"{}\" is missing", end.vertex)))?;
+                        .ok_or_else(|| Error::internal(format!("vertex element \"{}\" is missing", end.vertex)))?;
                     references.push(Reference {
                         name: format!("{}_{}_fkey", from.name, end.columns.join("_")),
                         from: Arc::clone(from),
@@ -53,7 +53,7 @@ impl Catalog {
                             true => ReferentialAction::Cascade,
                             false => ReferentialAction::NoAction,
                         },
-                        edge: Some(edge.label.clone()),
+                        edge: Some(edge.name.clone()),
                     });
                 }
             }
@@ -83,11 +83,11 @@ impl Reference {
 
     /// Refuses an edge without an end.
     pub(crate) fn refuse_null_end(&self, keys: &[ArrayRef]) -> Result<()> {
-        let Some(label) = &self.edge else { return Ok(()) };
+        let Some(edge) = &self.edge else { return Ok(()) };
         for (column, name) in keys.iter().zip(&self.columns) {
             if column.logical_null_count() > 0 {
                 return Err(null_value(&self.from, name)
-                    .with_detail(format!("Every edge of label \"{label}\" needs both of its end points.")));
+                    .with_detail(format!("Every edge of \"{edge}\" needs both of its end points.")));
             }
         }
         Ok(())

@@ -11,19 +11,18 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
-use super::statement::{CreateGraph, EdgeElement, EndReference, Name, Properties, VertexElement};
+use super::statement::{CreateGraph, EdgeElement, EndReference, Label, LabelClause, Name, Properties, VertexElement};
 
 /// The definition of a graph, with the object id that `catalog` would give next and an identity of its own.
 ///
-/// Errors: `42710` where the name or a label is taken, `42P01`, `42703`, `42P16` and `42804` where tables, columns, keys
+/// Errors: `42710` where the graph's or an element's name is taken or a label is given twice, `42P01`, `42703`, `42P16` and `42804` where tables, columns, keys
 /// or types do not fit, `0A000` for what an index cannot hold.
 pub fn define(create: &CreateGraph, catalog: &Catalog, path: &SearchPath) -> Result<GraphDefinition> {
     if catalog.graphs.contains_key(&create.name.text) {
         let message = format!("graph \"{}\" already exists", create.name.text);
         return Err(Error::new(ErrorKind::DuplicateObject, message).at(create.name.position));
     }
-    check_roles(create)?;
-    check_labels(create)?;
+    check_names(create)?;
     let tables = Lookup { catalog, path };
     check_tables(create, &tables)?;
     let vertices = create.vertices.iter().map(|vertex| define_vertex(vertex, &tables)).collect::<Result<Vec<_>>>()?;
@@ -43,9 +42,22 @@ impl VertexElement {
         self.alias.as_ref().unwrap_or(&self.table)
     }
 
-    /// Its label; the table's name where none is given.
-    fn label(&self) -> &Name {
-        self.label.as_ref().unwrap_or_else(|| self.name())
+    /// Its labels; `42710` for one that is given twice.
+    fn labels(&self) -> Result<Vec<String>> {
+        let mut labels: Vec<String> = Vec::with_capacity(self.labels.len());
+        for clause in &self.labels {
+            let label = match &clause.label {
+                Label::None => continue,
+                Label::Default => self.name(),
+                Label::Named(label) => label,
+            };
+            if labels.contains(&label.text) {
+                let message = format!("label \"{}\" is given twice", label.text);
+                return Err(Error::new(ErrorKind::DuplicateObject, message).at(label.position));
+            }
+            labels.push(label.text.clone());
+        }
+        Ok(labels)
     }
 }
 
@@ -67,32 +79,21 @@ fn check_tables(create: &CreateGraph, tables: &Lookup<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Every element has a name of its own.
-fn check_roles(create: &CreateGraph) -> Result<()> {
-    let all: Vec<_> = elements(create).collect();
-    for (at, element) in all.iter().enumerate() {
-        let before = &all[..at];
-        if before.iter().any(|other| other.name().text == element.name().text) {
-            let message = format!("the name \"{}\" is used for two elements of the graph", element.name().text);
-            return Err(Error::new(ErrorKind::DuplicateObject, message).at(element.name().position));
-        }
-    }
-    Ok(())
-}
-
-/// Labels differ in more than case: the index folds it.
-fn check_labels(create: &CreateGraph) -> Result<()> {
-    let labels: Vec<_> = elements(create).map(VertexElement::label).collect();
-    for (at, label) in labels.iter().enumerate() {
-        let folded = label.text.to_lowercase();
-        if labels[..at].iter().any(|other| other.text.to_lowercase() == folded) {
-            let message = format!("label \"{}\" is used for two elements of the graph", label.text);
-            return Err(Error::new(ErrorKind::DuplicateObject, message).at(label.position));
+/// Every element has a name of its own, and one that the index can call its table: it does not see the case of letters.
+fn check_names(create: &CreateGraph) -> Result<()> {
+    let names: Vec<_> = elements(create).map(VertexElement::name).collect();
+    for (at, name) in names.iter().enumerate() {
+        let folded = name.text.to_lowercase();
+        if names[..at].iter().any(|other| other.text.to_lowercase() == folded) {
+            let message = format!("the name \"{}\" is used for two elements of the graph", name.text);
+            return Err(Error::new(ErrorKind::DuplicateObject, message)
+                .with_hint("Give one of them another name with AS.")
+                .at(name.position));
         }
         if folded == STANDING_TABLE.to_lowercase() || folded.contains(['.', '`']) {
-            return Err(Error::not_supported(format!("the label \"{}\" is not supported", label.text))
-                .with_hint("Choose another with LABEL.")
-                .at(label.position));
+            return Err(Error::not_supported(format!("the name \"{}\" is not supported", name.text))
+                .with_hint("Give it another with AS; its label may be the same, with LABEL.")
+                .at(name.position));
         }
     }
     Ok(())
@@ -103,8 +104,9 @@ fn define_vertex(vertex: &VertexElement, tables: &Lookup<'_>) -> Result<VertexTa
     let key = key(vertex, table)?;
     Ok(VertexTable {
         table: table.id,
-        label: vertex.label().text.clone(),
-        properties: covered(&vertex.properties, table, key, &[])?,
+        name: vertex.name().text.clone(),
+        labels: vertex.labels()?,
+        properties: covered(&vertex.labels, table, key, &[])?,
         key: vec![key.name.clone()],
     })
 }
@@ -118,8 +120,9 @@ fn define_edge(edge: &EdgeElement, create: &CreateGraph, tables: &Lookup<'_>) ->
     let ends: Vec<&String> = source.columns.iter().chain(&destination.columns).collect();
     Ok(EdgeTable {
         table: table.id,
-        label: element.label().text.clone(),
-        properties: covered(&element.properties, table, key, &ends)?,
+        name: element.name().text.clone(),
+        labels: element.labels()?,
+        properties: covered(&element.labels, table, key, &ends)?,
         key: vec![key.name.clone()],
         source,
         destination,
@@ -159,7 +162,7 @@ fn end_point(
             .on_column(&column.name)
             .at(reference.columns[0].position));
     }
-    Ok(EndPoint { columns: vec![column.name.clone()], vertex: vertex.label().text.clone() })
+    Ok(EndPoint { columns: vec![column.name.clone()], vertex: vertex.name().text.clone() })
 }
 
 /// The key column of an element: the primary key of its table.
@@ -193,33 +196,45 @@ fn key<'a>(element: &VertexElement, table: &'a TableDefinition) -> Result<&'a Co
     Ok(column)
 }
 
-/// The columns that the index covers, in table order, the key among them.
+/// The columns that the index covers, in table order: the properties of all labels, and the key.
 fn covered(
-    properties: &Properties,
+    labels: &[LabelClause],
     table: &TableDefinition,
     key: &ColumnDefinition,
     ends: &[&String],
 ) -> Result<Vec<String>> {
-    let mut columns = match properties {
-        Properties::None => Vec::new(),
-        Properties::Listed(names) => listed(names, table)?,
+    let mut columns = vec![key];
+    for clause in labels {
+        for column in properties(&clause.properties, table, ends)? {
+            // Two labels may each name one of two columns that the index cannot tell apart: the first stays.
+            if !columns.iter().any(|other| other.name.to_lowercase() == column.name.to_lowercase()) {
+                columns.push(column);
+            }
+        }
+    }
+    let is_covered = |column: &&ColumnDefinition| columns.iter().any(|other| other.name == column.name);
+    Ok(table.columns.iter().filter(is_covered).map(|column| column.name.clone()).collect())
+}
+
+fn properties<'a>(
+    properties: &Properties,
+    table: &'a TableDefinition,
+    ends: &[&String],
+) -> Result<Vec<&'a ColumnDefinition>> {
+    match properties {
+        Properties::None => Ok(Vec::new()),
+        Properties::Listed(names) => listed(names, table),
         Properties::All { except } => {
             for name in except {
                 find_column(name, table)?;
             }
             let wanted = |column: &&ColumnDefinition| {
-                covers(column)
-                    && !except.iter().any(|name| name.text == column.name)
-                    // The index has the end points anyway.
-                    && !ends.contains(&&column.name)
-                    && column.name.to_lowercase() != key.name.to_lowercase()
+                // The index has the end points anyway.
+                covers(column) && !except.iter().any(|name| name.text == column.name) && !ends.contains(&&column.name)
             };
-            distinct(table.columns.iter().filter(wanted))
+            Ok(table.columns.iter().filter(wanted).collect())
         }
-    };
-    columns.push(key);
-    let is_covered = |column: &&ColumnDefinition| columns.iter().any(|other| other.name == column.name);
-    Ok(table.columns.iter().filter(is_covered).map(|column| column.name.clone()).collect())
+    }
 }
 
 fn listed<'a>(names: &[Name], table: &'a TableDefinition) -> Result<Vec<&'a ColumnDefinition>> {
@@ -246,17 +261,6 @@ fn listed<'a>(names: &[Name], table: &'a TableDefinition) -> Result<Vec<&'a Colu
 
 fn covers(column: &ColumnDefinition) -> bool {
     coverable(&column.sql_type) && coverable_name(&column.name)
-}
-
-/// The first of those whose names differ in case only: the index cannot tell them apart.
-fn distinct<'a>(columns: impl Iterator<Item = &'a ColumnDefinition>) -> Vec<&'a ColumnDefinition> {
-    let mut kept: Vec<&ColumnDefinition> = Vec::new();
-    for column in columns {
-        if !kept.iter().any(|other| other.name.to_lowercase() == column.name.to_lowercase()) {
-            kept.push(column);
-        }
-    }
-    kept
 }
 
 /// Where tables are found.
@@ -366,6 +370,10 @@ mod tests {
         }
     }
 
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_string()).collect()
+    }
+
     const EDGES: &str =
         "EDGE TABLES (knows SOURCE KEY (src) REFERENCES person DESTINATION KEY (dst) REFERENCES person (id)";
 
@@ -378,10 +386,16 @@ mod tests {
         .unwrap();
         assert_eq!(graph.name, "social");
         assert!(graph.oid >= Catalog::default().next_oid);
-        assert_eq!(graph.vertices[0].label, "Human");
+        assert_eq!(
+            (graph.vertices[0].name.as_str(), &graph.vertices[0].labels),
+            ("person", &vec!["Human".to_string()])
+        );
         assert_eq!(graph.vertices[0].properties, ["id", "name"]);
         let edge = &graph.edges[0];
-        assert_eq!((edge.label.as_str(), edge.source.vertex.as_str()), ("knows", "Human"));
+        assert_eq!(
+            (edge.name.as_str(), edge.labels[0].as_str(), edge.source.vertex.as_str()),
+            ("knows", "knows", "person")
+        );
         assert_eq!((&edge.source.columns[0], &edge.destination.columns[0]), (&"src".to_string(), &"dst".to_string()));
         assert_eq!(edge.properties, ["id", "since"]);
         assert!(edge.on_delete_cascade);
@@ -396,6 +410,24 @@ mod tests {
         ] {
             let graph = defined(&format!("CREATE PROPERTY GRAPH g VERTEX TABLES (person {properties})")).unwrap();
             assert_eq!(graph.vertices[0].properties, expected, "{properties}");
+        }
+    }
+
+    #[test]
+    fn an_element_has_any_number_of_labels() {
+        for (clauses, labels, properties) in [
+            ("", &["p"][..], &["id", "name"][..]),
+            ("DEFAULT LABEL", &["p"], &["id", "name"]),
+            ("LABEL person PROPERTIES (id, name) LABEL human NO PROPERTIES", &["person", "human"], &["id", "name"]),
+            ("LABEL a NO PROPERTIES DEFAULT LABEL PROPERTIES (\"Name\")", &["a", "p"], &["id", "Name"]),
+            ("LABEL a LABEL \"A\" NO PROPERTIES", &["a", "A"], &["id", "name"]),
+            ("NO LABEL", &[], &["id", "name"]),
+            ("NO LABEL NO PROPERTIES", &[], &["id"]),
+        ] {
+            let graph = defined(&format!("CREATE PROPERTY GRAPH g VERTEX TABLES (person AS p {clauses})")).unwrap();
+            let vertex = &graph.vertices[0];
+            assert_eq!((vertex.name.as_str(), vertex.labels.as_slice()), ("p", &strings(labels)[..]));
+            assert_eq!(vertex.properties, properties, "{clauses}");
         }
     }
 
@@ -440,16 +472,20 @@ mod tests {
             (NotSupported, vertices("person PROPERTIES (face)"), "face"),
             (NotSupported, vertices("person PROPERTIES (rowid)"), "rowid"),
             (NotSupported, vertices("person PROPERTIES (name AS n)"), "AS n"),
-            (NotSupported, vertices("person LABEL a LABEL b"), "LABEL b"),
+            (DuplicateObject, vertices("person LABEL a LABEL a"), "a)"),
+            (DuplicateObject, vertices("person DEFAULT LABEL LABEL person"), "person)"),
+            (Syntax, vertices("person NO LABEL LABEL a"), "LABEL a"),
+            (Syntax, vertices("person LABEL a NO LABEL"), "NO LABEL"),
+            (Syntax, vertices("person PROPERTIES (id) LABEL a"), "LABEL a"),
+            (Syntax, vertices("person LABEL a NO PROPERTIES NO PROPERTIES"), "NO PROPERTIES"),
             (NotSupported, vertices("person, person AS p"), "person AS p"),
-            (NotSupported, vertices("person LABEL \"a.b\""), "\"a.b\""),
+            (NotSupported, vertices("person AS \"a.b\""), "\"a.b\""),
+            (NotSupported, vertices("person AS systemmetadata"), "systemmetadata"),
             (NotSupported, edges("knows SOURCE person DESTINATION person"), "person DEST"),
             (DuplicateColumn, vertices("person PROPERTIES (name, \"Name\")"), "\"Name\""),
             (
                 DuplicateObject,
-                edges(
-                    "knows SOURCE KEY (src) REFERENCES person DESTINATION KEY (dst) REFERENCES person LABEL \"Person\"",
-                ),
+                edges("knows AS \"Person\" SOURCE KEY (src) REFERENCES person DESTINATION KEY (dst) REFERENCES person"),
                 "\"Person\"",
             ),
             (InvalidTableDefinition, vertices("heap"), "heap"),

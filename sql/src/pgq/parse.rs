@@ -4,7 +4,9 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 use slipstream_engine::catalog::DEFAULT_SCHEMA;
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::statement::{CreateGraph, DropGraph, EdgeElement, EndReference, Name, Properties, Statement, VertexElement};
+use super::statement::{
+    CreateGraph, DropGraph, EdgeElement, EndReference, Label, LabelClause, Name, Properties, Statement, VertexElement,
+};
 use crate::source::SourceText;
 
 /// Whether a statement is one of SQL/PGQ's: `CREATE`, `ALTER` or `DROP PROPERTY GRAPH`.
@@ -40,11 +42,10 @@ struct ElementStart {
     key: Option<Vec<Name>>,
 }
 
-/// The clauses after an element's table and key, each at most once.
+/// The clauses after an element's table and key.
 #[derive(Default)]
 struct Clauses {
-    label: Option<Name>,
-    properties: Option<Properties>,
+    labels: Vec<LabelClause>,
     on_delete_cascade: bool,
 }
 
@@ -142,28 +143,46 @@ impl Parser<'_> {
 
     fn clauses(&mut self, edge: bool) -> Result<Clauses> {
         let mut clauses = Clauses::default();
+        // Properties without a label are those of the default label, and without a LABEL beside it there is no other.
+        let mut closed = false;
         loop {
-            if self.at_word(&["LABEL"]) {
-                if clauses.label.is_some() {
-                    return Err(self.refused("several labels on one element"));
-                }
-                self.at += 1;
-                clauses.label = Some(self.name("a label")?);
-            } else if self.at_word(&["DEFAULT"]) {
-                self.at += 1;
-                self.expect("LABEL")?;
-            } else if self.at_word(&["PROPERTIES", "NO"]) {
-                if clauses.properties.is_some() {
-                    return Err(self.expected("one PROPERTIES clause"));
-                }
-                clauses.properties = Some(self.properties()?);
-            } else if edge && self.take(&["ON"]) {
+            if edge && self.take(&["ON"]) {
                 self.expect("DELETE")?;
                 clauses.on_delete_cascade = self.delete_action()?;
+            } else if let (false, Some(label)) = (closed, self.label(clauses.labels.is_empty())?) {
+                closed = label == Label::None;
+                let properties = match self.at_properties() {
+                    true => self.properties()?,
+                    false => Properties::All { except: Vec::new() },
+                };
+                clauses.labels.push(LabelClause { label, properties });
+            } else if clauses.labels.is_empty() && self.at_properties() {
+                closed = true;
+                clauses.labels.push(LabelClause { label: Label::Default, properties: self.properties()? });
             } else {
                 return Ok(clauses);
             }
         }
+    }
+
+    /// `LABEL label`, `DEFAULT LABEL`, or, where it is the first, `NO LABEL`.
+    fn label(&mut self, first: bool) -> Result<Option<Label>> {
+        if self.take(&["LABEL"]) {
+            return self.name("a label").map(|name| Some(Label::Named(name)));
+        }
+        if self.take(&["DEFAULT"]) {
+            self.expect("LABEL")?;
+            return Ok(Some(Label::Default));
+        }
+        if first && self.at_words("NO", "LABEL") {
+            self.at += 2;
+            return Ok(Some(Label::None));
+        }
+        Ok(None)
+    }
+
+    fn at_properties(&self) -> bool {
+        self.at_word(&["PROPERTIES"]) || self.at_words("NO", "PROPERTIES")
     }
 
     fn delete_action(&mut self) -> Result<bool> {
@@ -259,6 +278,10 @@ impl Parser<'_> {
         self.token().is_some_and(|token| is_word(token, words))
     }
 
+    fn at_words(&self, first: &str, second: &str) -> bool {
+        self.at_word(&[first]) && self.tokens.get(self.at + 1).is_some_and(|token| is_word(&token.token, &[second]))
+    }
+
     fn take(&mut self, words: &[&str]) -> bool {
         let found = self.at_word(words);
         self.at += usize::from(found);
@@ -292,8 +315,11 @@ impl Parser<'_> {
 
 fn vertex_element(start: ElementStart, clauses: Clauses) -> VertexElement {
     let ElementStart { schema, table, alias, key } = start;
-    let properties = clauses.properties.unwrap_or(Properties::All { except: Vec::new() });
-    VertexElement { schema, table, alias, key, label: clauses.label, properties }
+    let mut labels = clauses.labels;
+    if labels.is_empty() {
+        labels.push(LabelClause { label: Label::Default, properties: Properties::All { except: Vec::new() } });
+    }
+    VertexElement { schema, table, alias, key, labels }
 }
 
 fn folded(word: &Word) -> String {

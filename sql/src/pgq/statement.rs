@@ -42,7 +42,7 @@ pub struct DropGraph {
     pub cascade: bool,
 }
 
-/// `[schema.]table [AS alias] [KEY (columns)] [LABEL label] [properties]`
+/// `[schema.]table [AS alias] [KEY (columns)] [labels and properties]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct VertexElement {
     /// The table's schema, where it is written.
@@ -53,10 +53,28 @@ pub struct VertexElement {
     pub alias: Option<Name>,
     /// The key columns, where they are named.
     pub key: Option<Vec<Name>>,
-    /// The label, where one is given.
-    pub label: Option<Name>,
-    /// What the index covers.
+    /// Its labels; one clause at least.
+    pub labels: Vec<LabelClause>,
+}
+
+/// `LABEL label [properties]`, `DEFAULT LABEL [properties]`, `NO LABEL [properties]`, or properties alone
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelClause {
+    /// The label.
+    pub label: Label,
+    /// What the index covers for it.
     pub properties: Properties,
+}
+
+/// A label of an element.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Label {
+    /// The element's own name.
+    Default,
+    /// A name that is given.
+    Named(Name),
+    /// None; it stands alone. The standard has no such thing, Cypher's nodes have it.
+    None,
 }
 
 /// A [`VertexElement`] with `SOURCE ... DESTINATION ... [ON DELETE CASCADE]`

@@ -1,6 +1,6 @@
 //! The bulk path: streams of rows into an index.
 //!
-//! Rows are handed to Kuzu as an Arrow table, a chunk at a time, and copied from there into the label's table; nothing is
+//! Rows are handed to Kuzu as an Arrow table, a chunk at a time, and copied from there into the element's table; nothing is
 //! turned into text and back, so every value arrives as it is. Memory holds two chunks: one is collected while the other is
 //! copied.
 //!
@@ -41,17 +41,17 @@ pub(super) async fn fill(
 ) -> Result<()> {
     let budget = usize::try_from(pool_bytes / POOL_PART).unwrap_or(usize::MAX);
     let mut loader = Loader { writer, budget, copied: 0 };
-    for (label, rows) in source.nodes {
-        let width = node(schema, &label)?.properties.len() + 1;
+    for (element, rows) in source.nodes {
+        let width = node(schema, &element)?.properties.len() + 1;
         let columns = (0..width).map(bridge::staging_column).collect();
-        loader.load(rows, &Target { label, columns, arrange: arrange_node }).await?;
+        loader.load(rows, &Target { element, columns, arrange: arrange_node }).await?;
     }
-    for (label, rows) in source.relationships {
-        let width = relationship(schema, &label)?.properties.len() + 3;
+    for (element, rows) in source.relationships {
+        let width = relationship(schema, &element)?.properties.len() + 3;
         // The table wants the end points first, the staging table its key.
         let order = [1, 2, 0].into_iter().chain(3..width);
         let columns = order.map(bridge::staging_column).collect();
-        loader.load(rows, &Target { label, columns, arrange: arrange_relationship }).await?;
+        loader.load(rows, &Target { element, columns, arrange: arrange_relationship }).await?;
     }
     writer.run(move |session| complete(session, &standing)).await
 }
@@ -65,8 +65,8 @@ fn complete(session: &mut Session<'_, '_>, standing: &Standing) -> Result<()> {
 
 /// Where rows go.
 struct Target {
-    label: String,
-    /// The staging columns in the order of the label's table.
+    element: String,
+    /// The staging columns in the order of the element's table.
     columns: Vec<String>,
     /// From a source's columns to staging columns.
     arrange: fn(&RecordBatch) -> Result<Vec<ArrayRef>>,
@@ -104,7 +104,7 @@ impl Loader<'_> {
             if checkpoint {
                 self.copied = 0;
             }
-            let text = statements::copy_from_staging(&target.label, &target.columns);
+            let text = statements::copy_from_staging(&target.element, &target.columns);
             copying = Some(self.writer.start(move |session| {
                 copy(session, &text, &chunk.batches)?;
                 if checkpoint {
@@ -124,7 +124,7 @@ impl Target {
             let Some(batch) = rows.next().await else { break };
             let columns = (self.arrange)(&batch.map_err(reading)?)?;
             if columns.len() != self.columns.len() {
-                return Err(Error::internal(format!("rows of \"{}\" have {} columns", self.label, columns.len())));
+                return Err(Error::internal(format!("rows of \"{}\" have {} columns", self.element, columns.len())));
             }
             if columns[0].is_empty() {
                 continue;

@@ -107,25 +107,25 @@ fn apply_all(
 
 fn apply(session: &mut Session<'_, '_>, schema: &IndexSchema, change: &Change) -> Result<()> {
     match change {
-        Change::DeleteRelationships { label, rows } => {
-            let text = statements::delete_relationship(schema, relationship(schema, label)?);
+        Change::DeleteRelationships { element, rows } => {
+            let text = statements::delete_relationship(schema, relationship(schema, element)?);
             for_each_row(session, &text, rows.columns(), 2).map(drop)
         }
-        Change::DeleteNodes { label, keys } => {
-            let text = statements::delete_node(node(schema, label)?);
+        Change::DeleteNodes { element, keys } => {
+            let text = statements::delete_node(node(schema, element)?);
             for_each_row(session, &text, std::slice::from_ref(keys), 1).map(drop)
         }
-        Change::PutNodes { label, rows } => {
-            let text = statements::put_node(node(schema, label)?);
+        Change::PutNodes { element, rows } => {
+            let text = statements::put_node(node(schema, element)?);
             for_each_row(session, &text, rows.columns(), 1).map(drop)
         }
-        Change::CreateRelationships { label, rows } => {
-            let text = statements::create_relationship(schema, relationship(schema, label)?);
+        Change::CreateRelationships { element, rows } => {
+            let text = statements::create_relationship(schema, relationship(schema, element)?);
             let made = for_each_row(session, &text, rows.columns(), 2)?;
             if made == edges_in(rows) {
                 Ok(())
             } else {
-                Err(Error::internal(format!("an end point of a new edge \"{label}\" is not in the graph index")))
+                Err(Error::internal(format!("an end point of a new edge \"{element}\" is not in the graph index")))
             }
         }
     }
@@ -153,16 +153,16 @@ fn edges_in(rows: &RecordBatch) -> usize {
     (0..rows.num_rows()).filter(|row| rows.columns().iter().take(2).all(|column| column.is_valid(*row))).count()
 }
 
-/// The node table of a label.
-pub(super) fn node<'a>(schema: &'a IndexSchema, label: &str) -> Result<&'a NodeSchema> {
-    schema.nodes.iter().find(|node| node.label == label).ok_or_else(|| unknown(label))
+/// The node table of an element.
+pub(super) fn node<'a>(schema: &'a IndexSchema, element: &str) -> Result<&'a NodeSchema> {
+    schema.nodes.iter().find(|node| node.element == element).ok_or_else(|| unknown(element))
 }
 
-/// The relationship table of a label.
-pub(super) fn relationship<'a>(schema: &'a IndexSchema, label: &str) -> Result<&'a RelationshipSchema> {
-    schema.relationships.iter().find(|edge| edge.label == label).ok_or_else(|| unknown(label))
+/// The relationship table of an element.
+pub(super) fn relationship<'a>(schema: &'a IndexSchema, element: &str) -> Result<&'a RelationshipSchema> {
+    schema.relationships.iter().find(|edge| edge.element == element).ok_or_else(|| unknown(element))
 }
 
-fn unknown(label: &str) -> Error {
-    Error::internal(format!("label \"{label}\" is not in the graph index"))
+fn unknown(element: &str) -> Error {
+    Error::internal(format!("element \"{element}\" is not in the graph index"))
 }

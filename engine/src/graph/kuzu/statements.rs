@@ -1,6 +1,6 @@
 //! The Cypher that makes an index and keeps it: DDL and upkeep statements.
 //!
-//! Every upkeep statement finds its nodes by their key through the primary key index; a test asks Kuzu's planner. Labels and
+//! Every upkeep statement finds its nodes by their key through the primary key index; a test asks Kuzu's planner. Names of elements and
 //! column names are a user's text and go in backticks; values are always parameters.
 
 use crate::graph::cover::STANDING_TABLE;
@@ -63,12 +63,12 @@ pub(super) fn create_tables(schema: &IndexSchema) -> Vec<String> {
 
 fn create_node_table(node: &NodeSchema) -> String {
     let columns = columns(std::iter::once(&node.key).chain(&node.properties));
-    format!("CREATE NODE TABLE {}({columns}, PRIMARY KEY({}))", quote(&node.label), quote(&node.key.name))
+    format!("CREATE NODE TABLE {}({columns}, PRIMARY KEY({}))", quote(&node.element), quote(&node.key.name))
 }
 
 fn create_relationship_table(edge: &RelationshipSchema) -> String {
     let columns = columns(std::iter::once(&edge.key).chain(&edge.properties));
-    format!("CREATE REL TABLE {}(FROM {} TO {}, {columns})", quote(&edge.label), quote(&edge.from), quote(&edge.to))
+    format!("CREATE REL TABLE {}(FROM {} TO {}, {columns})", quote(&edge.element), quote(&edge.from), quote(&edge.to))
 }
 
 fn columns<'a>(properties: impl Iterator<Item = &'a Property>) -> String {
@@ -84,7 +84,7 @@ pub(super) fn parameter(position: usize) -> String {
 
 /// Adds a node or overwrites its properties. `p0` is the key, the properties follow.
 pub(super) fn put_node(node: &NodeSchema) -> String {
-    let merge = format!("MERGE (n:{} {{{}: $p0}})", quote(&node.label), quote(&node.key.name));
+    let merge = format!("MERGE (n:{} {{{}: $p0}})", quote(&node.element), quote(&node.key.name));
     let settings: Vec<_> = node
         .properties
         .iter()
@@ -96,7 +96,7 @@ pub(super) fn put_node(node: &NodeSchema) -> String {
 
 /// Removes a node and its relationships. `p0` is the key.
 pub(super) fn delete_node(node: &NodeSchema) -> String {
-    format!("MATCH (n:{} {{{}: $p0}}) DETACH DELETE n", quote(&node.label), quote(&node.key.name))
+    format!("MATCH (n:{} {{{}: $p0}}) DETACH DELETE n", quote(&node.element), quote(&node.key.name))
 }
 
 /// Adds a relationship, and returns one row if both its end points are there. `p0` and `p1` are their keys, `p2` is its own,
@@ -113,7 +113,7 @@ pub(super) fn create_relationship(schema: &IndexSchema, edge: &RelationshipSchem
         quote(key_of(schema, &edge.from)),
         quote(&edge.to),
         quote(key_of(schema, &edge.to)),
-        quote(&edge.label),
+        quote(&edge.element),
         properties.join(", ")
     )
 }
@@ -124,22 +124,22 @@ pub(super) fn delete_relationship(schema: &IndexSchema, edge: &RelationshipSchem
         "MATCH (a:{} {{{}: $p0}})-[r:{}]->(b:{} {{{}: $p1}}) WHERE r.{} = $p2 DELETE r",
         quote(&edge.from),
         quote(key_of(schema, &edge.from)),
-        quote(&edge.label),
+        quote(&edge.element),
         quote(&edge.to),
         quote(key_of(schema, &edge.to)),
         quote(&edge.key.name)
     )
 }
 
-/// The name of the key property of a label's nodes.
-fn key_of<'a>(schema: &'a IndexSchema, label: &str) -> &'a str {
-    schema.nodes.iter().find(|node| node.label == label).map_or("", |node| &node.key.name)
+/// The name of the key property of an element's nodes.
+fn key_of<'a>(schema: &'a IndexSchema, element: &str) -> &'a str {
+    schema.nodes.iter().find(|node| node.element == element).map_or("", |node| &node.key.name)
 }
 
-/// Copies the staging table into a label's table; `columns` are the staging columns in the order of the label's own.
-pub(super) fn copy_from_staging(label: &str, columns: &[String]) -> String {
+/// Copies the staging table into an element's table; `columns` are the staging columns in the order of the element's own.
+pub(super) fn copy_from_staging(element: &str, columns: &[String]) -> String {
     let columns: Vec<_> = columns.iter().map(|column| format!("s.{column}")).collect();
-    format!("COPY {} FROM (MATCH (s:{STAGING_TABLE}) RETURN {})", quote(label), columns.join(", "))
+    format!("COPY {} FROM (MATCH (s:{STAGING_TABLE}) RETURN {})", quote(element), columns.join(", "))
 }
 
 /// Reads every row of the standing.

@@ -33,22 +33,22 @@ fn social() -> IndexSchema {
     IndexSchema {
         nodes: vec![
             NodeSchema {
-                label: "person".to_string(),
+                element: "person".to_string(),
                 key: property("id", SqlType::BigInt),
                 properties: vec![property("name", SqlType::Text)],
             },
-            NodeSchema { label: "city".to_string(), key: property("code", SqlType::Text), properties: Vec::new() },
+            NodeSchema { element: "city".to_string(), key: property("code", SqlType::Text), properties: Vec::new() },
         ],
         relationships: vec![
             RelationshipSchema {
-                label: "knows".to_string(),
+                element: "knows".to_string(),
                 from: "person".to_string(),
                 to: "person".to_string(),
                 key: property("id", SqlType::BigInt),
                 properties: vec![property("since", SqlType::Date)],
             },
             RelationshipSchema {
-                label: "lives_in".to_string(),
+                element: "lives_in".to_string(),
                 from: "person".to_string(),
                 to: "city".to_string(),
                 key: property("id", SqlType::BigInt),
@@ -98,16 +98,16 @@ fn knows(rows: &[Knows]) -> RecordBatch {
 }
 
 fn put_people(rows: &[(i64, Option<&str>)]) -> Change {
-    Change::PutNodes { label: "person".to_string(), rows: people(rows) }
+    Change::PutNodes { element: "person".to_string(), rows: people(rows) }
 }
 
 fn create_knows(rows: &[Knows]) -> Change {
-    Change::CreateRelationships { label: "knows".to_string(), rows: knows(rows) }
+    Change::CreateRelationships { element: "knows".to_string(), rows: knows(rows) }
 }
 
 fn source(nodes: Vec<(&str, RecordBatch)>, relationships: Vec<(&str, RecordBatch)>) -> RebuildSource {
     let streams = |rows: Vec<(&str, RecordBatch)>| {
-        rows.into_iter().map(|(label, rows)| (label.to_string(), stream_of(vec![rows]))).collect()
+        rows.into_iter().map(|(element, rows)| (element.to_string(), stream_of(vec![rows]))).collect()
     };
     RebuildSource { nodes: streams(nodes), relationships: streams(relationships) }
 }
@@ -157,25 +157,25 @@ async fn dump(index: &dyn GraphIndex) -> Dump {
     for node in &schema.nodes {
         let columns: Vec<_> = std::iter::once(&node.key).chain(&node.properties).collect();
         let returned: Vec<_> = columns.iter().map(|column| format!("n.`{}`", column.name)).collect();
-        let cypher = format!("MATCH (n:`{}`) RETURN {}", node.label, returned.join(", "));
-        dump.insert(node.label.clone(), texts(reader.as_ref(), cypher, &columns).await);
+        let cypher = format!("MATCH (n:`{}`) RETURN {}", node.element, returned.join(", "));
+        dump.insert(node.element.clone(), texts(reader.as_ref(), cypher, &columns).await);
     }
     for edge in &schema.relationships {
-        let end = |label: &str| schema.nodes.iter().find(|node| node.label == label).unwrap().key.clone();
+        let end = |element: &str| schema.nodes.iter().find(|node| node.element == element).unwrap().key.clone();
         let (from, to) = (end(&edge.from), end(&edge.to));
         let own: Vec<_> = std::iter::once(&edge.key).chain(&edge.properties).collect();
         let returned: Vec<_> = own.iter().map(|column| format!("r.`{}`", column.name)).collect();
         let cypher = format!(
             "MATCH (a:`{}`)-[r:`{}`]->(b:`{}`) RETURN a.`{}`, b.`{}`, {}",
             edge.from,
-            edge.label,
+            edge.element,
             edge.to,
             from.name,
             to.name,
             returned.join(", ")
         );
         let columns: Vec<_> = [&from, &to].into_iter().chain(own).collect();
-        dump.insert(edge.label.clone(), texts(reader.as_ref(), cypher, &columns).await);
+        dump.insert(edge.element.clone(), texts(reader.as_ref(), cypher, &columns).await);
     }
     dump
 }

@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use slipstream_engine::catalog::EdgeTable;
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::Binder;
 use super::scope::{Binding, Element};
 use super::types::mismatch;
+use super::{Binder, labels};
 use crate::lexer::Span;
 use crate::syntax::{
-    Direction, LabelExpression, LabelKind, Match, Name, NodePattern, PathPattern, RelationshipPattern, SearchKind,
+    Direction, LabelExpression, Match, Name, NodePattern, PathPattern, RelationshipPattern, SearchKind,
 };
 
 /// The longest path that the graph index searches.
@@ -89,7 +89,7 @@ impl Binder<'_> {
         let known = match self.scope.get(&name.text) {
             None => None,
             Some(Binding::Node(element)) => {
-                candidates.retain(|vertex| self.graph.vertices[*vertex].label == element.label);
+                candidates.retain(|vertex| self.graph.vertices[*vertex].name == element.label);
                 Some(element.clone())
             }
             Some(_) => return Err(mismatch(format!("variable \"{}\" is not a node", name.text), name.span)),
@@ -99,21 +99,21 @@ impl Binder<'_> {
     }
 
     fn vertex_candidates(&self, labels: Option<&LabelExpression>) -> Result<BTreeSet<usize>> {
-        let known: Vec<&str> = self.graph.vertices.iter().map(|vertex| vertex.label.as_str()).collect();
-        candidates(&known, labels, |label| {
+        let tables: Vec<&[String]> = self.graph.vertices.iter().map(|vertex| vertex.labels.as_slice()).collect();
+        labels::fitting(&tables, labels, |label, known| {
             Error::new(ErrorKind::UndefinedTable, format!("label \"{label}\" does not exist")).with_hint(format!(
                 "The vertices of graph \"{}\" are {}.",
                 self.graph.name,
-                list(&known)
+                list(known)
             ))
         })
     }
 
     fn edge_candidates(&self, syntax: &RelationshipPattern) -> Result<BTreeSet<usize>> {
-        let known: Vec<&str> = self.graph.edges.iter().map(|edge| edge.label.as_str()).collect();
-        let found = candidates(&known, syntax.types.as_ref(), |label| {
+        let tables: Vec<&[String]> = self.graph.edges.iter().map(|edge| edge.labels.as_slice()).collect();
+        let found = labels::fitting(&tables, syntax.types.as_ref(), |label, known| {
             Error::new(ErrorKind::UndefinedTable, format!("relationship type \"{label}\" does not exist"))
-                .with_hint(format!("The edges of graph \"{}\" are {}.", self.graph.name, list(&known)))
+                .with_hint(format!("The edges of graph \"{}\" are {}.", self.graph.name, list(known)))
         })?;
         if let Some(length) = syntax.length {
             let refuse = |message: &str| Error::not_supported(message).at(length.span.position());
@@ -170,7 +170,7 @@ impl Binder<'_> {
     /// The vertex tables on the left and on the right of an edge table in a pattern, one pair for each way it may lie.
     fn ways(&self, edge: usize, direction: Direction) -> impl Iterator<Item = (usize, usize)> + use<> {
         let edge = &self.graph.edges[edge];
-        let place = |label: &str| self.graph.vertices.iter().position(|vertex| vertex.label == label);
+        let place = |name: &str| self.graph.vertices.iter().position(|vertex| vertex.name == name);
         let forward = place(&edge.source.vertex).zip(place(&edge.destination.vertex));
         let backward = forward.map(|(from, to)| (to, from));
         match direction {
@@ -189,7 +189,7 @@ impl Binder<'_> {
                 .graph
                 .edges
                 .iter()
-                .map(|edge| format!("({})-[:{}]->({})", edge.source.vertex, edge.label, edge.destination.vertex))
+                .map(|edge| format!("({})-[:{}]->({})", edge.source.vertex, edge.name, edge.destination.vertex))
                 .collect();
             return mismatch(format!("no {what} of graph \"{}\" fits this pattern", self.graph.name), span)
                 .with_hint(format!("Its edges are {}.", edges.join(", ")));
@@ -223,30 +223,6 @@ fn refuse_undone(path: &PathPattern) -> Result<()> {
         return refuse("WHERE inside an element of a pattern is", filter.span);
     }
     Ok(())
-}
-
-/// Positions in `known` of the labels that are written; all where none is. A label is found by its exact name, else by
-/// the only one that differs in case: SQL has folded the names of tables, and people write `:Person`.
-fn candidates(
-    known: &[&str],
-    written: Option<&LabelExpression>,
-    unknown: impl Fn(&str) -> Error,
-) -> Result<BTreeSet<usize>> {
-    let Some(written) = written else { return Ok((0..known.len()).collect()) };
-    let refuse = |what: &str| Err(Error::not_supported(format!("{what} not supported")).at(written.span.position()));
-    let label = match &written.kind {
-        LabelKind::Label(label) => label,
-        LabelKind::Or(_) => return refuse("a choice of labels is"),
-        LabelKind::And(_) => return refuse("a pattern with several labels on one element is"),
-        LabelKind::Not(_) | LabelKind::Any => return refuse("an expression over labels is"),
-    };
-    let alike: Vec<usize> = (0..known.len()).filter(|at| known[*at].to_lowercase() == label.to_lowercase()).collect();
-    let at = match (known.iter().position(|other| other == label), alike.as_slice()) {
-        (Some(exact), _) => exact,
-        (None, [only]) => *only,
-        (None, _) => return Err(unknown(label).at(written.span.position())),
-    };
-    Ok(BTreeSet::from([at]))
 }
 
 /// The table, where only one is left.

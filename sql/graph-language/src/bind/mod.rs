@@ -9,6 +9,7 @@ mod candidates;
 mod distinct;
 mod expression;
 mod function;
+mod labels;
 mod parameters;
 mod pattern;
 mod projection;

@@ -49,7 +49,7 @@ impl Binder<'_> {
         let mut elements = Vec::with_capacity(pattern.nodes.len());
         for node in &pattern.nodes {
             let labels: Vec<&str> =
-                node.candidates.iter().map(|vertex| self.graph.vertices[*vertex].label.as_str()).collect();
+                node.candidates.iter().map(|vertex| self.graph.vertices[*vertex].name.as_str()).collect();
             let vertex = only(&node.candidates).ok_or_else(|| self.undecided("node", &labels, node.span))?;
             if let Some(element) = &node.known {
                 elements.push(element.clone());
@@ -58,9 +58,9 @@ impl Binder<'_> {
             let vertex = &self.graph.vertices[vertex];
             let element = Element {
                 variable: self.fresh('n'),
-                label: vertex.label.clone(),
+                label: vertex.name.clone(),
                 table: self.member(vertex.table)?,
-                key: single(&vertex.key, &vertex.label)?,
+                key: single(&vertex.key, &vertex.name)?,
                 covered: vertex.properties.clone(),
                 optional,
                 detached: false,
@@ -84,7 +84,7 @@ impl Binder<'_> {
         for relationship in &pattern.relationships {
             let syntax = relationship.syntax;
             let labels: Vec<&str> =
-                relationship.candidates.iter().map(|edge| self.graph.edges[*edge].label.as_str()).collect();
+                relationship.candidates.iter().map(|edge| self.graph.edges[*edge].name.as_str()).collect();
             let edge =
                 only(&relationship.candidates).ok_or_else(|| self.undecided("relationship", &labels, syntax.span))?;
             let edge = &self.graph.edges[edge];
@@ -92,9 +92,9 @@ impl Binder<'_> {
             let direction = resolve_direction(edge, left, right, syntax.direction);
             let element = Element {
                 variable: self.fresh('r'),
-                label: edge.label.clone(),
+                label: edge.name.clone(),
                 table: self.member(edge.table)?,
-                key: single(&edge.key, &edge.label)?,
+                key: single(&edge.key, &edge.name)?,
                 covered: edge.properties.clone(),
                 optional,
                 detached: false,
@@ -207,8 +207,8 @@ fn ends(
         Direction::Either => (None, None),
     };
     Ok(vec![
-        (single(&edge.source.columns, &edge.label)?, source),
-        (single(&edge.destination.columns, &edge.label)?, destination),
+        (single(&edge.source.columns, &edge.name)?, source),
+        (single(&edge.destination.columns, &edge.name)?, destination),
     ])
 }
 

@@ -54,7 +54,7 @@ impl World {
         let rows: Vec<_> = gone.iter().filter_map(|id| Some((self.edges.remove(id)?, *id))).collect();
         let rows: Vec<_> = rows.into_iter().map(|((from, to), id)| (from, to, id, None)).collect();
         let rows = knows(&rows).project(&[0, 1, 2]).unwrap();
-        Change::DeleteRelationships { label: "knows".to_string(), rows }
+        Change::DeleteRelationships { element: "knows".to_string(), rows }
     }
 
     /// People go, whatever edges they have.
@@ -62,7 +62,7 @@ impl World {
         let gone: Vec<i64> = self.people.keys().copied().choose_multiple(random, 2);
         self.people.retain(|id, ()| !gone.contains(id));
         self.edges.retain(|_, (from, to)| !gone.contains(from) && !gone.contains(to));
-        Change::DeleteNodes { label: "person".to_string(), keys: Arc::new(Int64Array::from(gone)) }
+        Change::DeleteNodes { element: "person".to_string(), keys: Arc::new(Int64Array::from(gone)) }
     }
 }
 

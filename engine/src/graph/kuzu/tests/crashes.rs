@@ -24,11 +24,11 @@ fn die_in(directory: &Path, test: &str) {
     assert!(!child.status.success() && !output.contains("0 passed; 0 failed"), "the child lived: {output}");
 }
 
-/// Rows of a label that is never read from: whoever asks for them dies.
-fn deadly(label: &str) -> (String, SendableRecordBatchStream) {
+/// Rows of an element that is never read from: whoever asks for them dies.
+fn deadly(element: &str) -> (String, SendableRecordBatchStream) {
     let schema = people(&[]).schema();
     let death = stream::once(async { std::process::abort() });
-    (label.to_string(), Box::pin(RecordBatchStreamAdapter::new(schema, death)))
+    (element.to_string(), Box::pin(RecordBatchStreamAdapter::new(schema, death)))
 }
 
 /// A source whose people are copied before the process dies.

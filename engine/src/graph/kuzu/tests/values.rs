@@ -27,12 +27,12 @@ fn everything() -> IndexSchema {
         types.into_iter().enumerate().map(|(position, sql_type)| property(&format!("p{position}"), sql_type)).collect();
     IndexSchema {
         nodes: vec![NodeSchema {
-            label: "thing".to_string(),
+            element: "thing".to_string(),
             key: property("id", SqlType::Integer),
             properties: properties.clone(),
         }],
         relationships: vec![RelationshipSchema {
-            label: "next".to_string(),
+            element: "next".to_string(),
             from: "thing".to_string(),
             to: "thing".to_string(),
             key: property("id", SqlType::Uuid),
@@ -148,8 +148,8 @@ async fn every_type_survives_row_by_row() {
     let index = open(directory.path(), everything(), options()).await.unwrap();
     index.rebuild(source(Vec::new(), Vec::new()), standing(1)).await.unwrap();
     let changes = vec![
-        Change::PutNodes { label: "thing".to_string(), rows: things() },
-        Change::CreateRelationships { label: "next".to_string(), rows: nexts() },
+        Change::PutNodes { element: "thing".to_string(), rows: things() },
+        Change::CreateRelationships { element: "next".to_string(), rows: nexts() },
     ];
     commit(index.as_ref(), changes, 2).await;
     assert_eq!(dump(index.as_ref()).await, twin().await);
@@ -170,10 +170,10 @@ async fn keys_of_every_key_type_are_found() {
     ];
     for (sql_type, column) in keys {
         let directory = tempfile::tempdir().unwrap();
-        let label = "a node".to_string();
+        let element = "a node".to_string();
         let schema = IndexSchema {
             nodes: vec![NodeSchema {
-                label: label.clone(),
+                element: element.clone(),
                 key: property("the `key`", sql_type.clone()),
                 properties: vec![property("mark", SqlType::Integer)],
             }],
@@ -181,9 +181,9 @@ async fn keys_of_every_key_type_are_found() {
         };
         let index = open(directory.path(), schema, options()).await.unwrap();
         let marks = |marks: [i32; 2]| batch(vec![Arc::clone(&column), Arc::new(Int32Array::from(marks.to_vec()))]);
-        index.rebuild(source(vec![(&label, marks([1, 2]))], Vec::new()), standing(1)).await.unwrap();
-        commit(index.as_ref(), vec![Change::PutNodes { label: label.clone(), rows: marks([3, 4]) }], 2).await;
-        commit(index.as_ref(), vec![Change::DeleteNodes { label, keys: column.slice(0, 1) }], 3).await;
+        index.rebuild(source(vec![(&element, marks([1, 2]))], Vec::new()), standing(1)).await.unwrap();
+        commit(index.as_ref(), vec![Change::PutNodes { element: element.clone(), rows: marks([3, 4]) }], 2).await;
+        commit(index.as_ref(), vec![Change::DeleteNodes { element, keys: column.slice(0, 1) }], 3).await;
 
         let reader = index.begin_read().await.unwrap().unwrap();
         let mut lookup = query(
