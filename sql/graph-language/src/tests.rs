@@ -59,7 +59,8 @@ fn social() -> (Catalog, GraphDefinition) {
     ];
     let vertex = |number: u128, label: &str, properties: &[&str]| VertexTable {
         table: TableId(Uuid::from_u128(number)),
-        label: label.to_string(),
+        name: label.to_string(),
+        labels: vec![label.to_string()],
         key: names(&["id"]),
         properties: names(properties),
     };
@@ -67,7 +68,8 @@ fn social() -> (Catalog, GraphDefinition) {
         let end = |(column, vertex): (&str, &str)| EndPoint { columns: names(&[column]), vertex: vertex.to_string() };
         EdgeTable {
             table: TableId(Uuid::from_u128(number)),
-            label: label.to_string(),
+            name: label.to_string(),
+            labels: vec![label.to_string()],
             key: names(&["id"]),
             source: end(source),
             destination: end(destination),

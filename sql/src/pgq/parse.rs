@@ -149,7 +149,7 @@ impl Parser<'_> {
             if edge && self.take(&["ON"]) {
                 self.expect("DELETE")?;
                 clauses.on_delete_cascade = self.delete_action()?;
-            } else if let (false, Some(label)) = (closed, self.label(clauses.labels.is_empty())?) {
+            } else if !closed && let Some(label) = self.label(clauses.labels.is_empty())? {
                 closed = label == Label::None;
                 let properties = match self.at_properties() {
                     true => self.properties()?,
