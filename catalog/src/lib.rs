@@ -3,12 +3,14 @@
 //! * [`SnapshotCatalog`] is the catalog of a statement: every schema and table at the versions of its [`ReadView`].
 //! * [`tables`] are the Lance tables, [`graph_scan`] is what a graph index answers.
 //! * [`expand`] is the operator that follows edges where joins answer a graph pattern.
+//! * [`graph_algorithms`] are PageRank and its like, over a graph's tables.
 //! * [`keyed_table`] is a table that an operator looks rows up in.
 //! * [`index_then_store`] is the operator that takes keys from an index and rows from Lance, and the rule that chooses it.
 //! * [`pg_catalog`], [`information_schema`] and [`system`] are the metadata, made of one declarative description
 //!   ([`metadata`]).
 
 pub mod expand;
+pub mod graph_algorithms;
 pub mod graph_scan;
 pub mod index_then_store;
 pub mod information_schema;

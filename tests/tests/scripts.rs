@@ -39,6 +39,7 @@ scripts!(in "":
     errors,
     floats,
     foreign_keys,
+    graph_algorithms,
     graph_ddl,
     graph_writes,
     identity_columns,

@@ -14,6 +14,7 @@ use super::Definition;
 use super::names::{Place, already_exists, check_free, check_schema, is_taken, place};
 use crate::dml::normalize;
 use crate::error::from_datafusion;
+use crate::graph::algorithm;
 use crate::planner::views::{named_columns, parts};
 use crate::planner::{Planning, parameters, refused};
 use crate::prepare::rewritten;
@@ -56,13 +57,16 @@ async fn define(planning: &Planning<'_>, create: &CreateView, place: Place) -> R
     let plan = planning.statement(&statement).await?.plan;
     let mut types = Vec::new();
     parameters::infer(&plan, &mut types)?;
-    if !types.is_empty() {
+    if !types.is_empty() || !planning.seen.take().is_empty() {
         return Err(Error::new(ErrorKind::UndefinedParameter, "there is no parameter $1")
             .with_detail("A view has no parameters."));
     }
     // What types the columns have is known after type coercion only.
     let analyzed = planning.analyze(plan.clone())?;
-    let graphs = planning.tables.graphs_of(&statement);
+    let mut graphs = planning.tables.graphs_of(&statement);
+    graphs.extend(algorithm::graphs(&statement));
+    graphs.sort();
+    graphs.dedup();
     let mut relations = relations(planning, &statement, &plan)?;
     let depends_on: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
     relations.retain(|relation| !relation.columns.is_empty());

@@ -60,6 +60,11 @@ impl SeenParameters {
     pub(crate) fn take(&self) -> Vec<(usize, SqlType)> {
         std::mem::take(&mut self.0.lock())
     }
+
+    /// Notes the type of a parameter.
+    pub(crate) fn note(&self, index: usize, sql_type: SqlType) {
+        self.0.lock().push((index, sql_type));
+    }
 }
 
 /// The graphs that a statement reads, in a session that has selected `selected`.

@@ -24,6 +24,7 @@ use slipstream_engine::{Error, ReadView, Result};
 
 use super::names::{Tables, undefined};
 use crate::error::from_datafusion;
+use crate::graph::algorithm::AlgorithmTable;
 use crate::graph::relation::{CypherTable, Route};
 use crate::operators::as_list;
 use crate::prepare::Planned;
@@ -42,7 +43,7 @@ impl TableSource for Released {
 /// Takes the tables of the snapshot out of a plan.
 pub(crate) fn release(plan: LogicalPlan, tables: &HashSet<TableReference>) -> DataFusionResult<LogicalPlan> {
     replace_scans(plan, |scan| {
-        let ours = tables.contains(&scan.table_name) && !is_cypher(&scan.source);
+        let ours = tables.contains(&scan.table_name) && !is_cypher(&scan.source) && algorithm(&scan.source).is_none();
         ours.then(|| Arc::new(Released(scan.source.schema())) as Arc<dyn TableSource>)
     })
 }
@@ -103,6 +104,7 @@ pub(crate) async fn bind(
         })
         .and_then(|plan| place_patterns(plan, &places))
         .map_err(from_datafusion)?;
+    let plan = place_algorithms(plan, tables, parameters, patterns.functions)?;
     Ok(Bound { plan, optimized, notes })
 }
 
@@ -226,6 +228,32 @@ fn place_patterns(plan: LogicalPlan, places: &HashMap<usize, Place>) -> DataFusi
     .map(|transformed| transformed.data)
 }
 
+/// Puts graph algorithms over the tables of the snapshot.
+fn place_algorithms(
+    plan: LogicalPlan,
+    tables: &Tables,
+    parameters: &[ScalarValue],
+    session: &SessionState,
+) -> Result<LogicalPlan> {
+    let mut found = Vec::new();
+    scans(&plan, |scan| found.extend(algorithm(&scan.source).map(|_| Arc::clone(&scan.source))))
+        .map_err(from_datafusion)?;
+    let mut bound: HashMap<usize, Arc<dyn TableSource>> = HashMap::new();
+    for source in &found {
+        let Some(table) = algorithm(source) else { continue };
+        let over_tables = table.bound(tables, parameters, session.config_options())?;
+        bound.insert(std::ptr::from_ref(table).addr(), provider_as_source(Arc::new(over_tables)));
+    }
+    if bound.is_empty() {
+        return Ok(plan);
+    }
+    replace_scans(plan, |scan| {
+        let table = algorithm(&scan.source)?;
+        bound.get(&std::ptr::from_ref(table).addr()).cloned()
+    })
+    .map_err(from_datafusion)
+}
+
 /// Whether the optimizer would put a value into the plan that is true only for this run, such as that of `now()`.
 pub(crate) fn depends_on_time(plan: &LogicalPlan) -> DataFusionResult<bool> {
     let mut found = false;
@@ -247,6 +275,10 @@ fn is_cypher(source: &Arc<dyn TableSource>) -> bool {
 }
 
 pub(super) fn cypher_table(source: &Arc<dyn TableSource>) -> Option<&CypherTable> {
+    source.downcast_ref::<DefaultTableSource>()?.table_provider.downcast_ref()
+}
+
+fn algorithm(source: &Arc<dyn TableSource>) -> Option<&AlgorithmTable> {
     source.downcast_ref::<DefaultTableSource>()?.table_provider.downcast_ref()
 }
 

@@ -23,6 +23,7 @@ use super::state::Engine;
 use super::views::Inlined;
 use super::{parameters, syntax};
 use crate::error::from_datafusion_in;
+use crate::graph::algorithm::AlgorithmRelations;
 use crate::graph::relation::{CypherRelations, SeenParameters};
 use crate::pg_rewrite::rewrite_expression;
 use crate::source::SourceText;
@@ -250,12 +251,14 @@ impl Planning<'_> {
             self.parameters,
             &self.seen,
         ));
+        let algorithms: Arc<dyn RelationPlanner> =
+            Arc::new(AlgorithmRelations::new(&self.view.snapshot.catalog, self.source, &self.seen));
         Names {
             session: &self.engine.session,
             tables: HashMap::new(),
             behind_views: HashSet::new(),
             functions: self.functions,
-            relations: vec![cypher],
+            relations: vec![cypher, algorithms],
         }
     }
 
