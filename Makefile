@@ -11,7 +11,7 @@ SERVER := -p slipstream-pgwire-server --bin slipstream
 LOADER := -p slipstream-benches --bin slipstream-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test soak check bench clean-data
+.PHONY: help setup demo serve test soak tck check bench clean-data
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,6 +34,11 @@ test: ## run all tests
 soak: ## the long rounds: 200 kills under transfers, many statements against PostgreSQL [SEED=...]
 	@scripts/setup.sh test
 	@scripts/soak.sh '$(SEED)'
+
+tck: setup ## the openCypher TCK in a folder that has it: TCK=folder [UPDATE=1] [ONLY=name]
+	@test -n '$(TCK)' || { echo 'make tck TCK=folder: where the feature files of the openCypher TCK are'; exit 2; }
+	cargo build --workspace --bins --tests
+	@scripts/tck.sh '$(TCK)' '$(UPDATE)' '$(ONLY)'
 
 check: setup ## format, lints, documentation, licences
 	@scripts/check.sh
