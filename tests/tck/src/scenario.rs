@@ -247,7 +247,7 @@ impl State<'_> {
         let mut rows = Elements::new();
         for message in found {
             if let SimpleQueryMessage::Row(row) = message {
-                let key = row.get("_id").unwrap_or_default().to_string();
+                let key = row.get("tck_id").unwrap_or_default().to_string();
                 let columns = row.columns().iter().map(|column| column.name());
                 let properties = columns
                     .filter(|name| !HIDDEN.contains(name))

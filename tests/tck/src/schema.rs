@@ -120,7 +120,7 @@ impl Schema {
             table(&mut sql, &format!("n{at}"), "", &self.node_properties);
         }
         for at in 0..self.edges.len() {
-            let ends = ", \"_source\" bigint NOT NULL, \"_destination\" bigint NOT NULL";
+            let ends = ", \"tck_source\" bigint NOT NULL, \"tck_destination\" bigint NOT NULL";
             table(&mut sql, &format!("e{at}"), ends, &self.edge_properties);
         }
         let _ = write!(sql, "CREATE PROPERTY GRAPH {GRAPH} VERTEX TABLES (");
@@ -128,15 +128,15 @@ impl Schema {
             let comma = if at > 0 { ", " } else { "" };
             let labels: Vec<String> = labels.iter().map(|label| format!("LABEL {}", quoted(label))).collect();
             let labels = if labels.is_empty() { "NO LABEL".to_string() } else { labels.join(" ") };
-            let _ = write!(sql, "{comma}n{at} KEY (\"_id\") {labels}");
+            let _ = write!(sql, "{comma}n{at} KEY (\"tck_id\") {labels}");
         }
         sql.push(')');
         for (at, (label, from, to)) in self.edges.iter().enumerate() {
             let before = if at > 0 { ", " } else { " EDGE TABLES (" };
             let _ = write!(
                 sql,
-                "{before}e{at} KEY (\"_id\") SOURCE KEY (\"_source\") REFERENCES n{from} (\"_id\") \
-                 DESTINATION KEY (\"_destination\") REFERENCES n{to} (\"_id\") LABEL {}",
+                "{before}e{at} KEY (\"tck_id\") SOURCE KEY (\"tck_source\") REFERENCES n{from} (\"tck_id\") \
+                 DESTINATION KEY (\"tck_destination\") REFERENCES n{to} (\"tck_id\") LABEL {}",
                 quoted(label)
             );
         }
@@ -168,7 +168,7 @@ impl Schema {
 }
 
 fn table(sql: &mut String, name: &str, ends: &str, properties: &BTreeMap<String, Kind>) {
-    let _ = write!(sql, "CREATE TABLE {name} (\"_id\" bigint PRIMARY KEY DEFAULT nextval('ids'){ends}");
+    let _ = write!(sql, "CREATE TABLE {name} (\"tck_id\" bigint PRIMARY KEY DEFAULT nextval('ids'){ends}");
     for (property, kind) in properties {
         let _ = write!(sql, ", {} {}", quoted(property), kind.sql());
     }

@@ -32,7 +32,7 @@ pub(crate) enum Value {
 }
 
 /// Columns of element tables that no scenario knows of; they leave what the server answers.
-pub(crate) const HIDDEN: [&str; 3] = ["_id", "_source", "_destination"];
+pub(crate) const HIDDEN: [&str; 3] = ["tck_id", "tck_source", "tck_destination"];
 
 impl Value {
     /// Reads a cell of a table.
@@ -312,13 +312,13 @@ mod tests {
 
     #[test]
     fn elements_are_told_from_maps_and_whole_from_floating_numbers() {
-        let node = json!({"id": 1, "labels": ["B", "A"], "properties": {"_id": 1, "x": 2.0}});
+        let node = json!({"id": 1, "labels": ["B", "A"], "properties": {"tck_id": 1, "x": 2.0}});
         assert!(is("(:A:B {x: 2.0})", node.clone()));
         assert!(!is("(:A:B {x: 2})", node.clone()));
         assert!(!is("(:A {x: 2.0})", node));
         let knows = json!({"id": 5, "type": "T", "start": 2, "end": 1, "properties": {}});
-        let other = json!({"id": 2, "labels": [], "properties": {"_id": 2}});
-        let one = json!({"id": 1, "labels": ["A"], "properties": {"_id": 1}});
+        let other = json!({"id": 2, "labels": [], "properties": {"tck_id": 2}});
+        let one = json!({"id": 1, "labels": ["A"], "properties": {"tck_id": 1}});
         assert!(is("<(:A)<-[:T]-()>", json!([one, knows, other])));
         assert!(!is("<(:A)-[:T]->()>", json!([one, knows, other])));
         assert!(is("[[:T], {id: 'x', a: [null, true]}]", json!([knows, {"id": "x", "a": [null, true]}])));
