@@ -306,7 +306,7 @@ fn errors_have_their_kind_and_point_at_their_place() {
             "                                 ^",
             "ORDER BY",
         ),
-        (NotSupported, "MATCH (p:person) RETURN p.id UNION RETURN 1", "                             ^", "UNION"),
+        (NotSupported, "MATCH (p:person) RETURN p.id UNION RETURN 1", "                                   ^", "UNION"),
         (
             NotSupported,
             "MATCH (a:person)-[k:knows]-(b) RETURN k.src",

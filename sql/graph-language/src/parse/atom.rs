@@ -79,7 +79,7 @@ impl Parser {
             return Err(self.expected("an expression"));
         }
         if let Some(search) = self.search() {
-            let path = self.searched_path(search)?;
+            let path = self.in_expression(|parser| parser.searched_path(search))?;
             self.check_properties(&path, "an expression")?;
             return Expression::new(ExpressionKind::Pattern(Box::new(path)), self.span_from(start));
         }
@@ -123,7 +123,7 @@ impl Parser {
     fn parenthesized(&mut self) -> Result<Expression> {
         let start = self.span();
         if self.at_path() {
-            let path = self.path()?;
+            let path = self.in_expression(Parser::path_operand)?;
             self.check_properties(&path, "an expression")?;
             return Expression::new(ExpressionKind::Pattern(Box::new(path)), self.span_from(start));
         }
@@ -140,7 +140,11 @@ impl Parser {
         self.advance();
         self.expect_symbol("{")?;
         let pattern = self.at_symbol("(") || self.search().is_some() || self.token_at_is_symbol(1, "=");
-        let query = if pattern { self.pattern_query()? } else { self.query(true)? };
+        let query = if pattern {
+            self.in_expression(Parser::pattern_query)?
+        } else {
+            self.in_expression(|parser| parser.query(true))?
+        };
         if let Some(clause) = query.parts.iter().flat_map(|part| &part.clauses).find(|clause| clause.writes()) {
             return Err(Error::new(ErrorKind::Syntax, format!("a subquery cannot {}", clause.keyword()))
                 .at(clause.span().position()));

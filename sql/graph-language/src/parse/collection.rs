@@ -34,7 +34,7 @@ impl Parser {
 
     fn pattern_comprehension(&mut self) -> Result<ExpressionKind> {
         self.expect_symbol("[")?;
-        let pattern = Box::new(self.path_pattern()?);
+        let pattern = Box::new(self.in_expression(Parser::path_pattern)?);
         self.check_properties(&pattern, "an expression")?;
         let filter = self.filter_before_bar()?;
         self.expect_symbol("|")?;
@@ -43,7 +43,7 @@ impl Parser {
         Ok(ExpressionKind::PatternComprehension { pattern, filter, result })
     }
 
-    /// `x IN list`
+    /// `x IN list`, before WHERE or `|`.
     fn iteration(&mut self) -> Result<(Name, Box<Expression>)> {
         let variable = self.variable()?;
         self.expect_keyword("IN")?;
@@ -58,7 +58,9 @@ impl Parser {
     pub(super) fn quantified(&mut self, start: Span, quantifier: Quantifier) -> Result<Expression> {
         self.advance();
         self.expect_symbol("(")?;
-        let (variable, list) = self.iteration()?;
+        let variable = self.variable()?;
+        self.expect_keyword("IN")?;
+        let list = Box::new(self.expression()?);
         self.expect_keyword("WHERE")?;
         let condition = Box::new(self.expression()?);
         self.expect_symbol(")")?;

@@ -13,10 +13,14 @@ impl Parser {
         if !self.token_at_is_symbol(ahead, "(") || !self.node_at(ahead + 1) {
             return false;
         }
-        let Some(close) = self.closing(ahead) else { return false };
-        let dash = close + 1 + usize::from(self.token_at_is_symbol(close + 1, "<"));
-        let arrow = |at: usize| ["-", "["].iter().any(|symbol| self.token_at_is_symbol(at, symbol));
-        self.token_at_is_symbol(dash, "-") && arrow(dash + 1)
+        self.closing(ahead).is_some_and(|close| self.relationship_at(close + 1))
+    }
+
+    /// Whether a relationship begins there: `--`, `-[`, `<--`, `<-[`.
+    pub(super) fn relationship_at(&self, ahead: usize) -> bool {
+        let dash = ahead + usize::from(self.token_at_is_symbol(ahead, "<"));
+        let goes_on = ["-", "["].iter().any(|symbol| self.token_at_is_symbol(dash + 1, symbol));
+        self.token_at_is_symbol(dash, "-") && goes_on
     }
 
     /// Whether what follows an opening parenthesis can be inside a node.

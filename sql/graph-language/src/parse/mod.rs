@@ -16,12 +16,14 @@ mod expression;
 mod label;
 mod lookahead;
 mod pattern;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::lexer::{Span, Token, TokenKind, tokenize};
-use super::syntax::{Name, Query};
+use super::syntax::{MAX_DEPTH, Name, Query, too_complex};
 
 /// Words that are no variable's name unless quoted: an operand that is missing would otherwise be read as one of them.
 const RESERVED: &[&str] = &[
@@ -74,6 +76,9 @@ const RESERVED: &[&str] = &[
 /// How many clauses a query may have, those of its subqueries among them. Every one is planned over those before it.
 pub const MAX_CLAUSES: usize = 500;
 
+/// How many levels of nesting a pattern or subquery inside an expression counts for: there is much more on the stack.
+const PATTERN_LEVELS: usize = 4;
+
 /// How many nodes and relationships the patterns of a query may have in all.
 pub const MAX_ELEMENTS: usize = 10_000;
 
@@ -119,6 +124,17 @@ struct Parser {
 }
 
 impl Parser {
+    /// Parses a pattern or subquery inside an expression.
+    fn in_expression<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.nesting + PATTERN_LEVELS > MAX_DEPTH {
+            return Err(too_complex(self.span()));
+        }
+        self.nesting += PATTERN_LEVELS - 1;
+        let parsed = inner(self);
+        self.nesting -= PATTERN_LEVELS - 1;
+        parsed
+    }
+
     fn token(&self) -> &Token {
         &self.tokens[self.at]
     }

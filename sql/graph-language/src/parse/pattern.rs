@@ -66,11 +66,20 @@ impl Parser {
     }
 
     /// Nodes and the relationships between them.
-    pub(super) fn path(&mut self) -> Result<PathPattern> {
+    fn path(&mut self) -> Result<PathPattern> {
+        self.path_while(|parser| parser.at_symbol("-") || parser.at_symbol("<"))
+    }
+
+    /// A path among operators, where `-` and `<` need not go on with it.
+    pub(super) fn path_operand(&mut self) -> Result<PathPattern> {
+        self.path_while(|parser| parser.relationship_at(0))
+    }
+
+    fn path_while(&mut self, goes_on: impl Fn(&Self) -> bool) -> Result<PathPattern> {
         let place = self.span();
         let start = self.node_pattern()?;
         let mut steps = Vec::new();
-        while self.at_symbol("-") || self.at_symbol("<") {
+        while goes_on(self) {
             let relationship = self.relationship_pattern()?;
             steps.push((relationship, self.node_pattern()?));
         }

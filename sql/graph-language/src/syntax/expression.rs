@@ -320,7 +320,9 @@ impl Expression {
 /// The error for an expression that nests too deep.
 pub fn too_complex(span: Span) -> Error {
     Error::new(ErrorKind::TooComplex, "expression nests too deep")
-        .with_detail(format!("Expressions may be {MAX_DEPTH} levels deep."))
+        .with_detail(format!(
+            "Expressions may be {MAX_DEPTH} levels deep; a pattern or subquery inside one counts for several."
+        ))
         .at(span.position())
 }
 
