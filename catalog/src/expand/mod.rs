@@ -11,7 +11,7 @@
 //! 3. when it runs, the edges are gathered once as lists of neighbours (`adjacency`), the memory of which is asked of the
 //!    query's pool; then every row is walked depth first (`walk`), and rows leave in batches as they are found.
 //!
-//! Paths are trails: no edge is used twice in one of them. So what a walk holds is one path, however many there are, and it
+//! Paths are trails, in which no edge is used twice, or walks, as the pattern wants. What a walk holds is one path, however many there are, and it
 //! gives way to others between two rows and every so many steps without one.
 
 mod adjacency;
@@ -24,3 +24,4 @@ mod walk;
 pub use adjacency::Way;
 pub use node::{EdgeColumns, Expand, ExpandPlanner, Output};
 pub use operator::ExpandExec;
+pub use walk::Bounds;

@@ -44,8 +44,7 @@ pub struct Output {
     pub lists: Vec<(String, String)>,
 }
 
-/// Each row of the input with the ends of all paths that start in one of its columns. Paths are trails: no edge is used
-/// twice.
+/// Each row of the input with the ends of all paths that start in one of its columns.
 #[derive(Clone)]
 pub struct Expand {
     input: Arc<LogicalPlan>,
@@ -59,20 +58,20 @@ pub struct Expand {
 }
 
 impl Expand {
-    /// Paths of `least` to `most` edges from the vertex whose key is `start`. Where `outer` is set, a row without a path
+    /// Paths within `bounds` from the vertex whose key is `start`. Where `outer` is set, a row without a path
     /// comes once, with NULLs.
     pub fn new(
         input: LogicalPlan,
         start: Expr,
         edges: EdgeColumns,
         way: Way,
-        (least, most): (u32, u32),
+        bounds: Bounds,
         outer: bool,
         output: Output,
     ) -> PlanResult<Self> {
         let input = Arc::new(input);
         let schema = schema(&input, &edges, &output)?;
-        Ok(Expand { input, start, edges, way, bounds: Bounds { least, most }, outer, output, schema })
+        Ok(Expand { input, start, edges, way, bounds, outer, output, schema })
     }
 
     fn names(&self) -> impl Iterator<Item = &String> {

@@ -101,13 +101,16 @@ impl ExpandExec {
 
 impl DisplayAs for ExpandExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Bounds { least, most } = self.bounds;
+        let Bounds { least, most, repeats } = self.bounds;
         let way = match self.edges.1 {
             Way::Forward => "forward",
             Way::Backward => "backward",
             Way::Both => "both",
         };
         write!(f, "Expand: edges={}, length={least}..{most}, way={way}, start={}", self.name, self.start)?;
+        if repeats {
+            write!(f, ", walks")?;
+        }
         if self.outer { write!(f, ", outer") } else { Ok(()) }
     }
 }

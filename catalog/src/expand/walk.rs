@@ -2,11 +2,15 @@
 
 use super::adjacency::Adjacency;
 
-/// How many relationships a path may have.
+/// Which paths are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
-pub(super) struct Bounds {
-    pub(super) least: u32,
-    pub(super) most: u32,
+pub struct Bounds {
+    /// The fewest edges that a path may have.
+    pub least: u32,
+    /// The most.
+    pub most: u32,
+    /// Whether a path may use an edge more than once: it is a walk, and no trail.
+    pub repeats: bool,
 }
 
 /// The paths from one vertex, found one after the other.
@@ -62,7 +66,7 @@ impl Walk {
             };
             *fuel -= 1;
             let step = adjacency.step(at);
-            if self.edges.contains(&step.edge) {
+            if !bounds.repeats && self.edges.contains(&step.edge) {
                 continue;
             }
             self.edges.push(step.edge);

@@ -64,7 +64,7 @@ pub struct BoundMatch {
     pub optional: bool,
     /// Paths that together must match.
     pub paths: Vec<BoundPath>,
-    /// Relationships that must not be the same one: Cypher's paths are trails.
+    /// Relationships that must not be the same one: Cypher's paths are trails, those of SQL/PGQ are not.
     pub distinct: Vec<Distinct>,
     /// Conditions, all of which must hold; those of inline properties first.
     pub conditions: Vec<Value>,
@@ -148,6 +148,8 @@ pub struct BoundRelationship {
     pub direction: Direction,
     /// The fewest and the most of them in a row, where it is a path of them.
     pub length: Option<(u32, u32)>,
+    /// Whether such a path may use one of them more than once.
+    pub repeats: bool,
 }
 
 /// WITH or RETURN.

@@ -14,7 +14,8 @@
 //! [`plan`] is the first three. What it gives names tables and columns, not versions, so it may be cached for as long as the
 //! catalog stands.
 //!
-//! Paths are trails, as openCypher has them: within one MATCH no relationship is used twice. Labels are exact, or differ
+//! Paths are trails, as openCypher has them: within one MATCH no relationship is used twice. Those of SQL/PGQ are walks, which
+//! use what they like ([`syntax::PathMode`]). Labels are exact, or differ
 //! from the only one alike in nothing but case. NULL is larger than everything in ORDER BY.
 //!
 //! Only reading is done here.
@@ -86,7 +87,19 @@ pub fn plan(
     graph: &GraphDefinition,
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
-    let mut query = plan_at_start(text, catalog, graph, parameters).map_err(|error| shift(error, offset))?;
+    let syntax = parse::parse(text).map_err(|error| shift(error, offset))?;
+    plan_query(&syntax, offset, catalog, graph, parameters)
+}
+
+/// Plans a query over `graph` whose syntax tree is there already. The tree's places are in a text that begins at `offset`.
+pub fn plan_query(
+    syntax: &syntax::Query,
+    offset: usize,
+    catalog: &Catalog,
+    graph: &GraphDefinition,
+    parameters: &[CypherParameter],
+) -> Result<GraphQuery> {
+    let mut query = plan_at_start(syntax, catalog, graph, parameters).map_err(|error| shift(error, offset))?;
     query.cypher = query.cypher.map_err(|error| shift(error, offset));
     Ok(query)
 }
@@ -97,13 +110,12 @@ pub fn referenced_parameters(text: &str) -> Result<Vec<String>> {
 }
 
 fn plan_at_start(
-    text: &str,
+    syntax: &syntax::Query,
     catalog: &Catalog,
     graph: &GraphDefinition,
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
-    let syntax = parse::parse(text)?;
-    let bind::Bound { query, parameters, unindexed } = bind::bind(&syntax, catalog, graph, parameters)?;
+    let bind::Bound { query, parameters, unindexed } = bind::bind(syntax, catalog, graph, parameters)?;
     let fields: Vec<_> = query.outputs.iter().map(|output| output.sql_type.field(&output.name, true)).collect();
     let key_columns = query
         .outputs

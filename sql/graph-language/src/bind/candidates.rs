@@ -14,7 +14,7 @@ use super::types::mismatch;
 use super::{Binder, labels};
 use crate::lexer::Span;
 use crate::syntax::{
-    Direction, LabelExpression, Match, Name, NodePattern, PathPattern, RelationshipPattern, SearchKind,
+    Direction, LabelExpression, Match, Name, NodePattern, PathMode, PathPattern, RelationshipPattern, SearchKind,
 };
 
 /// The longest path that the graph index searches.
@@ -40,6 +40,9 @@ pub(super) struct PatternNode<'a> {
 
 pub(super) struct PatternRelationship<'a> {
     pub(super) syntax: &'a RelationshipPattern,
+    /// The path that it is part of, and which relationships that may use again.
+    pub(super) path: usize,
+    pub(super) mode: PathMode,
     pub(super) left: usize,
     pub(super) right: usize,
     /// Edge tables that it may be, as positions in the graph.
@@ -65,7 +68,15 @@ impl Binder<'_> {
             for (relationship, node) in &path.steps {
                 let right = self.collect_node(&mut pattern, node)?;
                 let candidates = self.edge_candidates(relationship)?;
-                pattern.relationships.push(PatternRelationship { syntax: relationship, left, right, candidates });
+                let (path, mode) = (pattern.paths.len(), path.mode);
+                pattern.relationships.push(PatternRelationship {
+                    syntax: relationship,
+                    path,
+                    mode,
+                    left,
+                    right,
+                    candidates,
+                });
                 steps.push((pattern.relationships.len() - 1, right));
                 left = right;
             }
@@ -202,6 +213,16 @@ impl Binder<'_> {
 }
 
 impl Pattern<'_> {
+    /// Whether two relationships may not be the same one.
+    pub(super) fn keeps_apart(&self, first: usize, second: usize) -> bool {
+        let (first, second) = (&self.relationships[first], &self.relationships[second]);
+        match (first.mode, second.mode) {
+            (PathMode::Different, PathMode::Different) => true,
+            (PathMode::Trail, PathMode::Trail) => first.path == second.path,
+            _ => false,
+        }
+    }
+
     /// How many candidates are left in all.
     fn size(&self) -> usize {
         self.nodes.iter().map(|node| node.candidates.len()).sum::<usize>()

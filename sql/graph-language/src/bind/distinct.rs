@@ -68,7 +68,7 @@ impl Binder<'_> {
     }
 }
 
-/// Relationships that could be the same edge, and must not be: within one MATCH no edge is used twice.
+/// Relationships that could be the same edge, and must not be: within one MATCH of Cypher no edge is used twice.
 pub(super) fn trail(
     pattern: &Pattern<'_>,
     relationships: &[(BoundRelationship, Element)],
@@ -76,7 +76,10 @@ pub(super) fn trail(
 ) -> Vec<Distinct> {
     let mut pairs = Vec::new();
     for (at, (second, element)) in relationships.iter().enumerate() {
-        for (first, _) in relationships[..at].iter().filter(|(first, _)| first.label == second.label) {
+        for (before, (first, _)) in relationships[..at].iter().enumerate() {
+            if first.label != second.label || !pattern.keeps_apart(before, at) {
+                continue;
+            }
             let (one, other) = (first.variable.clone(), second.variable.clone());
             pairs.push(match (first.length, second.length) {
                 (None, None) => Distinct::Relationships(one, other),

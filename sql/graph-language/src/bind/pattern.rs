@@ -11,7 +11,7 @@ use super::candidates::{Pattern, PatternPath, only};
 use super::distinct::{check_optional, trail};
 use super::scope::{Binding, Element};
 use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Value, ValueKind};
-use crate::syntax::{Comparison, Direction, Expression, Match, Name, Properties};
+use crate::syntax::{Comparison, Direction, Expression, Match, Name, PathMode, Properties};
 
 impl Binder<'_> {
     pub(super) fn match_clause(&mut self, syntax: &Match) -> Result<BoundMatch> {
@@ -106,7 +106,8 @@ impl Binder<'_> {
             }
             let written = syntax.variable.as_ref().map(|name| name.text.clone());
             let (variable, label) = (element.variable.clone(), element.label.clone());
-            bound.push((BoundRelationship { variable, written, label, direction, length }, element));
+            let repeats = relationship.mode == PathMode::Walk;
+            bound.push((BoundRelationship { variable, written, label, direction, length, repeats }, element));
         }
         Ok(bound)
     }

@@ -106,6 +106,7 @@ fn node_text(node: &BoundNode) -> String {
 }
 
 fn relationship_text(relationship: &BoundRelationship) -> String {
-    let length = relationship.length.map(|(lower, upper)| format!("* TRAIL {lower}..{upper}"));
+    let mode = if relationship.repeats { "" } else { " TRAIL" };
+    let length = relationship.length.map(|(lower, upper)| format!("*{mode} {lower}..{upper}"));
     format!("{}:{}{}", relationship.variable, quoted(&relationship.label), length.unwrap_or_default())
 }

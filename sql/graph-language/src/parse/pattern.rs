@@ -5,8 +5,8 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::{MAX_ELEMENTS, Parser};
 use crate::lexer::{Span, TokenKind};
 use crate::syntax::{
-    Direction, Expression, Length, Name, NodePattern, PathPattern, PathSearch, Properties, RelationshipPattern,
-    SearchKind,
+    Direction, Expression, Length, Name, NodePattern, PathMode, PathPattern, PathSearch, Properties,
+    RelationshipPattern, SearchKind,
 };
 
 impl Parser {
@@ -83,7 +83,8 @@ impl Parser {
             let relationship = self.relationship_pattern()?;
             steps.push((relationship, self.node_pattern()?));
         }
-        Ok(PathPattern { span: self.span_from(place), variable: None, search: None, start, steps })
+        let span = self.span_from(place);
+        Ok(PathPattern { span, variable: None, mode: PathMode::Different, search: None, start, steps })
     }
 
     fn node_pattern(&mut self) -> Result<NodePattern> {

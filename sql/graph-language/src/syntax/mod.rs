@@ -1,7 +1,7 @@
 //! The syntax tree: what was written, with the place of every name and expression, before anything is looked up.
 //!
 //! It has all of openCypher 9 but procedure calls, and of SQL/PGQ what its patterns have beyond Cypher's: labels combined
-//! with `&`, `|` and `!`, and a condition inside an element. What is bound of it is the binder's choice.
+//! with `&`, `|` and `!`, a condition inside an element, and paths that use a relationship again. What is bound of it is the binder's choice.
 
 mod clause;
 mod expression;
@@ -18,7 +18,7 @@ pub use expression::{
 };
 pub use label::{LabelExpression, LabelKind};
 pub use pattern::{
-    Direction, Length, NodePattern, PathPattern, PathSearch, Properties, RelationshipPattern, SearchKind,
+    Direction, Length, NodePattern, PathMode, PathPattern, PathSearch, Properties, RelationshipPattern, SearchKind,
 };
 
 use super::lexer::Span;

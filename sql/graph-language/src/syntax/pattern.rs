@@ -10,12 +10,25 @@ pub struct PathPattern {
     pub span: Span,
     /// The path's name.
     pub variable: Option<Name>,
+    /// Which elements it may use more than once.
+    pub mode: PathMode,
     /// Which of its paths are wanted, where it is not all.
     pub search: Option<PathSearch>,
     /// Its first node.
     pub start: NodePattern,
     /// The relationships and nodes after it.
     pub steps: Vec<(RelationshipPattern, NodePattern)>,
+}
+
+/// Which relationships a path may use more than once. Nodes it always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathMode {
+    /// None that any path of the same MATCH uses: Cypher's, and `DIFFERENT EDGES` of SQL/PGQ.
+    Different,
+    /// None that it uses itself: `TRAIL`.
+    Trail,
+    /// All: `WALK`, which is SQL/PGQ's.
+    Walk,
 }
 
 /// `shortestPath(...)`, `allShortestPaths(...)`

@@ -6,7 +6,7 @@ use datafusion::common::JoinType;
 use datafusion::error::Result as PlanResult;
 use datafusion::functions_nested::expr_fn::{array_has, array_has_any};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
-use slipstream_catalog::expand::{Expand, Output, Way};
+use slipstream_catalog::expand::{Bounds, Expand, Output, Way};
 
 use super::elements::{left_end, right_end, walk_edges, walk_end, walk_length};
 use super::{Lowering, column, extended};
@@ -230,7 +230,8 @@ impl<'a> Placing<'a> {
         let edges = self.lowering.edges(leg.relationship)?;
         let key = self.lowering.key(start)?;
         let outer = self.kind == Kind::Outer;
-        let expand = Expand::new(rows, key, edges, way, length, outer, output)?;
+        let bounds = Bounds { least: length.0, most: length.1, repeats: leg.relationship.repeats };
+        let expand = Expand::new(rows, key, edges, way, bounds, outer, output)?;
         self.rows = Some(LogicalPlan::Extension(Extension { node: std::sync::Arc::new(expand) }));
         self.missing.remove(name);
         self.few = 0;
