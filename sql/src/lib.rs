@@ -11,7 +11,9 @@
 //!    a name is kept in `named`; a query whose rows are fetched some at a time is a `cursor`.
 //! 3. **Names.** `planner::Planning` looks up every table that the syntax tree names in the catalog of the snapshot
 //!    (`planner::names::Tables`: along the search path), and plans views (`planner::views`). `cypher(...)` in FROM becomes a
-//!    relation of its own: `graph::relation::CypherRelations` has [`slipstream_graph_language::plan`] type the pattern against the graph.
+//!    relation of its own: `graph::relation::CypherRelations` has [`slipstream_graph_language::plan`] type the pattern against the
+//!    graph. So does the pattern of a GRAPH_TABLE (`graph::graph_table`), whose conditions and columns are SQL around it
+//!    (`pgq::graph_table`).
 //! 4. **The plan.** DataFusion's planner turns the tree into a logical plan, with Postgres's types, casts, operators and
 //!    functions ([`types`], [`operators`], [`functions`]). INSERT, UPDATE, DELETE and MERGE are planned part by part
 //!    (`planner::Scope`): a query of what changes, under a node that writes (`dml::write`). What clients ask the metadata in

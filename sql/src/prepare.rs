@@ -19,6 +19,7 @@ use crate::graph::relation::SeenParameters;
 use crate::named::Execute;
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
+use crate::pgq::graph_table::conditions;
 use crate::planner::columns::{OutputNames, item_names, make_distinct, name_subqueries, output_names};
 use crate::planner::names::unqualify_functions;
 use crate::planner::short_path::ShortPath;
@@ -241,6 +242,7 @@ pub(crate) async fn plan(
     let names = names(statement);
     let mut statement = statement.clone();
     let locks = dml::rewrite_locks(&planning, &mut statement)?;
+    conditions::push(&mut statement, &planning.view.snapshot.catalog, &planning.engine.session)?;
     let statement = &rewritten(&statement);
     refused::check(statement)?;
     let mut types = planning.parameters.to_vec();

@@ -20,6 +20,7 @@ use crate::bare_cypher::Masked;
 use crate::cursor;
 use crate::dml::syntax;
 use crate::named::Prepare;
+use crate::pgq::graph_table;
 use crate::settings;
 use crate::source::SourceText;
 use crate::transaction::TransactionCommand;
@@ -155,7 +156,8 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
         return Ok(Command::Prepare(Box::new(prepare)));
     }
     let (tokens, with_data) = without_data_clause(tokens);
-    let (tokens, marks) = syntax::rewrite(&ddl::order_identity_options(name_cypher_relations(tokens)));
+    let tokens = graph_table::expand(sql, name_cypher_relations(tokens), source)?;
+    let (tokens, marks) = syntax::rewrite(&ddl::order_identity_options(tokens));
     let mut parser = parser(tokens.clone());
     let unparsed = |error| unparsed::not_supported(&words).unwrap_or_else(|| syntax_error(error, &tokens, source));
     let mut statement = parser.parse_statement().map_err(unparsed)?;

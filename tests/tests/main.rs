@@ -20,6 +20,7 @@ mod crash;
 mod differential;
 mod durability;
 mod mirror;
+mod mirror_walks;
 mod scripts;
 mod transfers;
 mod wire;

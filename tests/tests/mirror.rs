@@ -2,7 +2,7 @@
 //!
 //! A seeded generator writes queries over a small graph that has what goes wrong: edges from a node to itself, several edges
 //! between the same nodes, cycles, missing properties. Each query is answered under `slipstream.graph_strategy` `index` and
-//! `join`; the rows must be the same, in any order. The queries of the Cypher script are compared as well.
+//! `join`; the rows must be the same, in any order. The queries of the scripts about patterns are compared as well.
 //!
 //! `SLIPSTREAM_MIRROR_SEED` and `SLIPSTREAM_MIRROR_QUERIES` choose other queries, and more of them.
 
@@ -44,11 +44,18 @@ async fn the_index_and_joins_give_the_same_rows() {
 }
 
 #[tokio::test]
-async fn the_queries_of_the_script_have_the_same_rows_by_joins() {
+async fn the_queries_of_the_scripts_have_the_same_rows_by_joins() {
+    for (script, call) in [("cypher", "cypher("), ("graph_table", "GRAPH_TABLE (")] {
+        compare_script(script, call).await;
+    }
+}
+
+/// Compares the queries of a script that have a call in them.
+async fn compare_script(script: &str, call: &str) {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = TestServer::start(data.path());
     let client = server.connect().await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/cypher.slt");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scripts/{script}.slt"));
     let script = std::fs::read_to_string(script).expect("the script is there");
     // In a block an error of the index would end it, and its own changes are for joins anyway.
     let (mut compared, mut in_block) = (0, false);
@@ -59,7 +66,7 @@ async fn the_queries_of_the_script_have_the_same_rows_by_joins() {
         if head.starts_with("statement ok") {
             client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
             in_block = sql == "BEGIN" || in_block && sql != "COMMIT";
-        } else if !in_block && head.starts_with("query") && sql.contains("cypher(") && !sql.starts_with("EXPLAIN") {
+        } else if !in_block && head.starts_with("query") && sql.contains(call) && !sql.starts_with("EXPLAIN") {
             match compare(&client, &sql).await {
                 Comparison::Same => compared += 1,
                 Comparison::Refused => {}
@@ -125,14 +132,14 @@ async fn a_search_without_end_can_be_stopped() {
     }
 }
 
-enum Comparison {
+pub(crate) enum Comparison {
     Same,
     /// The index does not answer this query.
     Refused,
     Different(String),
 }
 
-async fn compare(client: &Client, sql: &str) -> Comparison {
+pub(crate) async fn compare(client: &Client, sql: &str) -> Comparison {
     let index = rows(client, "index", sql).await;
     if let Err(code) = &index
         && code.starts_with("0A000")
@@ -201,7 +208,7 @@ fn shown(value: Option<&str>) -> String {
 }
 
 /// Random numbers that a seed repeats (splitmix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -211,11 +218,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    fn percent(&mut self, chance: usize) -> bool {
+    pub(crate) fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
 
@@ -224,7 +231,7 @@ impl Random {
         if self.percent(25) { "NULL".to_string() } else { value }
     }
 
-    fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }
 }
@@ -233,7 +240,7 @@ const PEOPLE: usize = 8;
 const CITIES: usize = 3;
 const NAMES: [&str; 5] = ["Ann", "Bob", "Anna", "bo", ""];
 
-async fn make_graph(client: &Client, random: &mut Random) {
+pub(crate) async fn make_graph(client: &Client, random: &mut Random) {
     let mut sql = String::from(
         "CREATE TABLE person (id bigint PRIMARY KEY, name text, age integer, score double precision, active boolean, born date);
          CREATE TABLE city (id integer PRIMARY KEY, name text, size bigint);

@@ -41,6 +41,7 @@ scripts!(in "":
     foreign_keys,
     graph_algorithms,
     graph_ddl,
+    graph_table,
     graph_writes,
     identity_columns,
     index_then_store,

@@ -15,6 +15,7 @@ use super::names::{Place, already_exists, check_free, check_schema, is_taken, pl
 use crate::dml::normalize;
 use crate::error::from_datafusion;
 use crate::graph::algorithm;
+use crate::pgq::graph_table::conditions;
 use crate::planner::views::{named_columns, parts};
 use crate::planner::{Planning, parameters, refused};
 use crate::prepare::rewritten;
@@ -52,7 +53,9 @@ pub(super) async fn create_view(planning: &Planning<'_>, create: &CreateView) ->
 
 async fn define(planning: &Planning<'_>, create: &CreateView, place: Place) -> Result<ViewDefinition> {
     let written = ast::Statement::Query(create.query.clone());
-    let statement = rewritten(&written);
+    let mut statement = written.clone();
+    conditions::push(&mut statement, &planning.view.snapshot.catalog, &planning.engine.session)?;
+    let statement = rewritten(&statement);
     refused::check(&statement)?;
     let plan = planning.statement(&statement).await?.plan;
     let mut types = Vec::new();

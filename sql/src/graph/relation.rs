@@ -44,6 +44,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::age::{self, is_agtype};
 use super::arguments::Arguments;
+use super::graph_table;
 use super::join::{self, ElementTable};
 use crate::bare_cypher;
 use crate::planner::names::Tables;
@@ -57,6 +58,10 @@ use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
 pub(crate) struct SeenParameters(Mutex<Vec<(usize, SqlType)>>);
 
 impl SeenParameters {
+    pub(super) fn extend(&self, seen: Option<(usize, SqlType)>) {
+        self.0.lock().extend(seen);
+    }
+
     pub(crate) fn take(&self) -> Vec<(usize, SqlType)> {
         std::mem::take(&mut self.0.lock())
     }
@@ -78,6 +83,7 @@ pub(crate) fn graphs(statement: &ast::Statement, catalog: &Catalog, selected: &s
             {
                 self.0.insert(graph.name.clone());
             }
+            self.0.extend(graph_table::graph_of(factor));
             ControlFlow::Continue(())
         }
     }
@@ -155,13 +161,22 @@ impl<'a> Call<'a> {
     }
 }
 
-fn string_argument(arg: &FunctionArg) -> Option<(&str, &ValueWithSpan)> {
+pub(super) fn string_argument(arg: &FunctionArg) -> Option<(&str, &ValueWithSpan)> {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(literal))) = arg else { return None };
     match &literal.value {
         Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some((text, literal)),
         Value::DollarQuotedString(text) => Some((&text.value, literal)),
         _ => None,
     }
+}
+
+/// The parameters of a statement whose types are known.
+pub(super) fn known_parameters(types: &[Option<SqlType>]) -> Vec<CypherParameter> {
+    let known = |(index, sql_type): (usize, &Option<SqlType>)| {
+        let sql_type = sql_type.clone()?;
+        Some(CypherParameter { name: (index + 1).to_string(), sql_type })
+    };
+    types.iter().enumerate().filter_map(known).collect()
 }
 
 /// Plans `cypher(...)` for one statement.
@@ -183,15 +198,11 @@ impl CypherRelations {
         types: &[Option<SqlType>],
         seen: &Arc<SeenParameters>,
     ) -> Self {
-        let known = |(index, sql_type): (usize, &Option<SqlType>)| {
-            let sql_type = sql_type.clone()?;
-            Some(CypherParameter { name: (index + 1).to_string(), sql_type })
-        };
         CypherRelations {
             catalog: Arc::clone(catalog),
             selected,
             source: Arc::clone(source),
-            parameters: types.iter().enumerate().filter_map(known).collect(),
+            parameters: known_parameters(types),
             seen: Arc::clone(seen),
         }
     }
@@ -212,10 +223,10 @@ impl CypherRelations {
                     .with_hint("The parameters of a statement have numbers: $1, $2, ...")
                     .at(offset + before.chars().count())
             });
-            self.seen.0.lock().extend(source?);
+            self.seen.extend(source?);
         }
         if let Arguments::Parameter(index) = arguments {
-            self.seen.0.lock().push((index, SqlType::Jsonb));
+            self.seen.extend(Some((index, SqlType::Jsonb)));
         }
         Ok(CypherTable { graph, query, arguments })
     }
@@ -295,9 +306,9 @@ fn name_columns(
 /// A planned Cypher query that is not yet tied to what the statement reads.
 #[derive(Debug)]
 pub(crate) struct CypherTable {
-    graph: Arc<GraphDefinition>,
-    query: GraphQuery,
-    arguments: Arguments,
+    pub(super) graph: Arc<GraphDefinition>,
+    pub(super) query: GraphQuery,
+    pub(super) arguments: Arguments,
 }
 
 impl CypherTable {

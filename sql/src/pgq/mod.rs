@@ -1,4 +1,4 @@
-//! SQL/PGQ: property graphs over tables, by the standard's own DDL.
+//! SQL/PGQ: property graphs over tables, by the standard's own DDL, and [`graph_table`], which asks them.
 //!
 //! 1. [`is_statement`] tells from the first words whether a statement is one of these; sqlparser's grammar has none of them.
 //! 2. [`parse()`] reads it from sqlparser's tokens into a [`Statement`], every name with its place.
@@ -12,6 +12,7 @@
 //! points without their columns, a table with two roles in one graph.
 
 mod define;
+pub(crate) mod graph_table;
 mod parse;
 mod statement;
 

@@ -24,6 +24,7 @@ use super::views::Inlined;
 use super::{parameters, syntax};
 use crate::error::from_datafusion_in;
 use crate::graph::algorithm::AlgorithmRelations;
+use crate::graph::graph_table::GraphTables;
 use crate::graph::relation::{CypherRelations, SeenParameters};
 use crate::pg_rewrite::rewrite_expression;
 use crate::source::SourceText;
@@ -253,12 +254,14 @@ impl Planning<'_> {
         ));
         let algorithms: Arc<dyn RelationPlanner> =
             Arc::new(AlgorithmRelations::new(&self.view.snapshot.catalog, self.source, &self.seen));
+        let graph_tables: Arc<dyn RelationPlanner> =
+            Arc::new(GraphTables::new(&self.view.snapshot.catalog, self.source, self.parameters, &self.seen));
         Names {
             session: &self.engine.session,
             tables: HashMap::new(),
             behind_views: HashSet::new(),
             functions: self.functions,
-            relations: vec![cypher, algorithms],
+            relations: vec![cypher, graph_tables, algorithms],
         }
     }
 

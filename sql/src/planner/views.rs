@@ -24,6 +24,7 @@ use super::names::{Found, Names};
 use super::planning::{Plan, Planning};
 use crate::error::from_datafusion;
 use crate::graph::relation::SeenParameters;
+use crate::pgq::graph_table::conditions;
 use crate::prepare::rewritten;
 use crate::statement::{self, Command, Statement};
 
@@ -64,7 +65,9 @@ impl Planning<'_> {
     async fn plan_of_view(&self, view: &ViewDefinition) -> Result<Plan> {
         let parsed = parse_query(&view.query)?;
         let Command::Sql(query) = parsed.command() else { return Err(not_a_query(view)) };
-        let statement = rewritten(query);
+        let mut query = query.clone();
+        conditions::push(&mut query, &self.view.snapshot.catalog, &self.engine.session)?;
+        let statement = rewritten(&query);
         self.tables.note_graphs(self.tables.graphs_of(&statement));
         let planning =
             Planning { source: parsed.source(), parameters: &[], seen: Arc::new(SeenParameters::default()), ..*self };

@@ -1,0 +1,194 @@
+//! The pattern of a GRAPH_TABLE as a relation of its subquery ([`crate::pgq::graph_table`]): a column for each property that the subquery
+//! names, qualified with the variable that has it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr, TableFactor};
+use slipstream_engine::catalog::{Catalog, GraphDefinition, TableDefinition};
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, Result};
+
+use super::arguments::Arguments;
+use super::relation::{CypherTable, SeenParameters, known_parameters, string_argument};
+use crate::pgq::graph_table::{FUNCTION, GraphTable, conditions};
+use crate::source::SourceText;
+use slipstream_graph_language::bound::BoundClause;
+use slipstream_graph_language::syntax::Expression;
+use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
+
+/// The graph that a relation reads, if it is the pattern of a GRAPH_TABLE.
+pub(super) fn graph_of(factor: &TableFactor) -> Option<String> {
+    let (text, _) = conditions::arguments(factor)?.first().and_then(string_argument)?;
+    GraphTable::parse(text).ok().map(|table| table.graph.text)
+}
+
+/// The named elements of a pattern that are one row each, with their tables.
+#[derive(Debug, Default)]
+pub(crate) struct Elements(HashMap<String, Arc<TableDefinition>>);
+
+impl Elements {
+    /// The elements of a planned pattern.
+    fn of(query: &GraphQuery, catalog: &Catalog, graph: &GraphDefinition) -> Self {
+        let mut elements = HashMap::new();
+        let mut note = |written: &Option<String>, label: &str| {
+            let vertex = graph.get_vertex(label).map(|vertex| vertex.table);
+            let table = vertex.or_else(|| graph.get_edge(label).map(|edge| edge.table));
+            if let (Some(name), Some(table)) = (written, table.and_then(|table| catalog.tables.get(&table))) {
+                elements.insert(name.clone(), Arc::clone(table));
+            }
+        };
+        for clause in &query.bound.clauses {
+            let BoundClause::Match(pattern) = clause else { continue };
+            for path in &pattern.paths {
+                note(&path.start.written, &path.start.label);
+                for (relationship, node) in &path.steps {
+                    if relationship.length.is_none() {
+                        note(&relationship.written, &relationship.label);
+                    }
+                    note(&node.written, &node.label);
+                }
+            }
+        }
+        Elements(elements)
+    }
+
+    /// The type of a property.
+    pub(crate) fn property(&self, element: &str, name: &str) -> Option<SqlType> {
+        Some(self.0.get(element)?.get_column(name)?.sql_type.clone())
+    }
+
+    /// The properties of an element.
+    pub(crate) fn properties(&self, element: &str) -> Vec<String> {
+        let table = self.0.get(element);
+        table.map(|table| table.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default()
+    }
+}
+
+/// The pattern of a GRAPH_TABLE, with the conditions that have become part of it.
+pub(crate) struct GraphTablePattern<'a> {
+    table: GraphTable,
+    catalog: &'a Catalog,
+    graph: &'a Arc<GraphDefinition>,
+    elements: Elements,
+    conditions: Vec<&'a ast::Expr>,
+}
+
+impl<'a> GraphTablePattern<'a> {
+    /// The pattern that the arguments of the function are. Errors point into its text.
+    pub(crate) fn of(arguments: &'a [FunctionArg], catalog: &'a Catalog) -> Result<Self> {
+        let Some(((text, _), conditions)) =
+            arguments.split_first().and_then(|(text, conditions)| Some((string_argument(text)?, conditions)))
+        else {
+            return Err(Error::internal("a GRAPH_TABLE without its text"));
+        };
+        let table = GraphTable::parse(text)?;
+        let graph = catalog.graph(&table.graph.text).map_err(|error| error.at(table.graph.span.position()))?;
+        let (bare, _) = table.query(None, Vec::new())?;
+        let elements = Elements::of(&language::plan_query(&bare, 1, catalog, graph, &[])?, catalog, graph);
+        let conditions = conditions.iter().filter_map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(condition)) => Some(condition),
+            _ => None,
+        });
+        Ok(GraphTablePattern { table, catalog, graph, elements, conditions: conditions.collect() })
+    }
+
+    /// Whether a condition could be part of the pattern.
+    pub(crate) fn takes(&self, condition: &ast::Expr) -> bool {
+        self.expression(condition).is_some()
+    }
+
+    /// Whether the pattern can be planned with its conditions.
+    pub(crate) fn binds(&self) -> bool {
+        self.plan(1, &[]).is_ok()
+    }
+
+    fn expression(&self, condition: &ast::Expr) -> Option<Expression> {
+        conditions::expression(condition, &self.elements, self.table.graph.span)
+    }
+
+    /// The planned pattern, and what its columns are: properties of variables.
+    fn plan(&self, offset: usize, parameters: &[CypherParameter]) -> Result<(GraphQuery, Vec<(String, String)>)> {
+        let conditions = self.conditions.iter().map(|condition| {
+            self.expression(condition).ok_or_else(|| Error::internal("a condition of a GRAPH_TABLE that is none"))
+        });
+        let (query, columns) = self.table.query(Some(&self.elements), conditions.collect::<Result<_>>()?)?;
+        Ok((language::plan_query(&query, offset, self.catalog, self.graph, parameters)?, columns))
+    }
+}
+
+/// Plans the patterns of GRAPH_TABLEs for one statement.
+#[derive(Debug)]
+pub(crate) struct GraphTables {
+    catalog: Arc<Catalog>,
+    source: Arc<SourceText>,
+    parameters: Vec<CypherParameter>,
+    seen: Arc<SeenParameters>,
+}
+
+impl GraphTables {
+    pub(crate) fn new(
+        catalog: &Arc<Catalog>,
+        source: &Arc<SourceText>,
+        types: &[Option<SqlType>],
+        seen: &Arc<SeenParameters>,
+    ) -> Self {
+        GraphTables {
+            catalog: Arc::clone(catalog),
+            source: Arc::clone(source),
+            parameters: known_parameters(types),
+            seen: Arc::clone(seen),
+        }
+    }
+
+    fn plan(&self, arguments: &[FunctionArg]) -> Result<LogicalPlan> {
+        let offset = self.offset(arguments);
+        let shifted = |error: Error| match error.position() {
+            Some(position) => error.at(position + offset - 1),
+            None => error.at(offset),
+        };
+        let pattern = GraphTablePattern::of(arguments, &self.catalog).map_err(shifted)?;
+        let (query, columns) = pattern.plan(offset, &self.parameters)?;
+        for parameter in &query.parameters {
+            self.seen.extend(Arguments::Statement.source(parameter)?);
+        }
+        let table = CypherTable { graph: Arc::clone(pattern.graph), query, arguments: Arguments::Statement };
+        let scan = LogicalPlanBuilder::scan(FUNCTION, provider_as_source(Arc::new(table)), None);
+        let named = columns.into_iter().map(|(variable, property)| {
+            let column = Column::new(Some(FUNCTION), format!("{variable}.{property}"));
+            Expr::Column(column).alias_qualified(Some(TableReference::bare(variable)), property)
+        });
+        let named: Vec<Expr> = named.collect();
+        let scan = scan.map_err(crate::error::from_datafusion)?;
+        let plan = if named.is_empty() { scan.build() } else { scan.project(named).and_then(|plan| plan.build()) };
+        plan.map_err(crate::error::from_datafusion)
+    }
+
+    /// Where the text of the GRAPH_TABLE begins in the statement, in characters from 1.
+    fn offset(&self, arguments: &[FunctionArg]) -> usize {
+        let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(text)))) = arguments.first() else {
+            return 1;
+        };
+        let start = text.span.start;
+        self.source.position(start.line, start.column).unwrap_or(1)
+    }
+}
+
+impl RelationPlanner for GraphTables {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        _: &mut dyn RelationPlannerContext,
+    ) -> DataFusionResult<RelationPlanning> {
+        let planned = conditions::arguments(&relation).map(|arguments| self.plan(arguments)).transpose()?;
+        Ok(match planned {
+            None => RelationPlanning::Original(Box::new(relation)),
+            Some(plan) => RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))),
+        })
+    }
+}
