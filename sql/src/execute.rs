@@ -126,9 +126,9 @@ impl<'a> Run<'a> {
     async fn physical(&self) -> Result<(Arc<dyn ExecutionPlan>, Vec<String>)> {
         let strategy = self.session.settings().graph_strategy();
         if let Some(path) = &self.planned.short_path
-            && let Some(plan) = path.plan(&self.view, strategy, self.parameters)?
+            && let Some((plan, note)) = path.plan(&self.view, strategy, self.parameters)?
         {
-            return Ok((plan, Vec::new()));
+            return Ok((plan, vec![note]));
         }
         let tables = self.session.tables(&self.view);
         let patterns = Patterns { strategy, functions: &self.engine.session };

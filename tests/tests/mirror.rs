@@ -94,13 +94,20 @@ async fn explain_says_how_a_pattern_is_answered_and_why() {
     let plan = |rows: Result<Vec<String>, String>| rows.expect("a plan").join("\n");
     let by_index = plan(rows(&client, "auto", &explain("name")).await);
     assert!(by_index.contains("GraphIndexScan: graph=g, "), "{by_index}");
-    assert!(!by_index.contains("route=joins"), "{by_index}");
+    assert!(by_index.contains("GraphPattern: graph=g, route=index, MATCH (p:person)"), "{by_index}");
     let by_strategy = plan(rows(&client, "join", &explain("name")).await);
     assert!(by_strategy.contains("GraphPattern: graph=g, route=joins (slipstream.graph_strategy)"), "{by_strategy}");
     assert!(!by_strategy.contains("GraphIndexScan"), "{by_strategy}");
     let uncovered = plan(rows(&client, "auto", &explain("bio")).await);
-    let why = "route=joins (the graph index does not cover property \"bio\" of \"person\")";
-    assert!(uncovered.contains(why), "{uncovered}");
+    let lack = "the graph index does not cover property \"bio\" of \"person\"";
+    let why = format!("route=joins ({lack}, and nothing keeps the rows few)");
+    assert!(uncovered.contains(&why), "{uncovered}");
+    let few = "MATCH (p:person {id: 1}) RETURN p.bio AS it";
+    let fetched =
+        plan(rows(&client, "auto", &format!("EXPLAIN SELECT * FROM cypher('g', $$ {few} $$) AS answer")).await);
+    let why = format!("route=index for the first clause, joins from there on ({lack})");
+    assert!(fetched.contains(&why), "{fetched}");
+    assert!(fetched.contains("IndexThenStore: table=person") && fetched.contains("GraphIndexScan"), "{fetched}");
     client.batch_execute("BEGIN; INSERT INTO person VALUES (1, 'Ann', NULL)").await.expect("a transaction");
     let own = plan(rows(&client, "auto", &explain("name")).await);
     assert!(own.contains("route=joins (own uncommitted writes)"), "{own}");

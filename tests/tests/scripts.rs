@@ -51,6 +51,7 @@ scripts!(in "":
     json,
     merge,
     ordered_aggregates,
+    patterns_in_parts,
     prepared_patterns,
     returning,
     savepoints,

@@ -68,10 +68,9 @@ pub struct BoundMatch {
     pub distinct: Vec<Distinct>,
     /// Conditions, all of which must hold; those of inline properties first.
     pub conditions: Vec<Value>,
-    /// What tells one match from another, where the index may find one twice: it goes along both ways of an undirected
-    /// relationship, which for one that starts and ends in the same node are the same way. Afterwards such a relationship
-    /// is left as the values of its columns.
-    pub deduplicate: Vec<BoundItem>,
+    /// The variables that tell one match from another, where the index may find one twice: it goes along both ways of an
+    /// undirected relationship, which for one that starts and ends in the same node are the same way. Joins find each once.
+    pub deduplicate: Vec<String>,
 }
 
 impl BoundMatch {
@@ -87,6 +86,11 @@ impl BoundMatch {
             }
         }
         found
+    }
+
+    /// Its relationships.
+    pub fn each_relationship(&self) -> impl Iterator<Item = &BoundRelationship> {
+        self.paths.iter().flat_map(|path| path.steps.iter().map(|(relationship, _)| relationship))
     }
 
     /// How many relationships it has, a variable-length one counted once.
@@ -167,6 +171,17 @@ pub struct BoundProjection {
     pub skip: Option<Value>,
     /// Rows to keep.
     pub limit: Option<Value>,
+}
+
+impl BoundProjection {
+    /// The values that it computes.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        let items = self.stage.iter().chain(&self.items).filter_map(|item| match item {
+            BoundItem::Value { value, .. } => Some(value),
+            BoundItem::Variable(_) => None,
+        });
+        items.chain(self.order.iter().map(|(value, _)| value)).chain(&self.skip).chain(&self.limit)
+    }
 }
 
 /// What a projection passes on.

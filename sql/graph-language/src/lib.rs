@@ -5,7 +5,8 @@
 //! 2. `bind` looks names up in the graph's tables, infers the labels that are not written, types every expression, and
 //!    finds the types of parameters by their use. The result is the [`bound`] query. What cannot be answered is refused
 //!    there; what the index alone does not cover, or would compute with other rules than openCypher, is noted.
-//! 3. `lower` writes the bound query in the index's own Cypher, which cannot fail.
+//! 3. [`index`] finds which part of it the graph index answers: all, its first clauses, or nothing. `lower` writes that part
+//!    in the index's own Cypher, which cannot fail.
 //!
 //! The other way to answer a bound query, by joins of the element tables, is a plan of DataFusion and lives with the other
 //! plans, in `slipstream-sql`. Rows are the same either way. A crate of its own, because nothing here needs a planner or a
@@ -22,11 +23,14 @@
 
 pub mod bound;
 pub mod extent;
+pub mod index;
 pub mod lexer;
 pub mod parse;
 pub mod syntax;
+pub mod uses;
 
 mod bind;
+mod cover;
 mod describe;
 mod lower;
 #[cfg(test)]
@@ -38,6 +42,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use slipstream_engine::catalog::{Catalog, GraphDefinition, TableId};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
+
+use self::cover::Cover;
+use self::index::IndexPart;
 
 /// A parameter of a Cypher query: `$name`, or `$1` for the statement's own.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +60,8 @@ pub struct CypherParameter {
 pub struct GraphQuery {
     /// What is asked.
     pub bound: bound::BoundQuery,
-    /// The text that the graph index runs, or why it cannot.
-    pub cypher: Result<String>,
+    /// What the graph index answers of it.
+    pub index: IndexPart,
     /// What comes back: names and types of RETURN. The index's columns are taken by position.
     pub schema: SchemaRef,
     /// The parameters that the text names, in order of first use, with the types that the index must get.
@@ -100,7 +107,11 @@ pub fn plan_query(
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
     let mut query = plan_at_start(syntax, catalog, graph, parameters).map_err(|error| shift(error, offset))?;
-    query.cypher = query.cypher.map_err(|error| shift(error, offset));
+    match &mut query.index {
+        IndexPart::Whole(_) => {}
+        IndexPart::Prefix(prefix) => prefix.lack = shift(prefix.lack.clone(), offset),
+        IndexPart::Nothing(lack) => *lack = shift(lack.clone(), offset),
+    }
     Ok(query)
 }
 
@@ -115,7 +126,7 @@ fn plan_at_start(
     graph: &GraphDefinition,
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
-    let bind::Bound { query, parameters, unindexed } = bind::bind(syntax, catalog, graph, parameters)?;
+    let bind::Bound { query, parameters, lacks } = bind::bind(syntax, catalog, graph, parameters)?;
     let fields: Vec<_> = query.outputs.iter().map(|output| output.sql_type.field(&output.name, true)).collect();
     let key_columns = query
         .outputs
@@ -127,7 +138,7 @@ fn plan_at_start(
         })
         .collect();
     Ok(GraphQuery {
-        cypher: unindexed.map_or_else(|| Ok(lower::lower(&query)), Err),
+        index: index::part(&query, lacks, &Cover::new(catalog, graph)),
         schema: Arc::new(Schema::new(fields)),
         parameters,
         key_columns,

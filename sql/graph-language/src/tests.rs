@@ -11,6 +11,7 @@ use slipstream_engine::catalog::{
 use slipstream_engine::types::SqlType;
 use uuid::Uuid;
 
+use super::index::{Carried, IndexPart};
 use super::{CypherParameter, GraphQuery, plan, referenced_parameters};
 
 fn table(number: u128, name: &str, columns: &[(&str, SqlType)]) -> TableDefinition {
@@ -95,6 +96,13 @@ fn social() -> (Catalog, GraphDefinition) {
         catalog.tables.insert(table.id, Arc::new(table));
     }
     (catalog, graph)
+}
+
+fn whole(query: &GraphQuery) -> &str {
+    match &query.index {
+        IndexPart::Whole(text) => text,
+        other => panic!("not by the index alone: {other:?}"),
+    }
 }
 
 fn planned(text: &str) -> slipstream_engine::Result<GraphQuery> {
@@ -182,7 +190,7 @@ fn queries_become_the_text_of_the_index() {
              WHERE (r4.`since` = CAST(1 AS INT32)) \
              AND (CASE WHEN $s = '' THEN (n1.`name` ENDS WITH $s) ELSE (n1.`name` CONTAINS $s) END) \
              AND (NOT list_contains(properties(rels(r5), 'id'), r4.`id`)) \
-             WITH DISTINCT n1, n2, n3, r4.`id` AS r4_0, r4.`since` AS r4_3, r5 RETURN r4_3 AS v6, n3.`id` AS v7",
+             WITH DISTINCT n1, n2, n3, r4.`id` AS r4_0, r4.`since` AS r4_1, r5 RETURN r4_1 AS v6, n3.`id` AS v7",
         ),
         (
             "MATCH (a:person {id: 7, name: 'x'})-[:knows]->(b)-[:knows]->(c)<-[:knows]-(a) RETURN count(*)",
@@ -194,7 +202,7 @@ fn queries_become_the_text_of_the_index() {
     ];
     for (text, expected) in cases {
         match planned(text) {
-            Ok(query) => assert_eq!(query.cypher.unwrap(), expected, "{text}"),
+            Ok(query) => assert_eq!(whole(&query), expected, "{text}"),
             Err(error) => panic!("{text}: {error} at {:?}", error.position()),
         }
     }
@@ -222,6 +230,50 @@ fn outputs_have_names_types_and_keys() {
         query.key_columns.iter().map(|key| (key.output, key.table.0.as_u128(), key.column.as_str())).collect();
     assert_eq!(keys, [(0, 1, "id"), (1, 3, "id")]);
     assert_eq!(query.description, "MATCH (p:person)-[k:knows]->(q:person)");
+}
+
+#[test]
+fn the_index_answers_the_clauses_of_which_it_lacks_nothing() {
+    let cases = [
+        // Columns that it does not cover: the key goes on.
+        (
+            "MATCH (a:person {id: 1})-[k:knows]->(b) RETURN a.name, b.bio",
+            "MATCH (n1:`person`)-[r3:`knows`]->(n2:`person`) WHERE (n1.`id` = 1) \
+             RETURN n1.`name` AS c0, n2.`id` AS c1",
+            (1, 0, true),
+        ),
+        // A condition that is left waits for a pattern, and not for what counts.
+        (
+            "MATCH (a:person {id: 1, bio: 'x'})-[:knows]->(b) MATCH (b)-[:knows]->(c) WITH c, count(*) AS n RETURN c.name, n",
+            "MATCH (n1:`person`)-[r3:`knows`]->(n2:`person`) WHERE (n1.`id` = 1) MATCH (n2)-[r5:`knows`]->(n4:`person`) \
+             RETURN n1.`id` AS c0, n4.`id` AS c1, n4.`name` AS c2",
+            (2, 1, true),
+        ),
+        (
+            "MATCH (a:person)-[k:knows]-(b) WITH a, k, count(*) AS n WHERE a.bio = 'x' RETURN k.since, k.dst, n",
+            "MATCH (n1:`person`)-[r3:`knows`]-(n2:`person`) \
+             WITH DISTINCT n1, n2, r3.`id` AS r3_0, r3.`since` AS r3_1 WITH n1, r3_0, r3_1, count(*) AS v4 \
+             RETURN n1.`id` AS c0, r3_0 AS c1, r3_1 AS c2, v4 AS c3",
+            (2, 1, true),
+        ),
+        // Nothing but how many.
+        (
+            "MATCH (a:person)-[:knows]->(b) OPTIONAL MATCH (a {bio: 'x'}) RETURN count(*) AS n",
+            "MATCH (n1:`person`)-[r3:`knows`]->(n2:`person`) RETURN n1.`id` AS c0",
+            (1, 0, true),
+        ),
+    ];
+    for (text, expected, (clauses, conditions, fetches)) in cases {
+        let query = planned(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let IndexPart::Prefix(prefix) = &query.index else { panic!("{text}: {:?}", query.index) };
+        assert_eq!(prefix.cypher, expected, "{text}");
+        assert_eq!((prefix.clauses, prefix.conditions.len(), prefix.fetches), (clauses, conditions, fetches), "{text}");
+    }
+    let query =
+        planned("MATCH (a:person)-[r:knows*1..2]->(b) WHERE b.bio = $x AND b.id = $y RETURN length(r)").unwrap();
+    let IndexPart::Prefix(prefix) = &query.index else { panic!("{:?}", query.index) };
+    assert_eq!(prefix.parameters, ["y"]);
+    assert!(prefix.columns.contains(&(Carried::Length("r3".to_string()), SqlType::BigInt)), "{:?}", prefix.columns);
 }
 
 #[test]
@@ -358,7 +410,9 @@ fn errors_have_their_kind_and_point_at_their_place() {
         (TooComplex, &format!("RETURN {}1", "(".repeat(90)), &format!("{:>71}^", ""), "too deep"),
     ];
     for (kind, text, caret, words) in cases {
-        let error = planned(text).and_then(|query| query.cypher).expect_err(text);
+        let error = planned(text)
+            .and_then(|query| query.index.lack().map_or(Ok(()), |lack| Err(lack.clone())))
+            .expect_err(text);
         assert_eq!(error.kind(), kind, "{text}: {error}");
         assert!(error.message().contains(words), "{text}: {error}");
         if kind != UndefinedTable || text.contains("persn") {

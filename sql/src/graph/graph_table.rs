@@ -15,7 +15,8 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
 use super::arguments::Arguments;
-use super::relation::{CypherTable, SeenParameters, known_parameters, string_argument};
+use super::relation::{SeenParameters, known_parameters, string_argument};
+use super::table::CypherTable;
 use crate::pgq::graph_table::{FUNCTION, GraphTable, conditions};
 use crate::source::SourceText;
 use slipstream_graph_language::bound::BoundClause;

@@ -1,8 +1,8 @@
 //! Graph patterns in a statement: what the front end ([`slipstream_graph_language`]) makes of their text, as plans.
 //!
-//! [`age`] is what clients of Apache AGE say; [`relation`] puts a pattern into FROM and decides how it is answered, and
-//! [`graph_table`] puts that of a GRAPH_TABLE there; [`arguments`] finds the values of a pattern's parameters; [`join`] is the way
-//! without the index. [`algorithm`] puts graph algorithms into FROM.
+//! [`relation`] puts a pattern into FROM, [`graph_table`] that of a GRAPH_TABLE; [`route`] decides how it is answered, [`table`]
+//! makes the plan that does; [`arguments`] finds the values of its parameters; [`join`] is the way without the index, and on
+//! from where the index ends. [`age`] is what clients of Apache AGE say, [`algorithm`] puts graph algorithms into FROM.
 
 pub(crate) mod age;
 pub(crate) mod algorithm;
@@ -10,3 +10,5 @@ pub(crate) mod arguments;
 pub(crate) mod graph_table;
 pub(crate) mod join;
 pub(crate) mod relation;
+pub(crate) mod route;
+pub(crate) mod table;

@@ -6,52 +6,33 @@
 //! 2. While planning, [`CypherRelations`] plans the Cypher text ([`language::plan`]) and gives DataFusion a
 //!    [`CypherTable`]: names and types, no data. AGE's column list (`AS (a agtype, b int)`) names the columns, and casts
 //!    those whose type is not agtype.
-//! 3. Before running, when it is known what the statement reads, [`CypherTable::route`] says how the query is answered: by
-//!    the graph index, if the view has a reader of it and it covers what is asked, or by joins. For the index,
-//!    [`CypherTable::index_scan`] makes the scan of the statement's own read transaction. For joins, [`CypherTable::joins`]
-//!    makes a plan that takes the table's place. Both take the values of the Cypher text's parameters
-//!    ([`super::arguments`]).
-//!
-//! The plan of the joins is made anew for every run: it has constants for parameters, and the tables of the view. The plan
-//! around it is kept twice (`prepare::Planned`), optimized for the index and as it was written; with joins in it the latter
-//! is optimized as a whole, so that what the statement asks of the pattern's rows reaches into it.
+//! 3. Before running, when it is known what the statement reads, the table says how it is answered ([`super::route`]) and
+//!    by what plan ([`super::table`]).
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::datasource::{TableType, provider_as_source};
+use datafusion::datasource::provider_as_source;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col};
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     self, FunctionArg, FunctionArgExpr, Ident, TableAlias, TableFactor, Value, ValueWithSpan, Visit, Visitor,
 };
 use parking_lot::Mutex;
-use slipstream_catalog::graph_scan::GraphScan;
-use slipstream_engine::ReadView;
 use slipstream_engine::catalog::{Catalog, GraphDefinition};
-use slipstream_engine::graph::index::{IndexQuery, IndexReader};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::age::{self, is_agtype};
 use super::arguments::Arguments;
 use super::graph_table;
-use super::join::{self, ElementTable};
+use super::table::CypherTable;
 use crate::bare_cypher;
-use crate::planner::names::Tables;
-use crate::settings::GraphStrategy;
 use crate::source::SourceText;
 use crate::types::{CastContext, cast, sql_type};
-use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
+use slipstream_graph_language::{self as language, CypherParameter};
 
 /// The types that Cypher texts give the statement's parameters, by number from 0.
 #[derive(Debug, Default)]
@@ -301,161 +282,4 @@ fn name_columns(
         })
         .collect::<DataFusionResult<Vec<Expr>>>()?;
     LogicalPlanBuilder::from(plan).project(expressions)?.build()
-}
-
-/// A planned Cypher query that is not yet tied to what the statement reads.
-#[derive(Debug)]
-pub(crate) struct CypherTable {
-    pub(super) graph: Arc<GraphDefinition>,
-    pub(super) query: GraphQuery,
-    pub(super) arguments: Arguments,
-}
-
-impl CypherTable {
-    /// How the query is answered in a view.
-    pub(crate) fn route(&self, view: &ReadView, strategy: GraphStrategy) -> Result<Route> {
-        let unindexed = self.query.cypher.as_ref().err();
-        route(strategy, Index::of(&self.graph, view), unindexed, &self.graph.name)
-    }
-
-    /// A line for EXPLAIN about a query that joins answer.
-    pub(crate) fn explain(&self, reason: &Reason) -> String {
-        format!("GraphPattern: graph={}, route=joins ({reason}), {}", self.graph.name, self.query.description)
-    }
-
-    /// Columns of its result.
-    pub(crate) fn columns(&self) -> usize {
-        self.query.schema.fields().len()
-    }
-
-    /// The scan of this query in the index.
-    pub(crate) fn index_scan(&self, reader: Arc<dyn IndexReader>, values: &[ScalarValue]) -> Result<GraphScan> {
-        let query = IndexQuery {
-            cypher: self.query.cypher.clone()?,
-            parameters: self.parameters(values)?,
-            schema: Arc::clone(&self.query.schema),
-        };
-        Ok(GraphScan::new(&self.graph.name, &self.query.description, query, reader))
-    }
-
-    /// The plan of this query over the tables of a view. Its columns are those of the table.
-    pub(crate) fn joins(
-        &self,
-        tables: &Tables,
-        functions: &SessionState,
-        values: &[ScalarValue],
-    ) -> Result<LogicalPlan> {
-        let mut elements = HashMap::new();
-        for id in join::tables(&self.query.bound, &self.graph)? {
-            let (definition, rows) = tables.by_id(id)?;
-            elements.insert(id, ElementTable { definition, rows });
-        }
-        let parameters = self.parameters(values)?.into_iter().collect();
-        let ground = join::Ground { graph: &self.graph, tables: &elements, parameters: &parameters, functions };
-        join::lower(&self.query.bound, &ground)
-    }
-
-    /// The values of the query's parameters, in its types.
-    fn parameters(&self, values: &[ScalarValue]) -> Result<Vec<(String, ScalarValue)>> {
-        let parameters = self.query.parameters.iter();
-        parameters.map(|parameter| Ok((parameter.name.clone(), self.arguments.value(parameter, values)?))).collect()
-    }
-}
-
-/// How a pattern is answered.
-#[derive(Debug, Clone)]
-pub(crate) enum Route {
-    /// By the graph index.
-    Index(Arc<dyn IndexReader>),
-    /// By joins of the element tables.
-    Joins(Reason),
-}
-
-/// Why a pattern is answered by joins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// The session wants it so.
-    Strategy,
-    /// The transaction has changed the graph.
-    OwnWrites,
-    /// The index does not stand at what the statement reads.
-    Behind,
-    /// The query asks for what the index does not cover.
-    Unindexed(String),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Strategy => f.write_str("slipstream.graph_strategy"),
-            Reason::OwnWrites => f.write_str("own uncommitted writes"),
-            Reason::Behind => f.write_str("the index does not stand at this snapshot"),
-            Reason::Unindexed(lack) => f.write_str(lack),
-        }
-    }
-}
-
-/// What the index is to a statement.
-#[derive(Debug)]
-pub(crate) enum Index {
-    /// It stands at what the statement reads.
-    Usable(Arc<dyn IndexReader>),
-    /// It does not, because the statement's transaction has changed the graph.
-    OwnWrites,
-    /// It does not, because it is being brought there.
-    Behind,
-}
-
-impl Index {
-    fn of(graph: &GraphDefinition, view: &ReadView) -> Index {
-        match view.readers.get(&graph.name) {
-            Some(reader) => Index::Usable(Arc::clone(reader)),
-            None if view.pending.touches_graph(graph) => Index::OwnWrites,
-            None => Index::Behind,
-        }
-    }
-}
-
-/// Decides how a pattern is answered, by what the session wants, what the index is to the statement, and what it lacks of
-/// the query.
-fn route(strategy: GraphStrategy, index: Index, unindexed: Option<&Error>, graph: &str) -> Result<Route> {
-    match (strategy, unindexed, index) {
-        (GraphStrategy::Join, _, _) => Ok(Route::Joins(Reason::Strategy)),
-        (GraphStrategy::Index, Some(lack), _) => Err(lack.clone()),
-        (GraphStrategy::Auto, Some(lack), _) => Ok(Route::Joins(Reason::Unindexed(lack.message().to_string()))),
-        (_, None, Index::Usable(reader)) => Ok(Route::Index(reader)),
-        (GraphStrategy::Auto, None, Index::OwnWrites) => Ok(Route::Joins(Reason::OwnWrites)),
-        (GraphStrategy::Auto, None, Index::Behind) => Ok(Route::Joins(Reason::Behind)),
-        (GraphStrategy::Index, None, Index::OwnWrites) => Err(Error::new(
-            ErrorKind::ObjectState,
-            format!("the index of graph \"{graph}\" does not have the transaction's own changes"),
-        )
-        .with_hint("SET slipstream.graph_strategy = 'auto' lets joins answer, which have them.")),
-        (GraphStrategy::Index, None, Index::Behind) => Err(Error::new(
-            ErrorKind::ObjectState,
-            format!("the index of graph \"{graph}\" does not stand at what the statement reads"),
-        )
-        .with_hint("It is being brought there. SET slipstream.graph_strategy = 'auto' lets joins answer meanwhile.")),
-    }
-}
-
-#[async_trait]
-impl TableProvider for CypherTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.query.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        _projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        Err(Error::internal("a graph query ran before it was bound to a snapshot").into())
-    }
 }

@@ -5,8 +5,8 @@
 //! values of the parameters. That is sound for as long as the same catalog record is in force, which the cache checks.
 //!
 //! How a graph pattern is answered ([`Route`]) depends on what the statement reads, so it is decided here as well. A pattern
-//! that the index answers is a table of the plan like any other. Where joins answer one, a plan takes its place in the
-//! statement's plan as it was written, and all of that is optimized when it is bound.
+//! that the index answers is a table of the plan like any other. Where joins answer one, or what is left of one, a plan takes
+//! its place in the statement's plan as it was written, and all of that is optimized when it is bound.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +25,8 @@ use slipstream_engine::{Error, ReadView, Result};
 use super::names::{Tables, undefined};
 use crate::error::from_datafusion;
 use crate::graph::algorithm::AlgorithmTable;
-use crate::graph::relation::{CypherTable, Route};
+use crate::graph::route::Route;
+use crate::graph::table::{CypherTable, Sources};
 use crate::operators::as_list;
 use crate::prepare::Planned;
 use crate::settings::GraphStrategy;
@@ -54,7 +55,7 @@ pub(crate) struct Bound {
     pub(crate) plan: LogicalPlan,
     /// Whether it is optimized.
     pub(crate) optimized: bool,
-    /// What EXPLAIN says of graph patterns that joins answer.
+    /// What EXPLAIN says of graph patterns.
     pub(crate) notes: Vec<String>,
 }
 
@@ -74,23 +75,23 @@ pub(crate) async fn bind(
     patterns: &Patterns<'_>,
 ) -> Result<Bound> {
     let by_index = routes(&planned.plan, tables.view(), patterns.strategy)?;
-    let joined = by_index.iter().any(|(_, route)| matches!(route, Route::Joins(_)));
+    let joined = by_index.iter().any(|(_, route)| !matches!(route, Route::Index(_)));
     let (plan, optimized, routes) = match &planned.written {
         Some(written) if joined => (written, false, routes(written, tables.view(), patterns.strategy)?),
         _ => (&planned.plan, planned.optimized, by_index),
     };
+    let sources_of = Sources { tables, functions: patterns.functions, values: parameters };
     let mut places = HashMap::new();
     let mut notes = Vec::new();
     for (pattern, route) in &routes {
         let table = pattern.table()?;
+        notes.push(table.explain(route));
         let place = match route {
             Route::Index(reader) => {
                 Place::Source(provider_as_source(Arc::new(table.index_scan(Arc::clone(reader), parameters)?)))
             }
-            Route::Joins(reason) => {
-                notes.push(table.explain(reason));
-                Place::Plan(Box::new(table.joins(tables, patterns.functions, parameters)?))
-            }
+            Route::Prefix(reader) => Place::Plan(Box::new(table.from_index(Arc::clone(reader), &sources_of)?)),
+            Route::Joins(_) => Place::Plan(Box::new(table.joins(&sources_of)?)),
         };
         places.insert(address(table), place);
     }

@@ -20,7 +20,7 @@ use slipstream_engine::{ReadView, Result};
 
 use super::binding::cypher_table;
 use crate::error::from_datafusion;
-use crate::graph::relation::Route;
+use crate::graph::route::Route;
 use crate::settings::GraphStrategy;
 
 /// Columns of a graph pattern, which are all that a statement returns.
@@ -57,20 +57,22 @@ impl ShortPath {
         }
     }
 
-    /// The plan of a run; `None` where the index does not answer the pattern in this view.
+    /// The plan of a run, and what EXPLAIN says of its pattern; `None` where the index does not answer the pattern in this view.
     pub(crate) fn plan(
         &self,
         view: &ReadView,
         strategy: GraphStrategy,
         parameters: &[ScalarValue],
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    ) -> Result<Option<(Arc<dyn ExecutionPlan>, String)>> {
         let Some(table) = cypher_table(&self.pattern) else { return Ok(None) };
-        match table.route(view, strategy)? {
+        let route = table.route(view, strategy)?;
+        match &route {
             Route::Index(reader) => {
-                let scan = table.index_scan(reader, parameters)?;
-                scan.plan(Some(self.columns.clone())).map(Some).map_err(from_datafusion)
+                let scan = table.index_scan(Arc::clone(reader), parameters)?;
+                let plan = scan.plan(Some(self.columns.clone())).map_err(from_datafusion)?;
+                Ok(Some((plan, table.explain(&route))))
             }
-            Route::Joins(_) => Ok(None),
+            Route::Prefix(_) | Route::Joins(_) => Ok(None),
         }
     }
 }

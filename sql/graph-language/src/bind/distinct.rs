@@ -5,41 +5,28 @@ use std::collections::BTreeSet;
 use slipstream_engine::Error;
 
 use super::candidates::Pattern;
-use super::pattern::path_lengths;
-use super::scope::{Binding, Element};
+use super::scope::Element;
 use super::{Binder, Unindexed};
-use crate::bound::{BoundItem, BoundMatch, BoundPath, BoundRelationship, Distinct, Value};
+use crate::bound::{BoundMatch, BoundPath, BoundRelationship, Distinct, Value};
 use crate::lower::{MAX_FILTERED, cut};
 use crate::syntax::{Direction, Match};
 
 impl Binder<'_> {
-    /// Notes what tells the rows of a MATCH apart, and where the index may find a row twice, makes it keep one. What is
-    /// kept then of an undirected relationship is the values of its columns: as a whole it also remembers its way.
+    /// Notes what tells the rows of a MATCH apart; it comes back where the index may find a row twice, and has to keep one.
     pub(super) fn deduplicate(
         &mut self,
         pattern: &Pattern<'_>,
         nodes: &[Element],
-        relationships: &mut [(BoundRelationship, Element)],
-        optional: bool,
-    ) -> Vec<BoundItem> {
+        relationships: &[(BoundRelationship, Element)],
+    ) -> Vec<String> {
         let doubled = |bound: &BoundRelationship| bound.direction == Direction::Either;
-        let mut items: Vec<BoundItem> = nodes.iter().map(|node| BoundItem::Variable(node.variable.clone())).collect();
-        for (bound, element) in relationships.iter_mut() {
-            if doubled(bound) && bound.length.is_none() {
-                items.extend(element.columns());
-                element.detached = true;
-            } else {
-                items.push(BoundItem::Variable(element.variable.clone()));
-            }
-        }
+        let mut items: Vec<String> = nodes.iter().map(|node| node.variable.clone()).collect();
+        items.extend(relationships.iter().map(|(bound, _)| bound.variable.clone()));
         let first = relationships.iter().position(|(bound, _)| doubled(bound));
         let before = self.identity.take();
         self.identity = before.clone().map(|mut identity| {
-            for item in
-                items.iter().filter(|item| !identity.iter().any(|name| name == item.variable())).collect::<Vec<_>>()
-            {
-                identity.push(item.variable().to_string());
-            }
+            let new: Vec<String> = items.iter().filter(|name| !identity.contains(name)).cloned().collect();
+            identity.extend(new);
             identity
         });
         let Some(first) = first else { return Vec::new() };
@@ -50,18 +37,10 @@ impl Binder<'_> {
                     .at(pattern.relationships[first].syntax.span.position())
             });
         }
-        for (relationship, (_, element)) in pattern.relationships.iter().zip(relationships.iter()) {
-            if let (true, Some(name)) = (element.detached, &relationship.syntax.variable) {
-                self.scope.set(&name.text, Binding::Relationship(element.clone()));
-            }
-        }
-        for (name, length) in path_lengths(pattern, nodes, relationships, optional) {
-            self.scope.set(&name.text, Binding::Path(length));
-        }
         let values = self.scope.iter().filter_map(|(_, binding)| binding.variable().map(str::to_string));
         for variable in before.into_iter().flatten().chain(values) {
-            if !items.iter().any(|item| item.variable() == variable) {
-                items.push(BoundItem::Variable(variable));
+            if !items.contains(&variable) {
+                items.push(variable);
             }
         }
         items

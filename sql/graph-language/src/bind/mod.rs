@@ -2,7 +2,8 @@
 //!
 //! A clause is bound with the scope that the clauses before it leave; it adds to the scope (MATCH, UNWIND) or replaces it
 //! (WITH). What nobody can answer is refused here, at its place in the text, so that lowering cannot fail. What the graph
-//! index alone lacks, or does differently from openCypher, is noted ([`Unindexed`]): joins answer such a query.
+//! index alone lacks, or does differently from openCypher, is noted clause by clause and condition by condition
+//! ([`Unindexed`], [`Lack`]): from there on the query is answered without it.
 
 mod aggregate;
 mod candidates;
@@ -24,6 +25,7 @@ use self::parameters::Parameters;
 use self::scope::{Binding, Scope};
 use super::CypherParameter;
 use super::bound::{BoundClause, BoundQuery, Output, Value, ValueKind};
+use super::index::Lack;
 use super::syntax::{Clause, Part, Query, Unwind};
 
 /// A query, bound.
@@ -31,17 +33,22 @@ pub(super) struct Bound {
     pub(super) query: BoundQuery,
     /// Its parameters, in order of first use.
     pub(super) parameters: Vec<CypherParameter>,
-    /// Why the index cannot answer it, if it cannot.
-    pub(super) unindexed: Option<Error>,
+    /// What the index lacks of each clause.
+    pub(super) lacks: Vec<Lack>,
 }
 
-/// The first thing of a query that the index lacks.
+/// The first thing that the index lacks of what is being bound: of a condition, or of all of its clause that is none.
 #[derive(Debug, Default)]
 struct Unindexed(Option<Error>);
 
 impl Unindexed {
     fn note(&mut self, lack: impl FnOnce() -> Error) {
         self.0.get_or_insert_with(lack);
+    }
+
+    /// What has been noted since the last time.
+    fn take(&mut self) -> Option<Error> {
+        self.0.take()
     }
 }
 
@@ -61,12 +68,13 @@ pub(super) fn bind(
         variables: 0,
         outputs: Vec::new(),
         unindexed: Unindexed::default(),
+        lacks: Vec::new(),
     };
     let part = only_part(query)?;
     let clauses = part.clauses.iter().map(|clause| binder.clause(clause)).collect::<Result<Vec<_>>>()?;
     let parameters = binder.parameters.finish()?;
     let query = BoundQuery { clauses, outputs: binder.outputs };
-    Ok(Bound { query, parameters, unindexed: binder.unindexed.0 })
+    Ok(Bound { query, parameters, lacks: binder.lacks })
 }
 
 /// The part of a query that has no other.
@@ -89,29 +97,36 @@ struct Binder<'a> {
     variables: usize,
     /// The columns of RETURN, once it is bound.
     outputs: Vec<Output>,
-    /// What the index lacks.
+    /// What the index lacks of the clause.
     unindexed: Unindexed,
+    /// What it lacks of the clauses so far.
+    lacks: Vec<Lack>,
 }
 
 impl Binder<'_> {
     fn clause(&mut self, clause: &Clause) -> Result<BoundClause> {
-        match clause {
-            Clause::Match(pattern) => self.match_clause(pattern).map(BoundClause::Match),
-            Clause::Unwind(unwind) => self.unwind(unwind),
+        let mut conditions = Vec::new();
+        let bound = match clause {
+            Clause::Match(pattern) => self.match_clause(pattern, &mut conditions).map(BoundClause::Match)?,
+            Clause::Unwind(unwind) => self.unwind(unwind)?,
             Clause::With(projection, filter) => {
                 let bound = self.with(projection)?;
+                let whole = self.unindexed.take();
                 let filter = filter.as_ref().map(|filter| self.condition(filter)).transpose()?;
-                Ok(BoundClause::With(bound, filter))
+                conditions.push(std::mem::replace(&mut self.unindexed.0, whole));
+                BoundClause::With(bound, filter)
             }
-            Clause::Return(projection) => self.return_clause(projection).map(BoundClause::Return),
+            Clause::Return(projection) => self.return_clause(projection).map(BoundClause::Return)?,
             Clause::Create(_) | Clause::Merge(_) | Clause::Set(_) | Clause::Remove(_) | Clause::Delete(_) => {
-                Err(Error::not_supported(format!("{} in cypher() is not supported", clause.keyword()))
+                return Err(Error::not_supported(format!("{} in cypher() is not supported", clause.keyword()))
                     .with_hint(
                         "cypher() reads; change the tables of the graph with INSERT, UPDATE and DELETE, and the graph follows.",
                     )
-                    .at(clause.span().position()))
+                    .at(clause.span().position()));
             }
-        }
+        };
+        self.lacks.push(Lack { whole: self.unindexed.take(), conditions });
+        Ok(bound)
     }
 
     fn unwind(&mut self, unwind: &Unwind) -> Result<BoundClause> {

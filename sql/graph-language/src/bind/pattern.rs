@@ -11,26 +11,28 @@ use super::candidates::{Pattern, PatternPath, only};
 use super::distinct::{check_optional, trail};
 use super::scope::{Binding, Element};
 use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Value, ValueKind};
-use crate::syntax::{Comparison, Direction, Expression, Match, Name, PathMode, Properties};
+use crate::syntax::{Comparison, Direction, Expression, ExpressionKind, Match, Name, PathMode, Properties};
 
 impl Binder<'_> {
-    pub(super) fn match_clause(&mut self, syntax: &Match) -> Result<BoundMatch> {
+    /// Binds a MATCH. `lacks` gets what the index lacks of each of its conditions.
+    pub(super) fn match_clause(&mut self, syntax: &Match, lacks: &mut Vec<Option<Error>>) -> Result<BoundMatch> {
         let mut pattern = self.collect(syntax)?;
         self.narrow(&mut pattern);
         let introduced: Vec<bool> = pattern.nodes.iter().map(|node| node.known.is_none()).collect();
         let nodes = self.bind_nodes(&pattern, syntax.optional)?;
-        let mut relationships = self.bind_relationships(&pattern, &nodes, syntax.optional)?;
+        let relationships = self.bind_relationships(&pattern, &nodes, syntax.optional)?;
         let (paths, mut conditions) = bound_paths(&pattern, &nodes, introduced, &relationships);
         for (name, length) in path_lengths(&pattern, &nodes, &relationships, syntax.optional) {
             self.scope.introduce(name, Binding::Path(length))?;
         }
-        conditions.extend(self.property_conditions(&pattern, &nodes, &relationships)?);
-        if let Some(filter) = &syntax.filter {
-            match self.condition(filter)?.kind {
-                ValueKind::And(all) => conditions.extend(all),
-                kind => conditions.push(Value::new(kind, SqlType::Boolean)),
-            }
+        lacks.resize(conditions.len(), None);
+        let pattern_lack = self.unindexed.take();
+        self.property_conditions(&pattern, &nodes, &relationships, &mut conditions, lacks)?;
+        for filter in syntax.filter.iter().flat_map(conjuncts) {
+            conditions.push(self.condition(filter)?);
+            lacks.push(self.unindexed.take());
         }
+        self.unindexed.0 = pattern_lack;
         if paths.iter().all(|path| path.steps.is_empty() && !path.start.introduced) {
             // After WITH the index cannot plan it.
             self.unindexed.note(|| {
@@ -39,7 +41,7 @@ impl Binder<'_> {
             });
         }
         let distinct = trail(&pattern, &relationships, &mut self.unindexed);
-        let deduplicate = self.deduplicate(&pattern, &nodes, &mut relationships, syntax.optional);
+        let deduplicate = self.deduplicate(&pattern, &nodes, &relationships);
         let bound = BoundMatch { optional: syntax.optional, paths, distinct, conditions, deduplicate };
         check_optional(&bound, syntax, &mut self.unindexed);
         Ok(bound)
@@ -63,7 +65,6 @@ impl Binder<'_> {
                 key: single(&vertex.key, &vertex.name)?,
                 covered: vertex.properties.clone(),
                 optional,
-                detached: false,
                 ends: Vec::new(),
             };
             if let Some(name) = node.name {
@@ -97,7 +98,6 @@ impl Binder<'_> {
                 key: single(&edge.key, &edge.name)?,
                 covered: edge.properties.clone(),
                 optional,
-                detached: false,
                 ends: ends(edge, left, right, direction)?,
             };
             let length = syntax.length.and_then(|length| Some((length.lower, length.upper?)));
@@ -131,14 +131,12 @@ impl Binder<'_> {
         pattern: &Pattern<'_>,
         nodes: &[Element],
         relationships: &[(BoundRelationship, Element)],
-    ) -> Result<Vec<Value>> {
-        let mut conditions = Vec::new();
+        conditions: &mut Vec<Value>,
+        lacks: &mut Vec<Option<Error>>,
+    ) -> Result<()> {
         for path in &pattern.paths {
-            self.equalities(
-                Properties::written(path.syntax.start.properties.as_ref()),
-                &nodes[path.start],
-                &mut conditions,
-            )?;
+            let properties = Properties::written(path.syntax.start.properties.as_ref());
+            self.equalities(properties, &nodes[path.start], conditions, lacks)?;
             for ((relationship, node), (_, syntax)) in path.steps.iter().zip(&path.syntax.steps) {
                 let (bound, element) = &relationships[*relationship];
                 let properties = Properties::written(pattern.relationships[*relationship].syntax.properties.as_ref());
@@ -146,11 +144,12 @@ impl Binder<'_> {
                     return Err(Error::not_supported("properties of a variable-length relationship are not supported")
                         .at(name.span.position()));
                 }
-                self.equalities(properties, element, &mut conditions)?;
-                self.equalities(Properties::written(syntax.properties.as_ref()), &nodes[*node], &mut conditions)?;
+                self.equalities(properties, element, conditions, lacks)?;
+                let properties = Properties::written(syntax.properties.as_ref());
+                self.equalities(properties, &nodes[*node], conditions, lacks)?;
             }
         }
-        Ok(conditions)
+        Ok(())
     }
 
     fn equalities(
@@ -158,11 +157,13 @@ impl Binder<'_> {
         properties: &[(Name, Expression)],
         element: &Element,
         conditions: &mut Vec<Value>,
+        lacks: &mut Vec<Option<Error>>,
     ) -> Result<()> {
         for (name, expression) in properties {
             let left = element.property(name, &mut self.unindexed)?;
             let right = self.value(expression)?;
             conditions.push(self.compare(Comparison::Equal, left, right, expression.span)?);
+            lacks.push(self.unindexed.take());
         }
         Ok(())
     }
@@ -172,6 +173,14 @@ impl Binder<'_> {
         self.catalog.tables.get(&table).cloned().ok_or_else(|| {
             Error::internal(format!("graph \"{}\" refers to a table that is not in the catalog", self.graph.name))
         })
+    }
+}
+
+/// The conditions that must all hold where a condition holds.
+fn conjuncts(filter: &Expression) -> Vec<&Expression> {
+    match &filter.kind {
+        ExpressionKind::And(operands) => operands.iter().flat_map(conjuncts).collect(),
+        _ => vec![filter],
     }
 }
 

@@ -111,12 +111,6 @@ impl Binder<'_> {
                 items.push_element(&element, name.span);
                 items.introduce(name, Binding::Node(element))
             }
-            Binding::Relationship(element) if element.detached => Err(Error::not_supported(format!(
-                "passing on \"{}\", a relationship without an arrow, is not supported",
-                name.text
-            ))
-            .with_hint("Pass on its properties.")
-            .at(name.span.position())),
             Binding::Relationship(mut element) => {
                 items.push_element(&element, name.span);
                 // Its nodes need not be passed on with it.

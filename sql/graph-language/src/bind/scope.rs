@@ -7,7 +7,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Unindexed;
-use crate::bound::{BoundItem, Key, Value, ValueKind};
+use crate::bound::{Value, ValueKind};
 use crate::lexer::Span;
 use crate::syntax::Name;
 
@@ -45,8 +45,6 @@ pub(super) struct Element {
     pub(super) covered: Vec<String>,
     /// Whether it may be missing, because its MATCH is optional.
     pub(super) optional: bool,
-    /// Whether it is left only as the values of its columns, because its pattern was deduplicated.
-    pub(super) detached: bool,
     /// The end points of a relationship: column and, where its direction is known, the key that it holds.
     pub(super) ends: Vec<(String, Option<Value>)>,
 }
@@ -103,7 +101,7 @@ impl Binding {
     /// The variable that it stands for, where it is one by itself.
     pub(super) fn variable(&self) -> Option<&str> {
         match self {
-            Binding::Node(element) | Binding::Relationship(element) => (!element.detached).then_some(&element.variable),
+            Binding::Node(element) | Binding::Relationship(element) => Some(&element.variable),
             Binding::Walk(variable) => Some(variable),
             Binding::Value(Value { kind: ValueKind::Variable { name, .. }, .. }) => Some(name),
             Binding::Path(_) | Binding::Value(_) => None,
@@ -177,31 +175,9 @@ impl Element {
             .at(name.span.position())
     }
 
-    /// Its columns in the index, each as an item under the variable that stands for it once the element is detached.
-    pub(super) fn columns(&self) -> Vec<BoundItem> {
-        let covered =
-            self.table.columns.iter().filter(|column| column.name == self.key || self.covered.contains(&column.name));
-        covered
-            .map(|column| BoundItem::Value {
-                value: self.column_value(&column.name, &column.sql_type),
-                variable: self.column_variable(&column.name),
-            })
-            .collect()
-    }
-
-    fn column_variable(&self, column: &str) -> String {
-        let at = self.table.columns.iter().position(|other| other.name == column).unwrap_or_default();
-        format!("{}_{at}", self.variable)
-    }
-
     fn column_value(&self, column: &str, sql_type: &SqlType) -> Value {
         let key_of = (column == self.key).then_some(self.table.id);
-        let kind = if self.detached {
-            let key = key_of.map(|table| Key { table, column: column.to_string() });
-            ValueKind::Variable { name: self.column_variable(column), key }
-        } else {
-            ValueKind::Property { variable: self.variable.clone(), column: column.to_string(), key_of }
-        };
+        let kind = ValueKind::Property { variable: self.variable.clone(), column: column.to_string(), key_of };
         Value::new(kind, sql_type.clone())
     }
 }

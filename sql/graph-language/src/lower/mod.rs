@@ -8,45 +8,72 @@
 //! * `a < b` is the negation of `a >= b`, so NaN would be less than anything: floating point operands change sides;
 //! * joining strings skips NULLs, and nothing contains the empty string: guarded;
 //! * cycles are cut ([`acyclic`]), and conditions wait for the end of a long pattern ([`pattern`]);
-//! * an undirected pattern finds a relationship from a node to itself twice: once is kept;
+//! * an undirected pattern finds a relationship from a node to itself twice: once is kept ([`detach`]);
 //! * `sum` of integers is 128 bits wide, and NULL over no rows: cast and coalesced.
 
 mod acyclic;
+mod detach;
 mod pattern;
 mod value;
 
 pub(super) use self::acyclic::cut;
 pub(super) use self::pattern::{MAX_FILTERED, path_text};
 
+use self::detach::Detached;
 use self::pattern::run_text;
 use self::value::{Truth, exact, value_text};
-use super::bound::{BoundClause, BoundItem, BoundMatch, BoundProjection, BoundQuery};
+use super::bound::{BoundClause, BoundItem, BoundMatch, BoundProjection, BoundQuery, Value};
+use super::cover::Cover;
 
 /// The text that the index runs. Its columns are those of [`BoundQuery::outputs`], by position.
-pub(super) fn lower(query: &BoundQuery) -> String {
-    let mut clauses = Vec::new();
-    let mut run: Vec<&BoundMatch> = Vec::new();
-    for clause in &query.clauses {
-        if let BoundClause::Match(pattern) = clause
-            && !pattern.optional
-        {
-            run.push(pattern);
-            if !pattern.deduplicate.is_empty() {
-                clauses.push(run_text(&std::mem::take(&mut run)));
+pub(super) fn lower(query: &BoundQuery, cover: &Cover<'_>) -> String {
+    clauses_text(&query.clauses, cover).0.join(" ")
+}
+
+/// The text for clauses from the first on, with these columns, by position.
+pub(super) fn lower_prefix(clauses: &[BoundClause], columns: &[Value], cover: &Cover<'_>) -> String {
+    let (mut text, detached) = clauses_text(clauses, cover);
+    let columns: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, value)| format!("{} AS c{at}", exact(&detached.value(value.clone()))))
+        .collect();
+    text.push(format!("RETURN {}", columns.join(", ")));
+    text.join(" ")
+}
+
+fn clauses_text(clauses: &[BoundClause], cover: &Cover<'_>) -> (Vec<String>, Detached) {
+    let mut text = Vec::new();
+    let mut detached = Detached::default();
+    let mut run: Vec<BoundMatch> = Vec::new();
+    for clause in clauses {
+        match detached.clause(clause) {
+            BoundClause::Match(pattern) if !pattern.optional && pattern.deduplicate.is_empty() => run.push(pattern),
+            BoundClause::Match(pattern) => {
+                if pattern.optional {
+                    text.extend(run_text(&std::mem::take(&mut run)));
+                }
+                detached.note(&pattern, cover);
+                let kept = detached.kept(&pattern);
+                run.push(pattern);
+                text.extend(run_text(&std::mem::take(&mut run)));
+                if !kept.is_empty() {
+                    text.push(format!("WITH DISTINCT {}", items_text(&kept)));
+                }
             }
-            continue;
+            clause => {
+                text.extend(run_text(&std::mem::take(&mut run)));
+                text.push(clause_text(&clause));
+            }
         }
-        if !run.is_empty() {
-            clauses.push(run_text(&std::mem::take(&mut run)));
-        }
-        clauses.push(clause_text(clause));
     }
-    clauses.join(" ")
+    text.extend(run_text(&run));
+    (text, detached)
 }
 
 fn clause_text(clause: &BoundClause) -> String {
     match clause {
-        BoundClause::Match(pattern) => run_text(&[pattern]),
+        BoundClause::Match(pattern) => run_text(std::slice::from_ref(pattern)).join(" "),
         BoundClause::Unwind { list, variable } => format!("UNWIND {} AS {variable}", exact(list)),
         BoundClause::With(projection, None) => projection_text("WITH", projection),
         BoundClause::With(projection, Some(filter)) => {

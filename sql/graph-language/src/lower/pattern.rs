@@ -6,7 +6,6 @@
 //! stays, which is where the plan begins.
 
 use super::acyclic;
-use super::items_text;
 use super::value::{Truth, quoted, value_text};
 use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Distinct, Value, ValueKind};
 use crate::syntax::{Comparison, Direction};
@@ -32,20 +31,16 @@ pub(crate) fn path_text(
     text
 }
 
-/// A run of MATCH clauses. Only the last may be deduplicated, and an optional one is alone.
-pub(super) fn run_text(run: &[&BoundMatch]) -> String {
-    let relationships: usize = run.iter().map(|pattern| pattern.relationships()).sum();
+/// A run of MATCH clauses, if there are any. An optional one is alone.
+pub(super) fn run_text(run: &[BoundMatch]) -> Vec<String> {
+    let relationships: usize = run.iter().map(BoundMatch::relationships).sum();
     let optional = run.iter().any(|pattern| pattern.optional);
     let mut hoist = Hoist { all: relationships > MAX_FILTERED && !optional, anchored: false, conditions: Vec::new() };
     let mut clauses: Vec<String> = run.iter().map(|pattern| match_text(pattern, &mut hoist)).collect();
     if !hoist.conditions.is_empty() {
         clauses.push(format!("WITH * WHERE {}", hoist.conditions.join(" AND ")));
     }
-    let deduplicate = run.last().map(|pattern| pattern.deduplicate.as_slice()).unwrap_or_default();
-    if !deduplicate.is_empty() {
-        clauses.push(format!("WITH DISTINCT {}", items_text(deduplicate)));
-    }
-    clauses.join(" ")
+    clauses
 }
 
 /// The conditions that leave their clauses.

@@ -1,6 +1,6 @@
 //! The nodes and relationships of a query, as scans of their tables.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
@@ -10,10 +10,10 @@ use slipstream_catalog::expand::EdgeColumns;
 use slipstream_engine::catalog::{GraphDefinition, TableId};
 use slipstream_engine::{Error, Result};
 
-use super::uses::Uses;
-use super::{ElementTable, Ground, Lowering, column};
+use super::{ElementTable, Ground, Lowering, column, names};
 use slipstream_graph_language::bound::{BoundClause, BoundQuery, BoundRelationship};
 use slipstream_graph_language::syntax::Direction;
+use slipstream_graph_language::uses::Uses;
 
 /// A node or relationship.
 pub(super) struct Element<'a> {
@@ -43,6 +43,15 @@ pub(super) fn labels(query: &BoundQuery) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// The elements that may be missing, because their MATCH is optional.
+pub(super) fn optional(query: &BoundQuery) -> HashSet<String> {
+    let patterns = query.clauses.iter().filter_map(|clause| match clause {
+        BoundClause::Match(pattern) if pattern.optional => Some(pattern.introduced()),
+        _ => None,
+    });
+    patterns.flatten().map(str::to_string).collect()
+}
+
 /// The table with a label.
 pub(super) fn table_of(graph: &GraphDefinition, label: &str) -> Result<TableId> {
     let vertex = graph.get_vertex(label).map(|vertex| vertex.table);
@@ -64,19 +73,9 @@ pub(super) fn elements<'a>(
             let element = element(ground, label)?;
             let mut columns = uses.properties.get(variable).cloned().unwrap_or_default();
             columns.insert(element.key.to_string());
-            for (at, other) in element.table.definition.columns.iter().enumerate() {
-                if uses.values.contains(&detached(variable, at)) {
-                    columns.insert(other.name.clone());
-                }
-            }
             Ok((variable.to_string(), Element { columns, ..element }))
         })
         .collect()
-}
-
-/// The variable under which the binder knows a column of a relationship without an arrow, after its MATCH.
-fn detached(variable: &str, at: usize) -> String {
-    format!("{variable}_{at}")
 }
 
 fn element<'a>(ground: &'a Ground<'a>, label: &str) -> Result<Element<'a>> {
@@ -92,7 +91,13 @@ fn element<'a>(ground: &'a Ground<'a>, label: &str) -> Result<Element<'a>> {
 }
 
 impl Element<'_> {
-    fn scan(&self) -> PlanResult<(LogicalPlanBuilder, TableReference)> {
+    /// The key column.
+    pub(super) fn key_column(&self) -> &str {
+        self.key
+    }
+
+    /// The rows of its table, and the name that the table has in their plan.
+    pub(super) fn scan(&self) -> PlanResult<(LogicalPlanBuilder, TableReference)> {
         let name = TableReference::bare(self.table.definition.name.as_str());
         let source = provider_as_source(std::sync::Arc::clone(&self.table.rows));
         Ok((LogicalPlanBuilder::scan(name.clone(), source, None)?, name))
@@ -110,10 +115,14 @@ impl Lowering<'_> {
         Ok(column(format!("{variable}.{}", self.element(variable)?.key)))
     }
 
-    /// The columns of an element that go on with it.
-    pub(super) fn columns(&self, variable: &str) -> Vec<String> {
+    /// The columns of an element that go on with it: those that rows hold of it.
+    pub(super) fn columns(&self, variable: &str, rows: &LogicalPlan) -> Vec<String> {
         match self.elements.get(variable) {
-            Some(element) => element.columns.iter().map(|column| format!("{variable}.{column}")).collect(),
+            Some(element) => {
+                let there: HashSet<&String> = names(rows).collect();
+                let columns = element.columns.iter().map(|column| format!("{variable}.{column}"));
+                columns.filter(|column| there.contains(column)).collect()
+            }
             None => vec![variable.to_string()],
         }
     }
@@ -168,17 +177,10 @@ impl Lowering<'_> {
         let key = self.element(variable)?.key.to_string();
         Ok(self.uses.walks.contains(variable).then(|| (key, walk_edges(variable))).into_iter().collect())
     }
-
-    /// The columns of a relationship without an arrow as the values that stand for them after its MATCH.
-    pub(super) fn detached(&self, variable: &str) -> PlanResult<Vec<Expr>> {
-        let element = self.element(variable)?;
-        let columns = element.table.definition.columns.iter().enumerate();
-        let used = columns.filter(|(at, _)| self.uses.values.contains(&detached(variable, *at)));
-        Ok(used.map(|(at, other)| column(format!("{variable}.{}", other.name)).alias(detached(variable, at))).collect())
-    }
 }
 
-fn named(table: &TableReference, name: &str) -> Expr {
+/// A column of a table.
+pub(super) fn named(table: &TableReference, name: &str) -> Expr {
     Expr::Column(Column::new(Some(table.clone()), name))
 }
 

@@ -14,6 +14,7 @@
 //!   itself once, so nothing is found twice and nothing has to be taken out afterwards.
 //! * OPTIONAL MATCH ([`optional`]) is an outer join with all that the pattern asks, or several, of which each row keeps the
 //!   complete ones, or else itself.
+//! * Where the index has answered the first clauses, the plan begins with its rows ([`start`]).
 //! * UNWIND unnests a list; WITH and RETURN ([`projection`]) project, group, sort and limit.
 //!
 //! Expressions ([`value`]) are typed by the binder already. Where openCypher computes otherwise than Postgres (floating
@@ -24,10 +25,10 @@ mod functions;
 mod optional;
 mod pattern;
 mod projection;
-mod uses;
+mod start;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -40,9 +41,10 @@ use slipstream_engine::catalog::{GraphDefinition, TableDefinition, TableId};
 use slipstream_engine::{Error, Result};
 
 use self::elements::Element;
-use self::uses::Uses;
+pub(crate) use self::start::{Start, index_rows, name};
 use crate::error::from_datafusion;
 use slipstream_graph_language::bound::{BoundClause, BoundQuery};
+use slipstream_graph_language::uses::Uses;
 
 /// An element table as the statement sees it.
 pub(crate) struct ElementTable {
@@ -76,12 +78,15 @@ pub(crate) struct Ground<'a> {
     pub(crate) functions: &'a SessionState,
 }
 
-/// The plan of a query. Its columns are those of [`BoundQuery::outputs`].
-pub(crate) fn lower(query: &BoundQuery, ground: &Ground<'_>) -> Result<LogicalPlan> {
-    let uses = Uses::of(query);
+/// The plan of a query, or of what is left of it from a start on. Its columns are those of [`BoundQuery::outputs`].
+pub(crate) fn lower(query: &BoundQuery, ground: &Ground<'_>, start: Option<Start<'_>>) -> Result<LogicalPlan> {
+    let done = start.as_ref().map_or(0, |start| start.clauses);
+    let mut uses = Uses::of(query.clauses.iter().skip(done));
+    start.iter().flat_map(|start| start.conditions).for_each(|condition| uses.value(condition));
     let elements = elements::elements(query, ground, &uses)?;
-    let lowering = Lowering { ground, uses, elements };
-    lowering.query(query).map_err(from_datafusion)
+    let optional = elements::optional(query);
+    let lowering = Lowering { ground, uses, elements, optional };
+    lowering.query(query, start).map_err(from_datafusion)
 }
 
 /// A query on its way to a plan.
@@ -89,12 +94,18 @@ struct Lowering<'a> {
     ground: &'a Ground<'a>,
     uses: Uses,
     elements: HashMap<String, Element<'a>>,
+    /// The elements that may be missing.
+    optional: HashSet<String>,
 }
 
 impl Lowering<'_> {
-    fn query(&self, query: &BoundQuery) -> PlanResult<LogicalPlan> {
-        let mut rows = None;
-        for (at, clause) in query.clauses.iter().enumerate() {
+    fn query(&self, query: &BoundQuery, start: Option<Start<'_>>) -> PlanResult<LogicalPlan> {
+        let done = start.as_ref().map_or(0, |start| start.clauses);
+        let mut rows = start.map(|start| self.started_from(start)).transpose()?;
+        for (at, clause) in query.clauses.iter().enumerate().skip(done) {
+            if let Some(known) = rows {
+                rows = Some(self.fetched(known, &Uses::of([clause]))?);
+            }
             rows = Some(match clause {
                 BoundClause::Match(pattern) => self.match_clause(rows, pattern, at)?,
                 BoundClause::Unwind { list, variable } => {

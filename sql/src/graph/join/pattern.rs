@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder}
 use slipstream_catalog::expand::{Bounds, Expand, Output, Way};
 
 use super::elements::{left_end, right_end, walk_edges, walk_end, walk_length};
-use super::{Lowering, column, extended};
+use super::{Lowering, column};
 use slipstream_graph_language::bound::{BoundMatch, BoundRelationship, Distinct, Value, ValueKind};
 use slipstream_graph_language::syntax::{Comparison, Direction};
 
@@ -23,17 +23,10 @@ impl Lowering<'_> {
         pattern: &BoundMatch,
         clause: usize,
     ) -> PlanResult<LogicalPlan> {
-        let rows = match pattern.optional {
-            true => self.optional(super::started(rows)?, pattern, clause)?,
-            false => Placing::new(self, rows, pattern, Kind::Inner)?.all()?.finish()?,
-        };
-        let mut detached = Vec::new();
-        for (relationship, _) in pattern.paths.iter().flat_map(|path| &path.steps) {
-            if relationship.direction == Direction::Either && relationship.length.is_none() {
-                detached.extend(self.detached(&relationship.variable)?);
-            }
+        match pattern.optional {
+            true => self.optional(super::started(rows)?, pattern, clause),
+            false => Placing::new(self, rows, pattern, Kind::Inner)?.all()?.finish(),
         }
-        if detached.is_empty() { Ok(rows) } else { extended(rows, detached) }
     }
 
     /// The conditions of a pattern, those that make its paths trails among them.

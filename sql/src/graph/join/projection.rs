@@ -35,7 +35,7 @@ impl Lowering<'_> {
 
     /// A projection without aggregates. It can be ordered by what it does not pass on.
     fn plain(&self, rows: LogicalPlan, projection: &BoundProjection) -> PlanResult<LogicalPlan> {
-        let items = self.items(&projection.items)?;
+        let items = self.items(&projection.items, &rows)?;
         if projection.distinct {
             return self.after(LogicalPlanBuilder::from(rows).project(items)?.build()?, projection);
         }
@@ -107,11 +107,11 @@ impl Lowering<'_> {
         }
     }
 
-    fn items(&self, items: &[BoundItem]) -> PlanResult<Vec<Expr>> {
+    fn items(&self, items: &[BoundItem], rows: &LogicalPlan) -> PlanResult<Vec<Expr>> {
         let mut columns = Vec::new();
         for item in items {
             match item {
-                BoundItem::Variable(variable) => columns.extend(self.columns(variable).into_iter().map(column)),
+                BoundItem::Variable(variable) => columns.extend(self.columns(variable, rows).into_iter().map(column)),
                 BoundItem::Value { value, variable } => columns.push(self.value(value)?.alias(variable)),
             }
         }
@@ -124,7 +124,7 @@ impl Lowering<'_> {
         for item in items {
             match item {
                 BoundItem::Variable(variable) => {
-                    let passed = self.columns(variable);
+                    let passed = self.columns(variable, &rows);
                     keys.extend(passed.iter().map(column));
                     columns.extend(passed.iter().map(column));
                 }

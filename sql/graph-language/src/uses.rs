@@ -1,0 +1,95 @@
+//! What clauses use of their variables, so that only that is read and carried along.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::bound::{BoundClause, BoundItem, BoundMatch, Distinct, Value, ValueKind};
+
+/// What clauses name.
+#[derive(Debug, Default)]
+pub struct Uses {
+    /// Columns of elements.
+    pub properties: HashMap<String, BTreeSet<String>>,
+    /// Values.
+    pub values: HashSet<String>,
+    /// Variable-length relationships whose length is asked.
+    pub lengths: HashSet<String>,
+    /// Variable-length relationships whose edges are compared with others.
+    pub walks: HashSet<String>,
+    /// Elements and values that are named as they are: nodes of earlier clauses in a pattern, what WITH passes on.
+    pub named: HashSet<String>,
+}
+
+impl Uses {
+    /// What clauses use.
+    pub fn of<'a>(clauses: impl IntoIterator<Item = &'a BoundClause>) -> Uses {
+        let mut uses = Uses::default();
+        clauses.into_iter().for_each(|clause| uses.clause(clause));
+        uses
+    }
+
+    /// Visits the values that clauses compute.
+    pub(crate) fn values_of<'a>(clauses: &'a [BoundClause], visit: &mut impl FnMut(&'a Value)) {
+        for clause in clauses {
+            match clause {
+                BoundClause::Match(pattern) => pattern.conditions.iter().for_each(&mut *visit),
+                BoundClause::Unwind { list, .. } => visit(list),
+                BoundClause::With(projection, filter) => {
+                    projection.values().for_each(&mut *visit);
+                    filter.iter().for_each(&mut *visit);
+                }
+                BoundClause::Return(projection) => projection.values().for_each(&mut *visit),
+            }
+        }
+    }
+
+    fn clause(&mut self, clause: &BoundClause) {
+        match clause {
+            BoundClause::Match(pattern) => self.pattern(pattern),
+            BoundClause::With(projection, _) | BoundClause::Return(projection) => {
+                let items = projection.stage.iter().chain(&projection.items);
+                self.named.extend(items.filter_map(|item| match item {
+                    BoundItem::Variable(name) => Some(name.clone()),
+                    BoundItem::Value { .. } => None,
+                }));
+            }
+            BoundClause::Unwind { .. } => {}
+        }
+        Uses::values_of(std::slice::from_ref(clause), &mut |value| self.value(value));
+    }
+
+    fn pattern(&mut self, pattern: &BoundMatch) {
+        let nodes = pattern
+            .paths
+            .iter()
+            .flat_map(|path| std::iter::once(&path.start).chain(path.steps.iter().map(|(_, node)| node)));
+        self.named.extend(nodes.filter(|node| !node.introduced).map(|node| node.variable.clone()));
+        pattern.distinct.iter().for_each(|distinct| self.distinct(distinct));
+    }
+
+    fn distinct(&mut self, distinct: &Distinct) {
+        match distinct {
+            Distinct::Relationships(..) => {}
+            Distinct::Walk { walk, .. } => {
+                self.walks.insert(walk.clone());
+            }
+            Distinct::Walks(first, second) => {
+                self.walks.insert(first.clone());
+                self.walks.insert(second.clone());
+            }
+        }
+    }
+
+    /// Adds what a value uses.
+    pub fn value(&mut self, value: &Value) {
+        match &value.kind {
+            ValueKind::Property { variable, column, .. } => {
+                self.properties.entry(variable.clone()).or_default().insert(column.clone());
+            }
+            ValueKind::Variable { name, .. } => {
+                self.values.insert(name.clone());
+            }
+            ValueKind::Length(_, walks) => self.lengths.extend(walks.iter().cloned()),
+            _ => value.children().into_iter().for_each(|child| self.value(child)),
+        }
+    }
+}
