@@ -4,6 +4,7 @@
 //! falls on all of them. The one client for all servers is `tokio-postgres` over loopback.
 //!
 //! * [`reading`]: the same questions to Slipstream and to bare Lance and Kuzu in this process.
+//! * [`patterns`]: nine questions about a social network, by the index, by joins, and to bare Kuzu.
 //! * [`commits`]: one-row commits by one client and by many, with the disk's own sync beside them.
 //! * [`copying`]: rows a second of `COPY FROM STDIN`.
 //!
@@ -11,6 +12,8 @@
 
 pub mod commits;
 pub mod copying;
+pub mod patterns;
+mod random;
 pub mod reading;
 mod report;
 mod servers;

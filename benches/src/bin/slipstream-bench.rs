@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use slipstream_benches::bench::{Place, Result, commits, copying, reading};
+use slipstream_benches::bench::{Place, Result, commits, copying, patterns, reading};
 
 /// Compares Slipstream over loopback with bare Lance and bare Kuzu in process, and with PostgreSQL 17.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ struct Arguments {
 enum Suite {
     /// Questions to Slipstream and the bare libraries
     Reading(Reading),
+    /// Nine questions about a social network
+    Patterns(Patterns),
     /// One-row commits
     Commits(Commits),
     /// COPY FROM STDIN
@@ -43,6 +45,17 @@ struct Reading {
     rows: usize,
     /// How often each question is asked; a tenth of that for scans
     #[arg(long, default_value_t = 1000)]
+    rounds: usize,
+}
+
+/// How much to ask of the network.
+#[derive(Parser)]
+struct Patterns {
+    /// Persons; there are 24 times as many who follow whom
+    #[arg(long, default_value_t = 100_000)]
+    persons: usize,
+    /// How often each question is asked
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
 }
 
@@ -92,10 +105,11 @@ async fn main() -> Result<()> {
 }
 
 /// Every suite with its defaults.
-fn all() -> [Suite; 3] {
+fn all() -> [Suite; 4] {
     let none = ["slipstream-bench"];
     [
         Suite::Reading(Reading::parse_from(none)),
+        Suite::Patterns(Patterns::parse_from(none)),
         Suite::Commits(Commits::parse_from(none)),
         Suite::Copying(Copying::parse_from(none)),
     ]
@@ -105,6 +119,9 @@ impl Suite {
     async fn run(self, place: &Place) -> Result<()> {
         match self {
             Suite::Reading(Reading { rows, rounds }) => reading::run(place, &reading::Options { rows, rounds }).await,
+            Suite::Patterns(Patterns { persons, rounds }) => {
+                patterns::run(place, &patterns::Options { persons, rounds }).await
+            }
             Suite::Commits(Commits { clients, turns, span }) => {
                 let span = Duration::from_millis(span);
                 commits::run(place, &commits::Options { clients, turns, span }).await

@@ -1,5 +1,7 @@
 //! What is loaded: persons who know one another, and items with a price and a vector. The same in every run.
 
+use super::super::random::Random;
+
 /// The dimension of the items' vectors.
 pub(super) const DIMENSION: usize = 64;
 
@@ -20,7 +22,7 @@ pub(super) struct Data {
 
 impl Data {
     pub(super) fn make(rows: usize) -> Self {
-        let mut random = Random(42);
+        let mut random = Random::new(42);
         let mut person = || 1 + (random.next() % rows as u64) as i64;
         let edges = (0..rows * DEGREE).map(|index| ((index / DEGREE) as i64 + 1, person())).collect();
         Data {
@@ -49,23 +51,5 @@ impl Data {
     pub(super) fn vector(&self, id: i64) -> &[f32] {
         let start = (id as usize - 1) * DIMENSION;
         &self.vectors[start..start + DIMENSION]
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-
-    /// In 0 to 1.
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
