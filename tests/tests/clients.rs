@@ -184,10 +184,11 @@ MATCH (a:person {name: \"Ann\"})-[:knows*1..2]->(b:person)
 RETURN b.name AS name ORDER BY name;
 SELECT count(*) FROM person;
 MATCH (p:person) WHERE p.name = 'it\\'s' RETURN p.id;
+COPY (MATCH (p:person) RETURN p.name ORDER BY p.id) TO STDOUT;
 UNWIND [1, 2] AS x RETURN x \\gdesc
 ";
     let output = psql(&server, &["--tuples-only", "--no-align"], script);
-    assert_eq!(well(&output), "Bob\nCid\n3\nx|bigint\n");
+    assert_eq!(well(&output), "Bob\nCid\n3\nAnn\nBob\nCid\nx|bigint\n");
     let output = psql(&server, &[], "MATCH (p:person)\n  RETURN p.nme;");
     assert!(output.stderr.contains("LINE 2:   RETURN p.nme;\n                   ^"), "{}", output.stderr);
 }

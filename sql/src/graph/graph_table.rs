@@ -29,45 +29,55 @@ pub(super) fn graph_of(factor: &TableFactor) -> Option<String> {
     GraphTable::parse(text).ok().map(|table| table.graph.text)
 }
 
-/// The named elements of a pattern that are one row each, with their tables.
+/// The named elements of a pattern that are one row each, with the tables that they may be from.
 #[derive(Debug, Default)]
-pub(crate) struct Elements(HashMap<String, Arc<TableDefinition>>);
+pub(crate) struct Elements(HashMap<String, Vec<Arc<TableDefinition>>>);
 
 impl Elements {
     /// The elements of a planned pattern.
     fn of(query: &GraphQuery, catalog: &Catalog, graph: &GraphDefinition) -> Self {
         let mut elements = HashMap::new();
-        let mut note = |written: &Option<String>, label: &str| {
-            let vertex = graph.get_vertex(label).map(|vertex| vertex.table);
-            let table = vertex.or_else(|| graph.get_edge(label).map(|edge| edge.table));
-            if let (Some(name), Some(table)) = (written, table.and_then(|table| catalog.tables.get(&table))) {
-                elements.insert(name.clone(), Arc::clone(table));
+        let table = |name: &String| {
+            let vertex = graph.get_vertex(name).map(|vertex| vertex.table);
+            let table = vertex.or_else(|| graph.get_edge(name).map(|edge| edge.table))?;
+            catalog.tables.get(&table).cloned()
+        };
+        let mut note = |written: &Option<String>, names: &[String]| {
+            if let Some(written) = written {
+                elements.insert(written.clone(), names.iter().filter_map(table).collect());
             }
         };
         for clause in &query.bound.clauses {
             let BoundClause::Match(pattern) = clause else { continue };
             for path in &pattern.paths {
-                note(&path.start.written, &path.start.label);
+                note(&path.start.written, std::slice::from_ref(&path.start.label));
                 for (relationship, node) in &path.steps {
                     if relationship.length.is_none() {
-                        note(&relationship.written, &relationship.label);
+                        note(&relationship.written, std::slice::from_ref(&relationship.label));
                     }
-                    note(&node.written, &node.label);
+                    note(&node.written, std::slice::from_ref(&node.label));
                 }
             }
         }
         Elements(elements)
     }
 
-    /// The type of a property.
+    /// The type of a property, where all tables that have it agree.
     pub(crate) fn property(&self, element: &str, name: &str) -> Option<SqlType> {
-        Some(self.0.get(element)?.get_column(name)?.sql_type.clone())
+        let mut types = self.0.get(element)?.iter().filter_map(|table| Some(&table.get_column(name)?.sql_type));
+        let first = types.next()?;
+        types.all(|other| other == first).then(|| first.clone())
     }
 
     /// The properties of an element.
     pub(crate) fn properties(&self, element: &str) -> Vec<String> {
-        let table = self.0.get(element);
-        table.map(|table| table.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default()
+        let mut names: Vec<String> = Vec::new();
+        for column in self.0.get(element).into_iter().flatten().flat_map(|table| &table.columns) {
+            if !names.contains(&column.name) {
+                names.push(column.name.clone());
+            }
+        }
+        names
     }
 }
 

@@ -30,7 +30,6 @@ const FUNCTIONS: &[&str] = &[
     "element_id",
     "element_number",
     "matchnum",
-    "path_length",
     "path_name",
     "property_exists",
     "same",

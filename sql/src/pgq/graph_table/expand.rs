@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 use slipstream_engine::{Error, Result};
 use slipstream_graph_language::lexer;
 
-use super::{FUNCTION, GraphTable, is_word};
+use super::{FUNCTION, GraphTable, LENGTH, is_word};
 use crate::source::SourceText;
 
 /// The tokens of a statement with a subquery in the place of every GRAPH_TABLE. `sql` is the text that they are from.
@@ -73,11 +73,23 @@ impl<'t> Call<'t> {
         let table = GraphTable::parse(&text).map_err(|error| shifted(error, start))?;
         // The user's own tokens of a stretch, which may have a GRAPH_TABLE in them.
         let stretch = |span: lexer::Span| {
-            let own = self.tokens[self.open + 1..self.close].iter().filter(|token| {
-                let at = place(token.span.start);
-                (start + span.start..start + span.end).contains(&at)
-            });
-            expand(sql, own.cloned().collect(), source)
+            let within = |span: lexer::Span, token: &TokenWithSpan| {
+                (start + span.start..start + span.end).contains(&place(token.span.start))
+            };
+            let mut own = Vec::new();
+            for token in self.tokens[self.open + 1..self.close].iter().filter(|token| within(span, token)) {
+                match table.lengths.iter().find(|(_, call)| within(*call, token)) {
+                    None => own.push(token.clone()),
+                    // The call becomes a column of the pattern.
+                    Some((path, call)) if place(token.span.start) == start + call.start => {
+                        let names =
+                            [Token::make_word(path, Some('"')), Token::Period, Token::make_word(LENGTH, Some('"'))];
+                        own.extend(names.into_iter().map(|name| TokenWithSpan::new(name, token.span)));
+                    }
+                    Some(_) => {}
+                }
+            }
+            expand(sql, own, source)
         };
         let mut words = Words { at: self.tokens[self.word].span.start, tokens: Vec::new() };
         if table.lateral {

@@ -46,6 +46,9 @@ pub(crate) use expand::expand;
 /// The function that takes the place of the pattern. Nobody can name it by accident.
 pub(crate) const FUNCTION: &str = "?graph_table";
 
+/// The column of a path with its length.
+const LENGTH: &str = "?length";
+
 /// What a GRAPH_TABLE asks for. Places are characters of its text from 0.
 #[derive(Debug, Clone)]
 pub(crate) struct GraphTable {
@@ -59,6 +62,8 @@ pub(crate) struct GraphTable {
     columns: Vec<Column>,
     /// The properties that conditions and columns name.
     properties: Vec<Property>,
+    /// The paths whose lengths they ask for, and where they do.
+    lengths: Vec<(String, Span)>,
     /// Whether there are subqueries in them, in which a variable's name may mean something else.
     shadowed: bool,
     /// Whether conditions or columns name what is not of the pattern.
@@ -101,8 +106,16 @@ impl GraphTable {
         rows(&mut pieces)?;
         let columns = columns(&mut pieces)?;
         pieces.end()?;
-        let mut table =
-            GraphTable { graph, pattern, conditions, columns, properties: Vec::new(), shadowed: false, lateral: false };
+        let mut table = GraphTable {
+            graph,
+            pattern,
+            conditions,
+            columns,
+            properties: Vec::new(),
+            lengths: Vec::new(),
+            shadowed: false,
+            lateral: false,
+        };
         table.find_properties(&pieces);
         Ok(table)
     }
@@ -115,15 +128,21 @@ impl GraphTable {
         nodes.chain(edges).map(|name| name.text.as_str()).collect()
     }
 
+    fn is_path(&self, name: &str) -> bool {
+        self.pattern.patterns.iter().any(|path| path.variable.as_ref().is_some_and(|variable| variable.text == name))
+    }
+
     fn find_properties(&mut self, pieces: &Pieces<'_>) {
-        let variables = self.variables();
+        let variables: BTreeSet<String> = self.variables().into_iter().map(str::to_string).collect();
         let mut properties = Vec::new();
         let (mut lateral, mut shadowed) = (false, false);
         let columns = self.columns.iter().map(|column| column.span);
         for span in self.conditions.iter().copied().chain(columns) {
             shadowed |= pieces.has_subquery(span);
+            let paths = pieces.path_lengths(span).into_iter().filter(|(path, _)| self.is_path(path));
+            self.lengths.extend(paths.collect::<Vec<_>>());
             for property in pieces.properties(span) {
-                if variables.contains(property.variable.as_str()) {
+                if variables.contains(&property.variable) {
                     properties.push(property);
                 } else {
                     lateral = true;
@@ -145,8 +164,15 @@ impl GraphTable {
         let mut items = Vec::with_capacity(returned.len().max(1));
         for ((variable, name), span) in &returned {
             let owner = Expression::new(ExpressionKind::Variable(variable.clone()), *span)?;
-            let property = ExpressionKind::Property(Box::new(owner), Name { text: name.clone(), span: *span });
-            items.push(item(Expression::new(property, *span)?, format!("{variable}.{name}")));
+            let kind = match name.as_str() {
+                LENGTH if self.is_path(variable) => ExpressionKind::Call {
+                    name: Name { text: "length".to_string(), span: *span },
+                    distinct: false,
+                    arguments: vec![owner],
+                },
+                _ => ExpressionKind::Property(Box::new(owner), Name { text: name.clone(), span: *span }),
+            };
+            items.push(item(Expression::new(kind, *span)?, format!("{variable}.{name}")));
         }
         if items.is_empty() {
             // Rows of nothing still count.
@@ -176,6 +202,9 @@ impl GraphTable {
             for name in named {
                 returned.entry((variable.clone(), name)).or_insert(*span);
             }
+        }
+        for (path, span) in &self.lengths {
+            returned.entry((path.clone(), LENGTH.to_string())).or_insert(*span);
         }
         returned
     }

@@ -251,6 +251,24 @@ impl<'t> Pieces<'t> {
         })
     }
 
+    /// The calls `PATH_LENGTH(path)` in a stretch: the name of the path, and where the call stands.
+    pub(super) fn path_lengths(&self, span: Span) -> Vec<(String, Span)> {
+        let calls = self.within(span).windows(4).filter_map(|call| match call {
+            [function, open, path, close]
+                if is_symbol(open, '(')
+                    && is_symbol(close, ')')
+                    && matches!(function.kind, Kind::Token(token) if is_word(token, "PATH_LENGTH")) =>
+            {
+                match path.kind {
+                    Kind::Token(token) => Some((name_of(token)?, function.span.to(close.span))),
+                    Kind::Symbol(_) => None,
+                }
+            }
+            _ => None,
+        });
+        calls.collect()
+    }
+
     /// Where a stretch says `owner.property`, or `owner.*`.
     pub(super) fn properties(&self, span: Span) -> Vec<Property> {
         let pieces = self.within(span);
