@@ -290,7 +290,7 @@ pub(crate) fn syntax_error(error: ParserError, tokens: &[TokenWithSpan], source:
     }
 }
 
-fn near(token: &TokenWithSpan, source: &SourceText) -> Error {
+pub(crate) fn near(token: &TokenWithSpan, source: &SourceText) -> Error {
     let error = Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{}\"", token.token));
     source.point(error, token.span.start.line, token.span.start.column)
 }

@@ -183,7 +183,7 @@ fn psql_takes_cypher_at_its_prompt() {
 MATCH (a:person {name: \"Ann\"})-[:knows*1..2]->(b:person)
 RETURN b.name AS name ORDER BY name;
 SELECT count(*) FROM person;
-MATCH (p:person) WHERE p.name = 'it\\'s' RETURN p.id;
+MATCH (p:person) WHERE p.name = \"it's\" RETURN p.id;
 COPY (MATCH (p:person) RETURN p.name ORDER BY p.id) TO STDOUT;
 UNWIND [1, 2] AS x RETURN x \\gdesc
 ";

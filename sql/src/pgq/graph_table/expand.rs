@@ -2,12 +2,14 @@
 
 use datafusion::sql::sqlparser::ast::DollarQuotedString;
 use datafusion::sql::sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 use slipstream_engine::{Error, Result};
 use slipstream_graph_language::lexer;
 
 use super::{FUNCTION, GraphTable, LENGTH, is_word};
 use crate::source::SourceText;
+use crate::statement;
 
 /// The tokens of a statement with a subquery in the place of every GRAPH_TABLE. `sql` is the text that they are from.
 pub(crate) fn expand(sql: &str, tokens: Vec<TokenWithSpan>, source: &SourceText) -> Result<Vec<TokenWithSpan>> {
@@ -101,7 +103,11 @@ impl<'t> Call<'t> {
             if at > 0 {
                 words.push(Token::Comma);
             }
-            words.tokens.extend(stretch(column.span)?);
+            let own = stretch(column.span)?;
+            self.check(&own, self.after(start + column.span.end, &place), source, |parser| {
+                parser.parse_select_item().map(drop)
+            })?;
+            words.tokens.extend(own);
             if let Some(name) = &column.name {
                 words.keyword("AS");
                 words.push(Token::make_word(name, Some('"')));
@@ -115,7 +121,11 @@ impl<'t> Call<'t> {
         for (at, condition) in table.conditions.iter().enumerate() {
             words.keyword(if at == 0 { "WHERE" } else { "AND" });
             words.push(Token::LParen);
-            words.tokens.extend(stretch(*condition)?);
+            let own = stretch(*condition)?;
+            self.check(&own, self.after(start + condition.end, &place), source, |parser| {
+                parser.parse_expr().map(drop)
+            })?;
+            words.tokens.extend(own);
             words.push(Token::RParen);
         }
         words.tokens.push(self.tokens[self.close].clone());
@@ -126,6 +136,33 @@ impl<'t> Call<'t> {
             words.push(Token::make_word(&format!("{FUNCTION} {start}"), Some('"')));
         }
         Ok(words.tokens)
+    }
+
+    /// The token that follows a stretch.
+    fn after(&self, end: usize, place: &impl Fn(Location) -> usize) -> &'t TokenWithSpan {
+        let rest = &self.tokens[self.open + 1..self.close];
+        let next = rest.iter().find(|token| !is_blank(token) && place(token.span.start) >= end);
+        next.unwrap_or(&self.tokens[self.close])
+    }
+
+    /// Refuses what does not parse. In a subquery in FROM the parser would not say where the error is.
+    fn check(
+        &self,
+        own: &[TokenWithSpan],
+        after: &TokenWithSpan,
+        source: &SourceText,
+        parse: fn(&mut Parser<'static>) -> std::result::Result<(), ParserError>,
+    ) -> Result<()> {
+        let mut tokens = own.to_vec();
+        // Whatever it is, nothing may go on with it.
+        tokens.push(TokenWithSpan::new(Token::RParen, after.span));
+        let mut parser = statement::parser(tokens.clone());
+        let parsed = parse(&mut parser);
+        tokens.pop();
+        tokens.push(after.clone());
+        parsed.map_err(|error| statement::syntax_error(error, &tokens, source))?;
+        let rest = parser.next_token();
+        if rest.span.start == after.span.start { Ok(()) } else { Err(statement::near(&rest, source)) }
     }
 
     /// Whether the user has given it a name.
@@ -164,8 +201,12 @@ impl Words {
 
 /// The place of the next token that is not white space.
 fn next(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
-    let found = tokens.get(from..)?.iter().position(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+    let found = tokens.get(from..)?.iter().position(|token| !is_blank(token));
     found.map(|found| from + found)
+}
+
+fn is_blank(token: &TokenWithSpan) -> bool {
+    matches!(token.token, Token::Whitespace(_) | Token::EOF)
 }
 
 /// Moves the place of an error from the text to the message around it.

@@ -386,7 +386,10 @@ mod tests {
             ("select * from graph_table (g\n match (a x) columns (a.x))", "x)"),
             ("select * from graph_table (g match (é)-[k]->{2,1}(b) columns (a.x))", "{"),
             ("select * from graph_table (g match (a) columns (a.x + 1))", "a.x"),
-            ("select * from graph_table (g match (a) where a.x = columns (a.x))", ")"),
+            ("select * from graph_table (g match (a) where a.x = columns (a.x))", "columns"),
+            ("select * from graph_table (g match (a where a.x = 1 a.y)-[k]->(b) columns (a.x))", "a.y"),
+            ("select * from graph_table (g match (a where a.x + )-[k]->(b) columns (a.x))", ")-"),
+            ("select * from graph_table (g match (a) columns (a.x, a.y + as x))", "as x"),
         ] {
             let error = parse(text).expect_err(text);
             let place: String = text.chars().skip(error.position().expect(text) - 1).collect();
