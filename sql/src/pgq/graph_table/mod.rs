@@ -389,7 +389,7 @@ mod tests {
             ("select * from graph_table (g match (a) where a.x = columns (a.x))", "columns"),
             ("select * from graph_table (g match (a where a.x = 1 a.y)-[k]->(b) columns (a.x))", "a.y"),
             ("select * from graph_table (g match (a where a.x + )-[k]->(b) columns (a.x))", ")-"),
-            ("select * from graph_table (g match (a) columns (a.x, a.y + as x))", "as x"),
+            ("select * from graph_table (g match (a) columns (a.x, a.y + * as z))", "* as z"),
         ] {
             let error = parse(text).expect_err(text);
             let place: String = text.chars().skip(error.position().expect(text) - 1).collect();
