@@ -6,6 +6,9 @@
 //! limits must satisfy it; and before a search of paths, which is better begun from few rows. The rows of the run have what
 //! the rest of the query uses: columns of elements, values, lengths. Columns that the index does not cover are not among
 //! them, but the keys of their elements are.
+//!
+//! Where a projection with a LIMIT computes something that the index lacks, and orders by nothing of the kind, it is taken apart
+//! first ([`limit`](super::limit)): the index limits, and the rest is computed for the rows that are left.
 
 use slipstream_engine::Error;
 use slipstream_engine::types::SqlType;
@@ -14,6 +17,7 @@ use super::bound::{
     BoundClause, BoundItem, BoundMatch, BoundProjection, BoundQuery, BoundRelationship, Value, ValueKind,
 };
 use super::cover::Cover;
+use super::limit;
 use super::lower::{lower, lower_prefix};
 use super::syntax::Comparison;
 use super::uses::Uses;
@@ -25,6 +29,20 @@ pub(crate) struct Lack {
     pub(crate) whole: Option<Error>,
     /// What it lacks of each condition.
     pub(crate) conditions: Vec<Option<Error>>,
+    /// What it lacks of each item of a projection.
+    pub(crate) items: Vec<Option<Error>>,
+}
+
+impl Lack {
+    /// The first of it.
+    fn first(&self) -> Option<&Error> {
+        self.items.iter().chain(&self.conditions).flatten().next().or(self.whole.as_ref())
+    }
+
+    /// Whether there is more than a condition.
+    fn is_of_the_clause(&self) -> bool {
+        self.whole.is_some() || self.items.iter().any(Option::is_some)
+    }
 }
 
 /// What the index answers of a query.
@@ -88,10 +106,12 @@ impl IndexPart {
     }
 }
 
-/// What the index answers of a query of which it lacks these things.
-pub(crate) fn part(query: &BoundQuery, lacks: Vec<Lack>, cover: &Cover<'_>) -> IndexPart {
-    let first = lacks.iter().find_map(|lack| lack.conditions.iter().flatten().next().or(lack.whole.as_ref())).cloned();
+/// What the index answers of a query of which it lacks these things. The query may be taken apart for it.
+pub(crate) fn part(query: &mut BoundQuery, mut lacks: Vec<Lack>, cover: &Cover<'_>) -> IndexPart {
+    let first = lacks.iter().find_map(Lack::first).cloned();
     let Some(lack) = first else { return IndexPart::Whole(lower(query, cover)) };
+    take_apart(query, &mut lacks);
+    let query = &*query;
     let run = Run::of(query, &lacks);
     let is_pattern = |clause: &BoundClause| matches!(clause, BoundClause::Match(_));
     if !run.clauses.iter().any(is_pattern) {
@@ -115,6 +135,21 @@ pub(crate) fn part(query: &BoundQuery, lacks: Vec<Lack>, cover: &Cover<'_>) -> I
     }))
 }
 
+/// Takes the first clause that the index lacks something of apart, where that is but items and it limits rows.
+fn take_apart(query: &mut BoundQuery, lacks: &mut Vec<Lack>) {
+    let Some(at) = lacks.iter().position(|lack| lack.first().is_some()) else { return };
+    let items: Vec<bool> = lacks[at].items.iter().map(Option::is_some).collect();
+    let (BoundClause::With(projection, _) | BoundClause::Return(projection)) = &mut query.clauses[at] else { return };
+    if lacks[at].whole.is_some() {
+        return;
+    }
+    if let Some((limited, rest)) = limit::apart(projection, &items) {
+        *projection = rest;
+        query.clauses.insert(at, BoundClause::With(limited, None));
+        lacks.insert(at, Lack::default());
+    }
+}
+
 /// Clauses that the index answers, and the conditions that it leaves.
 struct Run {
     clauses: Vec<BoundClause>,
@@ -125,7 +160,7 @@ impl Run {
     fn of(query: &BoundQuery, lacks: &[Lack]) -> Run {
         let mut run = Run { clauses: Vec::new(), conditions: Vec::new() };
         for (clause, lack) in query.clauses.iter().zip(lacks) {
-            if lack.whole.is_some() || !run.takes(clause, lack) {
+            if lack.is_of_the_clause() || !run.takes(clause, lack) {
                 break;
             }
         }

@@ -32,6 +32,7 @@ pub mod uses;
 mod bind;
 mod cover;
 mod describe;
+mod limit;
 mod lower;
 #[cfg(test)]
 mod tests;
@@ -126,7 +127,7 @@ fn plan_at_start(
     graph: &GraphDefinition,
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
-    let bind::Bound { query, parameters, lacks } = bind::bind(syntax, catalog, graph, parameters)?;
+    let bind::Bound { mut query, parameters, lacks } = bind::bind(syntax, catalog, graph, parameters)?;
     let fields: Vec<_> = query.outputs.iter().map(|output| output.sql_type.field(&output.name, true)).collect();
     let key_columns = query
         .outputs
@@ -137,12 +138,13 @@ fn plan_at_start(
             Some(KeyColumn { output, table: key.table, column: key.column })
         })
         .collect();
+    let description = describe::describe(&query);
     Ok(GraphQuery {
-        index: index::part(&query, lacks, &Cover::new(catalog, graph)),
+        index: index::part(&mut query, lacks, &Cover::new(catalog, graph)),
         schema: Arc::new(Schema::new(fields)),
         parameters,
         key_columns,
-        description: describe::describe(&query),
+        description,
         bound: query,
     })
 }

@@ -68,6 +68,7 @@ pub(super) fn bind(
         variables: 0,
         outputs: Vec::new(),
         unindexed: Unindexed::default(),
+        item_lacks: Vec::new(),
         lacks: Vec::new(),
     };
     let part = only_part(query)?;
@@ -99,6 +100,8 @@ struct Binder<'a> {
     outputs: Vec<Output>,
     /// What the index lacks of the clause.
     unindexed: Unindexed,
+    /// What it lacks of the items of a projection.
+    item_lacks: Vec<Option<Error>>,
     /// What it lacks of the clauses so far.
     lacks: Vec<Lack>,
 }
@@ -125,7 +128,8 @@ impl Binder<'_> {
                     .at(clause.span().position()));
             }
         };
-        self.lacks.push(Lack { whole: self.unindexed.take(), conditions });
+        let (whole, items) = (self.unindexed.take(), std::mem::take(&mut self.item_lacks));
+        self.lacks.push(Lack { whole, conditions, items });
         Ok(bound)
     }
 

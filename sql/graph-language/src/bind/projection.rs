@@ -17,6 +17,8 @@ struct Items {
     bound: Vec<BoundItem>,
     /// Where each of them stands.
     spans: Vec<Span>,
+    /// What the index lacks of each.
+    lacks: Vec<Option<Error>>,
     scope: Scope,
 }
 
@@ -152,7 +154,7 @@ impl Binder<'_> {
         let variable = self.fresh('v');
         let kind = ValueKind::Variable { name: variable.clone(), key: value.key() };
         let binding = Binding::Value(Value { kind, sql_type: value.sql_type.clone() });
-        items.push(BoundItem::Value { value, variable }, name.span);
+        items.push(BoundItem::Value { value, variable }, name.span, self.unindexed.take());
         items.introduce(name, binding)
     }
 
@@ -162,6 +164,7 @@ impl Binder<'_> {
             items.bound.iter().any(|item| matches!(item, BoundItem::Value { value, .. } if value.has_aggregate()));
         let written = items.bound.clone();
         let stage = self.split_aggregates(&mut items.bound, &items.spans)?;
+        self.item_lacks = items.lacks;
         let order = projection
             .order
             .iter()
@@ -275,9 +278,10 @@ fn short_name(item: &Item) -> String {
 }
 
 impl Items {
-    fn push(&mut self, item: BoundItem, span: Span) {
+    fn push(&mut self, item: BoundItem, span: Span, lack: Option<Error>) {
         self.bound.push(item);
         self.spans.push(span);
+        self.lacks.push(lack);
     }
 
     fn introduce(&mut self, name: &Name, binding: Binding) -> Result<()> {
@@ -291,7 +295,7 @@ impl Items {
     fn push_element(&mut self, element: &Element, span: Span) {
         let held = |item: &BoundItem| matches!(item, BoundItem::Variable(variable) if *variable == element.variable);
         if !self.bound.iter().any(held) {
-            self.push(BoundItem::Variable(element.variable.clone()), span);
+            self.push(BoundItem::Variable(element.variable.clone()), span, None);
         }
     }
 }
