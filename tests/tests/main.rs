@@ -10,7 +10,8 @@
 //! * `durability`: that a commit reaches the disk;
 //! * `differential`: the same statements on Slipstream and on PostgreSQL;
 //! * `command_line`: what the program does beside serving;
-//! * `mirror`: graph patterns answered by the index and by joins.
+//! * `mirror`: graph patterns answered by the index and by joins;
+//! * `shortest_paths`: searches, compared with one that is written out.
 
 mod bulk_changes;
 mod bulk_crashes;
@@ -22,5 +23,6 @@ mod durability;
 mod mirror;
 mod mirror_walks;
 mod scripts;
+mod shortest_paths;
 mod transfers;
 mod wire;

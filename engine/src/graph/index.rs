@@ -15,6 +15,9 @@ use crate::catalog::TableId;
 use crate::error::Result;
 use crate::types::SqlType;
 
+/// The longest path that an index finds.
+pub const LONGEST_PATH: u32 = 65_000;
+
 /// Opens (or makes) the index in a directory.
 pub type IndexFactory =
     Arc<dyn Fn(PathBuf, IndexSchema) -> BoxFuture<'static, Result<Arc<dyn GraphIndex>>> + Send + Sync>;

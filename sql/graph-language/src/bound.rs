@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use slipstream_engine::catalog::TableId;
 use slipstream_engine::types::SqlType;
 
-use super::syntax::{Arithmetic, Comparison, Direction, StringMatch};
+use super::syntax::{Arithmetic, Comparison, Direction, SearchKind, StringMatch};
 
 /// A whole query.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,18 @@ pub enum BoundClause {
     With(BoundProjection, Option<Value>),
     /// `RETURN ...`
     Return(BoundProjection),
+}
+
+impl BoundClause {
+    /// Whether it searches for shortest paths.
+    pub fn is_search(&self) -> bool {
+        match self {
+            BoundClause::Match(pattern) => {
+                pattern.each_relationship().any(|relationship| relationship.search.is_some())
+            }
+            BoundClause::Unwind { .. } | BoundClause::With(..) | BoundClause::Return(_) => false,
+        }
+    }
 }
 
 /// A pattern to match.
@@ -152,6 +164,8 @@ pub struct BoundRelationship {
     pub direction: Direction,
     /// The fewest and the most of them in a row, where it is a path of them.
     pub length: Option<(u32, u32)>,
+    /// Which of the paths between two nodes are wanted, where it is not all. Only the index searches them.
+    pub search: Option<SearchKind>,
     /// Whether such a path may use one of them more than once.
     pub repeats: bool,
 }

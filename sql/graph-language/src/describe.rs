@@ -2,6 +2,7 @@
 
 use super::bound::{BoundClause, BoundQuery};
 use super::lower::path_text;
+use super::syntax::SearchKind;
 
 /// The patterns of a query.
 pub(super) fn describe(query: &BoundQuery) -> String {
@@ -20,8 +21,13 @@ pub(super) fn describe(query: &BoundQuery) -> String {
                     |node| format!("{}:{}", node.written.as_deref().unwrap_or_default(), node.label),
                     |relationship| {
                         let name = relationship.written.as_deref().unwrap_or_default();
-                        let length = relationship.length.map(|(lower, upper)| format!("*{lower}..{upper}"));
-                        format!("{name}:{}{}", relationship.label, length.unwrap_or_default())
+                        let length = match (relationship.search, relationship.length) {
+                            (Some(SearchKind::Shortest), Some((_, upper))) => format!("* SHORTEST ..{upper}"),
+                            (Some(SearchKind::AllShortest), Some((_, upper))) => format!("* ALL SHORTEST ..{upper}"),
+                            (None, Some((lower, upper))) => format!("*{lower}..{upper}"),
+                            (_, None) => String::new(),
+                        };
+                        format!("{name}:{}{length}", relationship.label)
                     },
                 )
             })

@@ -19,6 +19,7 @@ use slipstream_engine::graph::index::IndexReader;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::settings::GraphStrategy;
+use slipstream_graph_language::GraphQuery;
 use slipstream_graph_language::index::{IndexPart, Prefix};
 
 /// How a pattern is answered.
@@ -82,18 +83,28 @@ impl Index {
 
 /// Decides how a pattern is answered, by what the session wants, what the index is to the statement, and what it can of the
 /// query.
-pub(super) fn route(strategy: GraphStrategy, index: Index, part: &IndexPart, graph: &str) -> Result<Route> {
-    match strategy {
-        GraphStrategy::Join => Ok(Route::Joins(Reason::Strategy)),
-        GraphStrategy::Auto => Ok(at_best(index, part)),
-        GraphStrategy::Index => by_index(index, part, graph),
-    }
+pub(super) fn route(strategy: GraphStrategy, index: Index, query: &GraphQuery, graph: &str) -> Result<Route> {
+    let route = match strategy {
+        GraphStrategy::Join => Route::Joins(Reason::Strategy),
+        GraphStrategy::Auto => at_best(index, &query.index, query.last_search.is_some()),
+        GraphStrategy::Index => by_index(index, &query.index, graph)?,
+    };
+    let why_not = match (&route, &query.index, query.last_search) {
+        (Route::Joins(reason), _, Some(_)) => reason.to_string(),
+        (Route::Prefix(_), IndexPart::Prefix(prefix), Some(search)) if search >= prefix.clauses => {
+            prefix.lack.message().to_string()
+        }
+        _ => return Ok(route),
+    };
+    Err(Error::not_supported("shortest paths are searched by the graph index alone")
+        .with_detail(format!("It does not answer this pattern: {why_not}."))
+        .with_hint("Search in a transaction that has not changed the graph, with slipstream.graph_strategy = 'auto', for a pattern that the index answers."))
 }
 
-fn at_best(index: Index, part: &IndexPart) -> Route {
+fn at_best(index: Index, part: &IndexPart, searches: bool) -> Route {
     match part {
         IndexPart::Nothing(lack) => return Route::Joins(Reason::Unindexed(lack.message().to_string())),
-        IndexPart::Prefix(prefix) if is_better_begun_by_joins(prefix) => {
+        IndexPart::Prefix(prefix) if !searches && is_better_begun_by_joins(prefix) => {
             return Route::Joins(Reason::Wide(prefix.lack.message().to_string()));
         }
         IndexPart::Whole(_) | IndexPart::Prefix(_) => {}

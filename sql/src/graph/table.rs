@@ -59,7 +59,7 @@ pub(crate) struct Sources<'a> {
 impl CypherTable {
     /// How the query is answered in a view.
     pub(crate) fn route(&self, view: &ReadView, strategy: GraphStrategy) -> Result<Route> {
-        route(strategy, Index::of(&self.graph, view), &self.query.index, &self.graph.name)
+        route(strategy, Index::of(&self.graph, view), &self.query, &self.graph.name)
     }
 
     /// A line for EXPLAIN about how the query is answered.

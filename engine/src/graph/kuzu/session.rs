@@ -13,20 +13,27 @@ use super::errors::classify;
 use super::{bridge, statements};
 use crate::catalog::TableId;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::index::Standing;
+use crate::graph::index::{LONGEST_PATH, Standing};
 
 /// Prepared statements kept; one more, and all are dropped.
 const MAX_STATEMENTS: usize = 512;
 
 /// What is in the text of a statement that holds memory for as long as it is kept: tables for groups, for sorting, for the
 /// paths of a search. It comes from the buffer pool, a megabyte or more for each, and is given back with the statement only.
-const HOLDING_MEMORY: [&str; 9] =
-    ["DISTINCT ", "ORDER BY ", "* TRAIL ", "count(", "sum(", "avg(", "min(", "max(", "collect("];
+const HOLDING_MEMORY: [&str; 10] =
+    ["DISTINCT ", "ORDER BY ", "* TRAIL ", "SHORTEST ", "count(", "sum(", "avg(", "min(", "max(", "collect("];
 
 /// The table name of the row that says whether the index is complete: its `lance_version` is [`COMPLETE`] or [`BEHIND`].
 const STATE: &str = "";
 const COMPLETE: i64 = 1;
 const BEHIND: i64 = 0;
+
+/// A connection that finds paths as long as there are; from the start Kuzu refuses to look for more than 30 hops.
+pub(super) fn connect(database: &Database) -> Result<Connection<'_>, kuzu::Error> {
+    let connection = Connection::new(database)?;
+    connection.query(&format!("CALL var_length_extend_max_depth={LONGEST_PATH}"))?;
+    Ok(connection)
+}
 
 /// A connection and what lives on it.
 pub(super) struct Session<'s, 'db> {
@@ -149,7 +156,7 @@ impl<'s, 'db> Session<'s, 'db> {
 
     /// Whether `text` can be planned. A connection of its own keeps a failure away from the open transaction.
     pub(super) fn check(&self, text: &str) -> Result<()> {
-        let checked = Connection::new(self.database).and_then(|connection| connection.prepare(text).map(drop));
+        let checked = connect(self.database).and_then(|connection| connection.prepare(text).map(drop));
         checked.map_err(|error| classify("planning a statement", &error))
     }
 

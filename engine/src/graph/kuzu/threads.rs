@@ -23,7 +23,7 @@ use tokio::sync::{oneshot, watch};
 use super::KuzuOptions;
 use super::errors::classify;
 use super::known::KnownStanding;
-use super::session::Session;
+use super::session::{Session, connect};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Kuzu's parser and planner recurse.
@@ -242,7 +242,7 @@ fn host(
         Ok(database) => database,
         Err(error) => return drop(ready.send(Err(error))),
     };
-    let connections: Result<Vec<_>, _> = (0..=readers).map(|_| Connection::new(&database)).collect();
+    let connections: Result<Vec<_>, _> = (0..=readers).map(|_| connect(&database)).collect();
     let connections = match connections {
         Ok(connections) => connections,
         Err(error) => return drop(ready.send(Err(classify("connecting", &error)))),

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use slipstream_engine::catalog::EdgeTable;
+use slipstream_engine::graph::index::LONGEST_PATH;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::scope::{Binding, Element};
@@ -14,7 +15,7 @@ use super::types::mismatch;
 use super::{Binder, labels};
 use crate::lexer::Span;
 use crate::syntax::{
-    Direction, LabelExpression, Match, Name, NodePattern, PathMode, PathPattern, RelationshipPattern, SearchKind,
+    Direction, LabelExpression, Match, Name, NodePattern, PathMode, PathPattern, PathSearch, RelationshipPattern,
 };
 
 /// The longest path that the graph index searches.
@@ -43,6 +44,8 @@ pub(super) struct PatternRelationship<'a> {
     /// The path that it is part of, and which relationships that may use again.
     pub(super) path: usize,
     pub(super) mode: PathMode,
+    /// Which of its paths are wanted, where it is not all.
+    pub(super) search: Option<PathSearch>,
     pub(super) left: usize,
     pub(super) right: usize,
     /// Edge tables that it may be, as positions in the graph.
@@ -67,12 +70,14 @@ impl Binder<'_> {
             let mut left = start;
             for (relationship, node) in &path.steps {
                 let right = self.collect_node(&mut pattern, node)?;
-                let candidates = self.edge_candidates(relationship)?;
+                let candidates = self.edge_candidates(relationship, path.search)?;
+                let search = path.search;
                 let (path, mode) = (pattern.paths.len(), path.mode);
                 pattern.relationships.push(PatternRelationship {
                     syntax: relationship,
                     path,
                     mode,
+                    search,
                     left,
                     right,
                     candidates,
@@ -120,7 +125,7 @@ impl Binder<'_> {
         })
     }
 
-    fn edge_candidates(&self, syntax: &RelationshipPattern) -> Result<BTreeSet<usize>> {
+    fn edge_candidates(&self, syntax: &RelationshipPattern, search: Option<PathSearch>) -> Result<BTreeSet<usize>> {
         let tables: Vec<&[String]> = self.graph.edges.iter().map(|edge| edge.labels.as_slice()).collect();
         let found = labels::fitting(&tables, syntax.types.as_ref(), |label, known| {
             Error::new(ErrorKind::UndefinedTable, format!("relationship type \"{label}\" does not exist"))
@@ -128,14 +133,14 @@ impl Binder<'_> {
         })?;
         if let Some(length) = syntax.length {
             let refuse = |message: &str| Error::not_supported(message).at(length.span.position());
-            let upper = length.upper.ok_or_else(|| {
+            let most = length.upper.or(search.map(|_| LONGEST_PATH));
+            let upper = most.ok_or_else(|| {
                 refuse("a variable-length relationship without an upper bound is not supported")
                     .with_hint("Write the most hops that you want, such as *1..5.")
             })?;
-            if upper > MAX_LENGTH {
-                return Err(refuse(&format!(
-                    "a variable-length relationship of more than {MAX_LENGTH} is not supported"
-                )));
+            let longest = if search.is_some() { LONGEST_PATH } else { MAX_LENGTH };
+            if upper > longest {
+                return Err(refuse(&format!("a variable-length relationship of more than {longest} is not supported")));
             }
             if upper == 0 {
                 return Err(refuse("a variable-length relationship of length 0 is not supported"));
@@ -235,9 +240,16 @@ fn refuse_undone(path: &PathPattern) -> Result<()> {
     let refuse =
         |what: &str, span: Span| Err(Error::not_supported(format!("{what} not supported")).at(span.position()));
     if let Some(search) = path.search {
-        return match search.kind {
-            SearchKind::Shortest | SearchKind::AllShortest => refuse("searching for shortest paths is", search.span),
-        };
+        match path.steps.as_slice() {
+            [(relationship, _)] if relationship.length.is_some_and(|length| length.lower != 1) => {
+                return refuse("a shortest path of a least length other than 1 is", relationship.span);
+            }
+            [_] => {}
+            _ => {
+                let error = Error::new(ErrorKind::Syntax, "a search for shortest paths has one relationship");
+                return Err(error.at(search.span.position()));
+            }
+        }
     }
     let nodes = path.nodes().map(|node| &node.filter);
     if let Some(filter) = nodes.chain(path.relationships().map(|relationship| &relationship.filter)).flatten().next() {

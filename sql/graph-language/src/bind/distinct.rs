@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use slipstream_engine::Error;
+use slipstream_engine::{Error, Result};
 
 use super::candidates::Pattern;
 use super::scope::Element;
@@ -19,7 +19,8 @@ impl Binder<'_> {
         nodes: &[Element],
         relationships: &[(BoundRelationship, Element)],
     ) -> Vec<String> {
-        let doubled = |bound: &BoundRelationship| bound.direction == Direction::Either;
+        // A shortest path never uses such a relationship.
+        let doubled = |bound: &BoundRelationship| bound.direction == Direction::Either && bound.search.is_none();
         let mut items: Vec<String> = nodes.iter().map(|node| node.variable.clone()).collect();
         items.extend(relationships.iter().map(|(bound, _)| bound.variable.clone()));
         let first = relationships.iter().position(|(bound, _)| doubled(bound));
@@ -52,12 +53,19 @@ pub(super) fn trail(
     pattern: &Pattern<'_>,
     relationships: &[(BoundRelationship, Element)],
     unindexed: &mut Unindexed,
-) -> Vec<Distinct> {
+) -> Result<Vec<Distinct>> {
     let mut pairs = Vec::new();
     for (at, (second, element)) in relationships.iter().enumerate() {
         for (before, (first, _)) in relationships[..at].iter().enumerate() {
             if first.label != second.label || !pattern.keeps_apart(before, at) {
                 continue;
+            }
+            if first.search.is_some() || second.search.is_some() {
+                return Err(Error::not_supported(
+                    "a shortest path beside another use of its edges in one MATCH is not supported",
+                )
+                .with_hint("Write it in a MATCH clause of its own.")
+                .at(pattern.relationships[at].syntax.span.position()));
             }
             let (one, other) = (first.variable.clone(), second.variable.clone());
             pairs.push(match (first.length, second.length) {
@@ -80,7 +88,7 @@ pub(super) fn trail(
             });
         }
     }
-    pairs
+    Ok(pairs)
 }
 
 /// Notes an optional pattern that the index answers wrongly: one that it filters too early, since its conditions cannot

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use slipstream_engine::catalog::{EdgeTable, TableDefinition, TableId};
+use slipstream_engine::graph::index::LONGEST_PATH;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
@@ -29,7 +30,9 @@ impl Binder<'_> {
         let pattern_lack = self.unindexed.take();
         self.property_conditions(&pattern, &nodes, &relationships, &mut conditions, lacks)?;
         for filter in syntax.filter.iter().flat_map(conjuncts) {
-            conditions.push(self.condition(filter)?);
+            let condition = self.condition(filter)?;
+            check_search(&condition, filter, &relationships)?;
+            conditions.push(condition);
             lacks.push(self.unindexed.take());
         }
         self.unindexed.0 = pattern_lack;
@@ -40,7 +43,7 @@ impl Binder<'_> {
                     .at(pattern.nodes.first().map_or(1, |node| node.span.position()))
             });
         }
-        let distinct = trail(&pattern, &relationships, &mut self.unindexed);
+        let distinct = trail(&pattern, &relationships, &mut self.unindexed)?;
         let deduplicate = self.deduplicate(&pattern, &nodes, &relationships);
         let bound = BoundMatch { optional: syntax.optional, paths, distinct, conditions, deduplicate };
         check_optional(&bound, syntax, &mut self.unindexed);
@@ -100,14 +103,18 @@ impl Binder<'_> {
                 optional,
                 ends: ends(edge, left, right, direction)?,
             };
-            let length = syntax.length.and_then(|length| Some((length.lower, length.upper?)));
+            let search = relationship.search.map(|search| search.kind);
+            let length = match search {
+                Some(_) => Some((1, syntax.length.map_or(Some(1), |length| length.upper).unwrap_or(LONGEST_PATH))),
+                None => syntax.length.and_then(|length| Some((length.lower, length.upper?))),
+            };
             if let Some(name) = &syntax.variable {
                 self.introduce_relationship(name, &element, length.is_some())?;
             }
             let written = syntax.variable.as_ref().map(|name| name.text.clone());
             let (variable, label) = (element.variable.clone(), element.label.clone());
             let repeats = relationship.mode == PathMode::Walk;
-            bound.push((BoundRelationship { variable, written, label, direction, length, repeats }, element));
+            bound.push((BoundRelationship { variable, written, label, direction, length, search, repeats }, element));
         }
         Ok(bound)
     }
@@ -174,6 +181,20 @@ impl Binder<'_> {
             Error::internal(format!("graph \"{}\" refers to a table that is not in the catalog", self.graph.name))
         })
     }
+}
+
+/// Refuses a condition on a path that is searched for: it would have to be part of the search, which else finds the shortest of
+/// all paths and not of those for which the condition holds.
+fn check_search(condition: &Value, syntax: &Expression, relationships: &[(BoundRelationship, Element)]) -> Result<()> {
+    let uses = condition.variables();
+    let searched =
+        |(bound, _): &(BoundRelationship, Element)| bound.search.is_some() && uses.contains(&*bound.variable);
+    if relationships.iter().any(searched) {
+        return Err(Error::not_supported("a condition on a shortest path in its own MATCH is not supported")
+            .with_hint("Put WITH * between, or WITH its length: then it is tested on the shortest path.")
+            .at(syntax.span.position()));
+    }
+    Ok(())
 }
 
 /// The conditions that must all hold where a condition holds.

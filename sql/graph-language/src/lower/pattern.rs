@@ -8,7 +8,7 @@
 use super::acyclic;
 use super::value::{Truth, quoted, value_text};
 use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Distinct, Value, ValueKind};
-use crate::syntax::{Comparison, Direction};
+use crate::syntax::{Comparison, Direction, SearchKind};
 
 /// How many relationships a plan may have with conditions among them.
 pub(crate) const MAX_FILTERED: usize = 2;
@@ -101,7 +101,12 @@ fn node_text(node: &BoundNode) -> String {
 }
 
 fn relationship_text(relationship: &BoundRelationship) -> String {
-    let mode = if relationship.repeats { "" } else { " TRAIL" };
+    let mode = match (relationship.search, relationship.repeats) {
+        (Some(SearchKind::Shortest), _) => " SHORTEST",
+        (Some(SearchKind::AllShortest), _) => " ALL SHORTEST",
+        (None, true) => "",
+        (None, false) => " TRAIL",
+    };
     let length = relationship.length.map(|(lower, upper)| format!("*{mode} {lower}..{upper}"));
     format!("{}:{}{}", relationship.variable, quoted(&relationship.label), length.unwrap_or_default())
 }
