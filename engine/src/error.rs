@@ -164,6 +164,7 @@ struct Report {
     hint: Option<String>,
     context: Option<String>,
     position: Option<usize>,
+    row: Option<usize>,
     subject: Subject,
 }
 
@@ -191,6 +192,7 @@ impl Error {
             hint: None,
             context: None,
             position: None,
+            row: None,
             subject: Subject::default(),
         }))
     }
@@ -235,6 +237,20 @@ impl Error {
     #[must_use]
     pub fn at(mut self, position: usize) -> Self {
         self.0.position = Some(position);
+        self
+    }
+
+    /// Says which of the rows that a statement adds is meant, counted from 0.
+    #[must_use]
+    pub fn on_row(mut self, row: usize) -> Self {
+        self.0.row = Some(row);
+        self
+    }
+
+    /// The same, where so many rows come before those that the row was counted in.
+    #[must_use]
+    pub fn after_rows(mut self, rows: usize) -> Self {
+        self.0.row = self.0.row.map(|row| row + rows);
         self
     }
 
@@ -287,6 +303,11 @@ impl Error {
     /// The character of the statement's text that the error points at, counted from 1.
     pub fn position(&self) -> Option<usize> {
         self.0.position
+    }
+
+    /// Which of the rows that a statement adds the error is about, counted from 0.
+    pub fn row(&self) -> Option<usize> {
+        self.0.row
     }
 
     /// The object the error is about.

@@ -20,7 +20,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::copy::{CopyOptions, CopyReader, CopyWriter};
+use crate::copy::{CopyOptions, CopyReader, CopyWriter, Origin, RowLines, shorten};
 use crate::dml::checks::Checks;
 use crate::dml::normalize;
 use crate::dml::rows::{table_rows, with_schema};
@@ -104,6 +104,8 @@ pub struct CopyIn {
     filling: Filling,
     checks: Checks,
     sink: Sink,
+    /// Where the rows that were read stood in the data.
+    lines: RowLines,
     interrupt: Interrupt,
 }
 
@@ -168,6 +170,7 @@ impl CopyIn {
             table: Arc::clone(table),
             checks,
             filling,
+            lines: RowLines::default(),
             interrupt,
         }
     }
@@ -187,8 +190,10 @@ impl CopyIn {
         let interrupt = self.interrupt.clone();
         let written = interrupt
             .limit(async {
-                for batch in self.read(&data)? {
-                    self.take(&batch).await?;
+                let batches = self.read(&data)?;
+                let origins = self.reader.origins();
+                for (batch, origin) in batches.iter().zip(origins) {
+                    self.take(batch, &origin).await?;
                 }
                 Ok(())
             })
@@ -202,11 +207,13 @@ impl CopyIn {
         let interrupt = self.interrupt.clone();
         let finished = interrupt.limit(async move {
             if let Some(batch) = self.reader.finish()? {
-                self.take(&batch).await?;
+                let origin = self.reader.origins().pop().unwrap_or_default();
+                self.take(&batch, &origin).await?;
             }
             let mut changes = Changes::default();
-            let rows = self.sink.finish(&mut changes).await?;
-            self.session.finish_write(&self.view, changes).await?;
+            let located = |error| located(error, &self.table.name, &self.lines);
+            let rows = self.sink.finish(&mut changes).await.map_err(located)?;
+            self.session.finish_write(&self.view, changes).await.map_err(located)?;
             Ok(format!("COPY {rows}"))
         });
         session.noting_failure(finished.await)
@@ -231,11 +238,33 @@ impl CopyIn {
         }
     }
 
-    async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+    async fn take(&mut self, batch: &RecordBatch, origin: &Origin) -> Result<()> {
+        self.lines.extend(origin.lines());
         let columns = self.filling.apply(batch)?;
         let rows = table_rows(&self.table, &columns, batch.num_rows())?;
-        self.checks.check(&rows)?;
-        self.sink.push(with_schema(rows, &self.table)?).await
+        self.checks.check(&rows).map_err(|error| in_row(error, &self.table.name, origin))?;
+        let pushed = self.sink.push(with_schema(rows, &self.table)?).await;
+        pushed.map_err(|error| located(error, &self.table.name, &self.lines))
+    }
+}
+
+/// Shows the row of a batch that an error is about.
+fn in_row(error: Error, table: &str, origin: &Origin) -> Error {
+    let place = error.row().and_then(|row| Some((row, origin.lines().line(row as u64)?)));
+    match place {
+        Some((row, line)) => error.with_context(match origin.text(row) {
+            Some(text) => format!("COPY {table}, line {line}: \"{}\"", shorten(text)),
+            None => format!("COPY {table}, line {line}"),
+        }),
+        None => error,
+    }
+}
+
+/// Says in which line of the data the row was that an error is about.
+fn located(error: Error, table: &str, lines: &RowLines) -> Error {
+    match error.row().and_then(|row| lines.line(row as u64)) {
+        Some(line) => error.with_context(format!("COPY {table}, line {line}")),
+        None => error,
     }
 }
 

@@ -86,13 +86,28 @@ impl<'a> RowChecks<'a> {
                 removed.extend(row_addresses(&batch?).values().iter().copied());
             }
         }
+        let mut rows = 0;
         for part in changes.added.parts() {
             let batch = part.fetch().await?;
-            not_null(&changes.table, &batch)?;
-            texts_fit(self.catalog, &changes.table, &batch)?;
-            for key in &mut keys {
-                key.check(changes, &before, &removed, &batch).await?;
-            }
+            let fits = self.batch_fits(changes, &before, &removed, &mut keys, &batch).await;
+            fits.map_err(|error| error.after_rows(rows))?;
+            rows += batch.num_rows();
+        }
+        Ok(())
+    }
+
+    async fn batch_fits(
+        &self,
+        changes: &RowChanges,
+        before: &TableState,
+        removed: &AddressSet,
+        keys: &mut [UniqueCheck],
+        batch: &RecordBatch,
+    ) -> Result<()> {
+        not_null(&changes.table, batch)?;
+        texts_fit(self.catalog, &changes.table, batch)?;
+        for key in keys {
+            key.check(changes, before, removed, batch).await?;
         }
         Ok(())
     }
@@ -376,7 +391,7 @@ impl DeclarationChecks<'_> {
                 let message = format!("could not create unique index \"{}\"", key.name);
                 let detail = format!(
                     "Key ({})=({}) is duplicated.",
-                    key.columns.join(", "),
+                    super::messages::quoted(&key.columns),
                     super::messages::key_text(row.columns(), 0)
                 );
                 return Err(Error::new(ErrorKind::UniqueViolation, message)

@@ -26,6 +26,8 @@ pub(crate) struct LoadChecks {
     target: TableState,
     keys: Vec<KeyCheck>,
     references: Vec<PartnerCheck>,
+    /// Rows that have been checked.
+    rows: usize,
 }
 
 struct KeyCheck {
@@ -54,11 +56,17 @@ impl LoadChecks {
         let keys =
             keys.map(|constraint| KeyCheck { constraint, hashes: Vec::new(), seen: KeySet::default() }).collect();
         let target = state(Arc::clone(table)).await?;
-        Ok(LoadChecks { table: Arc::clone(table), catalog, target, keys, references })
+        Ok(LoadChecks { table: Arc::clone(table), catalog, target, keys, references, rows: 0 })
     }
 
     /// Checks the next rows.
     pub(crate) async fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+        let before = self.rows;
+        self.rows += batch.num_rows();
+        self.check_next(batch).await.map_err(|error| error.after_rows(before))
+    }
+
+    async fn check_next(&mut self, batch: &RecordBatch) -> Result<()> {
         not_null(&self.table, batch)?;
         texts_fit(&self.catalog, &self.table, batch)?;
         for key in &mut self.keys {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
-use super::messages::{key_text, null_value};
+use super::messages::{key_text, null_value, quoted};
 use crate::catalog::{Catalog, ReferentialAction, TableDefinition, TableId};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -103,7 +103,7 @@ impl Reference {
         );
         let detail = format!(
             "Key ({})=({}) is not present in table \"{}\".",
-            self.columns.join(", "),
+            quoted(&self.columns),
             key_text(keys, row),
             self.to.name
         );
@@ -116,11 +116,7 @@ impl Reference {
     /// `23503` for a row whose partner is missing, where it is not known which row that is.
     pub(crate) fn missing_partner(&self) -> Error {
         let error = self.missing(&[], 0);
-        error.with_detail(format!(
-            "A key of ({}) is not present in table \"{}\".",
-            self.columns.join(", "),
-            self.to.name
-        ))
+        error.with_detail(format!("A key of ({}) is not present in table \"{}\".", quoted(&self.columns), self.to.name))
     }
 
     /// `23503` for a row that goes and is needed; `keys` are those of a row that needs it.
@@ -134,7 +130,7 @@ impl Reference {
         );
         let detail = format!(
             "Key ({})=({}) is still referenced from table \"{}\".",
-            self.referenced.join(", "),
+            quoted(&self.referenced),
             key_text(keys, 0),
             self.from.name
         );

@@ -8,6 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use super::origin::Origin;
 use super::reader::{BATCH_BYTES, BATCH_ROWS};
 use super::writer::cut;
 use crate::binary::{BinaryColumn, BinaryEncoder, with_length};
@@ -36,6 +37,9 @@ pub struct BinaryReader {
     rows: usize,
     bytes: usize,
     row: u64,
+    /// Where the rows that have gathered stood, and those of batches that were given out.
+    origin: Origin,
+    origins: Vec<Origin>,
     ended: bool,
 }
 
@@ -55,6 +59,8 @@ impl BinaryReader {
             rows: 0,
             bytes: 0,
             row: 0,
+            origin: Origin::default(),
+            origins: Vec::new(),
             ended: false,
         }
     }
@@ -86,6 +92,11 @@ impl BinaryReader {
             (Some(_), false) if !self.buffer.is_empty() => Err(self.in_next_row(broken("unexpected EOF in COPY data"))),
             (Some(_), _) => self.take(),
         }
+    }
+
+    /// Where the rows of the batches stood that were given out since the last call.
+    pub(super) fn origins(&mut self) -> Vec<Origin> {
+        std::mem::take(&mut self.origins)
     }
 
     /// Reads the header, if it is there. Says whether rows may come.
@@ -137,6 +148,7 @@ impl BinaryReader {
         }
         self.rows += 1;
         self.bytes += length;
+        self.origin.push_without_text(self.row);
         Ok(true)
     }
 
@@ -179,6 +191,7 @@ impl BinaryReader {
         let columns = columns.into_iter().map(BinaryColumn::finish).collect();
         self.rows = 0;
         self.bytes = 0;
+        self.origins.push(std::mem::take(&mut self.origin));
         RecordBatch::try_new(self.schema(), columns).map(Some).map_err(|error| Error::internal(error.to_string()))
     }
 

@@ -12,6 +12,7 @@ mod binary;
 mod fields;
 mod lines;
 mod options;
+mod origin;
 mod reader;
 mod writer;
 
@@ -23,7 +24,9 @@ use slipstream_engine::types::SqlType;
 
 use self::binary::{BinaryReader, BinaryWriter};
 pub use self::options::{Columns, CopyOptions, Format, Header};
+pub(crate) use self::origin::{Origin, RowLines};
 use self::reader::LineReader;
+pub(crate) use self::reader::shorten;
 use self::writer::LineWriter;
 use crate::text::{OutputStyle, TimeZone};
 use crate::types::ClientType;
@@ -73,6 +76,14 @@ impl CopyReader {
         match self {
             CopyReader::Lines(reader) => reader.finish(),
             CopyReader::Binary(reader) => reader.finish(),
+        }
+    }
+
+    /// Where the rows of the batches stood that were given out since the last call, a batch each.
+    pub(crate) fn origins(&mut self) -> Vec<Origin> {
+        match self {
+            CopyReader::Lines(reader) => reader.origins(),
+            CopyReader::Binary(reader) => reader.origins(),
         }
     }
 }

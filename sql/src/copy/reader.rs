@@ -10,6 +10,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::fields::{invalid_utf8, split_csv, split_text};
 use super::lines::Lines;
 use super::options::{CopyOptions, Format, Header};
+use super::origin::Origin;
 use crate::text::{TextColumn, TimeZone};
 
 /// A batch is given out when it has this many rows,
@@ -34,7 +35,11 @@ pub struct LineReader {
     rows: usize,
     bytes: usize,
     total_rows: u64,
+    /// The line that was read last.
     line: u64,
+    /// Where the rows that have gathered stood, and those of batches that were given out.
+    origin: Origin,
+    origins: Vec<Origin>,
     ended: bool,
 }
 
@@ -55,6 +60,8 @@ impl LineReader {
             bytes: 0,
             total_rows: 0,
             line: 0,
+            origin: Origin::default(),
+            origins: Vec::new(),
             ended: false,
         };
         reader.columns = reader.empty_columns();
@@ -100,6 +107,11 @@ impl LineReader {
         self.take()
     }
 
+    /// Where the rows of the batches stood that were given out since the last call.
+    pub(super) fn origins(&mut self) -> Vec<Origin> {
+        std::mem::take(&mut self.origins)
+    }
+
     fn empty_columns(&self) -> Vec<TextColumn> {
         self.types.iter().map(|sql_type| TextColumn::in_zone(sql_type, BATCH_ROWS, self.zone)).collect()
     }
@@ -113,13 +125,19 @@ impl LineReader {
         let columns = std::mem::replace(&mut self.columns, empty).into_iter().map(TextColumn::finish).collect();
         self.rows = 0;
         self.bytes = 0;
+        self.origins.push(std::mem::take(&mut self.origin));
         RecordBatch::try_new(self.schema(), columns).map(Some).map_err(|error| Error::internal(error.to_string()))
     }
 
     /// Reads one record: the header, the end marker, or a row.
     fn record(&mut self, record: std::ops::Range<usize>) -> Result<()> {
-        self.line += 1;
+        let is_first = self.line == 0;
         let bytes = self.lines.bytes(record);
+        self.line += 1;
+        if self.options.format == Format::Csv {
+            // A quoted field can have lines of its own.
+            self.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        }
         if bytes == b"\\." {
             self.ended = true;
             return Ok(());
@@ -127,7 +145,7 @@ impl LineReader {
         let length = bytes.len();
         let text = std::str::from_utf8(bytes)
             .map_err(|_| invalid_utf8().with_context(format!("COPY {}, line {}", self.table, self.line)))?;
-        if self.line == 1 && self.options.header != Header::Absent {
+        if is_first && self.options.header != Header::Absent {
             return check_header(text, &self.options, &self.names)
                 .map_err(|error| error.with_context(format!("COPY {}, line 1: \"{}\"", self.table, shorten(text))));
         }
@@ -137,6 +155,7 @@ impl LineReader {
                 self.rows += 1;
                 self.total_rows += 1;
                 self.bytes += length;
+                self.origin.push(self.line, text);
                 Ok(())
             }
             Err(failure) => Err(failure.error(&self.table, self.line, text)),
@@ -263,7 +282,7 @@ fn check_header(text: &str, options: &CopyOptions, names: &[String]) -> Result<(
 }
 
 /// The beginning of a text that may be long.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_string(),

@@ -107,6 +107,7 @@ impl Checks {
         );
         Error::new(ErrorKind::NotNullViolation, message)
             .with_detail(self.failing_row(rows, row))
+            .on_row(row)
             .on_table(&self.table.name)
             .on_column(column)
     }
@@ -116,6 +117,7 @@ impl Checks {
             format!("new row for relation \"{}\" violates check constraint \"{constraint}\"", self.table.name);
         Error::new(ErrorKind::CheckViolation, message)
             .with_detail(self.failing_row(rows, row))
+            .on_row(row)
             .on_table(&self.table.name)
             .on_constraint(constraint)
     }

@@ -135,3 +135,42 @@ async fn broken_rows_name_their_line() {
     let fields = fails("COPY t FROM STDIN WITH (FORMAT binary)", fields.leak()).await;
     assert_eq!(fields, ("22P04".into(), "COPY t, line 1".into()));
 }
+
+#[tokio::test]
+async fn rows_that_constraints_refuse_name_their_line() {
+    let (server, _data) = server();
+    let client = server.connect().await;
+    let table = "CREATE TABLE t (id bigint PRIMARY KEY, \"Odd Name\" text NOT NULL UNIQUE, x integer CHECK (x < 10))";
+    client.batch_execute(table).await.expect("a table");
+    let fails = async |sql: &str, data: String| {
+        let mut sink = Box::pin(client.copy_in::<_, Bytes>(sql).await.expect("a copy begins"));
+        let sent = sink.send(Bytes::from(data)).await;
+        let ended = match sent {
+            Ok(()) => sink.as_mut().finish().await.map(drop),
+            Err(error) => Err(error),
+        };
+        let error = ended.expect_err("a refused row");
+        let report = error_of(&error);
+        let detail = report.detail().unwrap_or_default().to_string();
+        (report.code().code().to_string(), report.where_().unwrap_or_default().to_string(), detail)
+    };
+    let (code, place, _) = fails("COPY t FROM STDIN", "1\ta\t1\n2\t\\N\t1\n".into()).await;
+    assert_eq!((code.as_str(), place.as_str()), ("23502", "COPY t, line 2: \"2\t\\N\t1\""));
+    // A quoted field has lines of its own.
+    let csv = "id,name,x\n1,\"a\nb\",1\n2,c,30\n";
+    let (code, place, _) = fails("COPY t FROM STDIN CSV HEADER", csv.into()).await;
+    assert_eq!((code.as_str(), place.as_str()), ("23514", "COPY t, line 4: \"2,c,30\""));
+    let (code, place, detail) = fails("COPY t FROM STDIN CSV", "1,\"a\nb\",1\n2,c,3\n3,c,4\n".into()).await;
+    assert_eq!((code.as_str(), place.as_str()), ("23505", "COPY t, line 4"));
+    assert_eq!(detail, "Key (\"Odd Name\")=(c) already exists.");
+    // As many rows as are loaded in bulk, and the same in a block, where they wait for the commit.
+    let many =
+        |twice: usize| (0..30_000).map(|row| format!("{}\tn{row}\t1\n", if row == twice { 7 } else { row })).collect();
+    for begin in ["", "BEGIN"] {
+        client.batch_execute(begin).await.expect("a block");
+        let (code, place, detail) = fails("COPY t FROM STDIN", many(25_000)).await;
+        assert_eq!((code.as_str(), place.as_str()), ("23505", "COPY t, line 25001"), "{begin}");
+        assert_eq!(detail, "Key (id)=(7) already exists.");
+        client.batch_execute("ROLLBACK").await.expect("no block");
+    }
+}
