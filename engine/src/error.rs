@@ -60,6 +60,10 @@ pub enum ErrorKind {
     NumericOutOfRange,
     /// Division by zero (`22012`).
     DivisionByZero,
+    /// A root or power that is no real number (`2201F`).
+    InvalidPower,
+    /// The logarithm of a number that is not above zero (`2201E`).
+    InvalidLogarithm,
     /// Text that does not read as a value of its type (`22P02`).
     InvalidText,
     /// A date or time that does not exist (`22007`).

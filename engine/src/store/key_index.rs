@@ -10,7 +10,8 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array};
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use arrow::row::{RowConverter, SortField};
 use parking_lot::{Mutex, RwLock};
 
@@ -35,8 +36,24 @@ impl KeyHash {
 pub fn hash_keys(columns: &[ArrayRef]) -> Result<Vec<KeyHash>> {
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     let encode = |error: arrow::error::ArrowError| Error::internal(format!("cannot encode key columns: {error}"));
-    let rows = RowConverter::new(fields).and_then(|converter| converter.convert_columns(columns)).map_err(encode)?;
+    let columns: Vec<ArrayRef> = columns.iter().map(one_zero).collect();
+    let rows = RowConverter::new(fields).and_then(|converter| converter.convert_columns(&columns)).map_err(encode)?;
     Ok(rows.iter().map(|row| KeyHash::of(row.as_ref())).collect())
+}
+
+/// Floats with one zero: -0 and 0 are equal, and encoded they would differ.
+fn one_zero(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float64 => {
+            let values: Float64Array = column.as_primitive::<Float64Type>().unary(|value| value + 0.0);
+            Arc::new(values)
+        }
+        DataType::Float32 => {
+            let values: Float32Array = column.as_primitive::<Float32Type>().unary(|value| value + 0.0);
+            Arc::new(values)
+        }
+        _ => Arc::clone(column),
+    }
 }
 
 /// Hashes every row of the columns of a unique key; `None` where one of them is NULL, since no two such rows are equal.

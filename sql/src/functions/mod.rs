@@ -8,6 +8,7 @@ mod aggregates;
 mod clock;
 mod common;
 mod json;
+mod math;
 mod ordered;
 mod rounding;
 pub(crate) mod sequences;
@@ -84,6 +85,7 @@ fn scalar_functions() -> Vec<ScalarUDF> {
     functions.extend(clock::functions());
     functions.extend(common::functions());
     functions.extend(json::functions());
+    functions.extend(math::functions());
     functions.extend(rounding::functions());
     functions.extend(values::functions());
     functions

@@ -30,7 +30,8 @@ struct Round {
     signature: Signature,
 }
 
-fn no_function(name: &str, types: &[DataType]) -> Error {
+/// `42883` for a function of these types.
+pub(super) fn no_function(name: &str, types: &[DataType]) -> Error {
     let names: Vec<String> = types
         .iter()
         .map(|data_type| SqlType::of_arrow(data_type).map_or_else(|| data_type.to_string(), |t| t.to_string()))

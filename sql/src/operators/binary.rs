@@ -13,6 +13,7 @@ use super::arithmetic::{Checked, Operation};
 use super::interval;
 use super::operand::{Kind, Operand, is_float, is_integer, is_number, is_text, numeric_literal, rank};
 use super::vector::{Metric, different_dimensions, distance_function};
+use super::zeros::one_zero;
 use crate::text::rescale;
 use crate::types::{ClientType, typed_literal};
 
@@ -44,14 +45,35 @@ fn plain(operator: Operator, left: Expr, right: Expr) -> Resolved {
 
 /// `operator does not exist: integer = text`
 fn no_operator(operator: Operator, left: &SqlType, right: &SqlType) -> Error {
-    Error::new(ErrorKind::UndefinedFunction, format!("operator does not exist: {left} {operator} {right}"))
+    Error::new(ErrorKind::UndefinedFunction, format!("operator does not exist: {left} {} {right}", sign(operator)))
         .with_hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
+}
+
+/// An operator as Postgres writes it.
+fn sign(operator: Operator) -> String {
+    match operator {
+        Operator::NotEq => "<>".to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn no_json_operator(operator: Operator, left: &Operand, right: &Operand) -> Error {
+    let name = |operand: &Operand| operand.sql_type().map_or_else(|| "unknown".to_string(), SqlType::to_string);
+    Error::new(
+        ErrorKind::UndefinedFunction,
+        format!("operator does not exist: {} {} {}", name(left), sign(operator), name(right)),
+    )
+    .with_hint("Cast to jsonb, which compares values.")
 }
 
 // ---- comparison
 
 fn compare(operator: Operator, left: Operand, right: Operand, schema: &DFSchema) -> PlanResult<Resolved> {
     let (left, right) = match (left.kind.clone(), right.kind.clone()) {
+        // It is text as it was written, and equal values can be written in many ways.
+        (Kind::Typed(SqlType::Json), _) | (_, Kind::Typed(SqlType::Json)) => {
+            return Err(no_json_operator(operator, &left, &right).into());
+        }
         (Kind::Typed(a), Kind::Typed(b)) => return compare_typed(operator, (left, a), (right, b), schema),
         (Kind::Typed(sql_type), _) => {
             let right = meet(right, &sql_type, &left.expr, schema)?;
@@ -132,10 +154,10 @@ fn compare_numbers(
     if is_float(a) != is_float(b) || is_float(a) && a != b {
         // Floats of different kinds, or a float with an exact number: both as doubles.
         let (left, right) = (left.into_type(&SqlType::Double, schema)?, right.into_type(&SqlType::Double, schema)?);
-        return Ok(compare_floats(operator, left, right));
+        return compare_floats(operator, left, right, schema);
     }
     if is_float(a) {
-        return Ok(compare_floats(operator, left.expr, right.expr));
+        return compare_floats(operator, left.expr, right.expr, schema);
     }
     // A literal takes the column's type where it fits, so that the column stays as it is and a scan can use the filter.
     let fitted = match (left.is_literal(), right.is_literal()) {
@@ -148,21 +170,27 @@ fn compare_numbers(
 
 /// Arrow orders -0 before 0, where they are equal in SQL. Beside the literal 0 the comparison is told on which side of both
 /// to cut, so that a scan can still use it.
-fn compare_floats(operator: Operator, left: Expr, right: Expr) -> Resolved {
+fn compare_floats(operator: Operator, left: Expr, right: Expr, schema: &DFSchema) -> PlanResult<Resolved> {
     let (number, operator, (below, above)) = match (zeros(&left), zeros(&right), operator.swap()) {
         (_, Some(zeros), _) => (left, operator, zeros),
         (Some(zeros), None, Some(swapped)) => (right, swapped, zeros),
-        _ => return plain(operator, left, right),
+        // Beside another number no zero is equal to anything.
+        _ if is_float_literal(&left) || is_float_literal(&right) => return Ok(plain(operator, left, right)),
+        _ => return Ok(plain(operator, one_zero(left, schema)?, one_zero(right, schema)?)),
     };
-    Resolved::Done(match operator {
+    Ok(Resolved::Done(match operator {
         Operator::Eq => number.clone().gt_eq(below).and(number.lt_eq(above)),
         Operator::NotEq => number.clone().lt(below).or(number.gt(above)),
         Operator::Lt => number.lt(below),
         Operator::LtEq => number.lt_eq(above),
         Operator::Gt => number.gt(above),
         Operator::GtEq => number.gt_eq(below),
-        other => return plain(other, number, above),
-    })
+        other => return Ok(plain(other, one_zero(number, schema)?, above)),
+    }))
+}
+
+fn is_float_literal(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Float64(Some(_)) | ScalarValue::Float32(Some(_)), _))
 }
 
 /// Both zeros in the type of a literal that is one of them.

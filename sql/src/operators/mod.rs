@@ -26,10 +26,12 @@ mod planner;
 mod quantified;
 mod reassociate;
 mod rule;
+mod sets;
 #[cfg(test)]
 mod tests;
 mod time_zone;
 mod vector;
+mod zeros;
 
 pub(crate) use in_lists::SeparateLists;
 pub use planner::PostgresOperators;

@@ -8,7 +8,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::logical_expr::expr::{
-    Between, Case, Cast, Exists, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
+    AggregateFunction, Between, Case, Cast, Exists, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::{RecursiveQuery, Subquery, Union, Values};
@@ -27,8 +27,10 @@ use super::arithmetic::Negate;
 use super::binary::{Resolved, binary, distance};
 use super::operand::{Kind, Operand, is_float, is_integer, is_number, is_text, number_literal, rank};
 use super::quantified::Quantified;
+use super::sets::{self, refuse_json};
 use super::time_zone;
 use super::vector::Metric;
+use super::zeros;
 use crate::functions::typed_function;
 use crate::text::parse_array;
 use crate::types::{CastContext, ClientType, PostgresCast, cast, relabel};
@@ -60,20 +62,23 @@ fn resolve_plan(plan: LogicalPlan, outer: &DFSchema) -> PlanResult<LogicalPlan> 
         schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
     }
     schema.merge(outer);
+    refuse_json(&plan)?;
     let resolver = Resolver { schema: &schema, outer };
     match plan {
         // The rows of a limit are DataFusion's to read.
         LogicalPlan::Limit(_) => Ok(plan),
         LogicalPlan::Values(values) => resolver.values(values),
-        LogicalPlan::Union(union) => TypeCoercionRewriter::coerce_union(Union::try_new_with_loose_types(union.inputs)?),
+        LogicalPlan::Union(union) => TypeCoercionRewriter::coerce_union(resolver.union(union)?),
         plan => {
             let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                Ok(Transformed::yes(name.restore(resolver.expr(expr)?)))
-            })?
-            .data
-            .recompute_schema()
+            let plan = plan
+                .map_expressions(|expr| {
+                    let name = names.save(&expr);
+                    Ok(Transformed::yes(name.restore(resolver.expr(expr)?)))
+                })?
+                .data
+                .recompute_schema()?;
+            zeros::in_node(plan)
         }
     }
 }
@@ -140,7 +145,12 @@ impl Resolver<'_> {
             Expr::InList(list) => self.in_list(list),
             Expr::Case(case) => self.case(case),
             Expr::ScalarFunction(function) => self.function(function),
-            Expr::WindowFunction(function) => Ok(Expr::WindowFunction(Box::new(window(*function)))),
+            Expr::AggregateFunction(function) => self.aggregate(function),
+            Expr::WindowFunction(function) => {
+                let mut function = window(*function);
+                function.params.partition_by = zeros::in_all(function.params.partition_by, self.schema)?;
+                Ok(Expr::WindowFunction(Box::new(function)))
+            }
             Expr::OuterReferenceColumn(field, column) => Ok(match self.outer.field_from_column(&column) {
                 Ok(current) => Expr::OuterReferenceColumn(Arc::clone(current), column),
                 Err(_) => Expr::OuterReferenceColumn(field, column),
@@ -150,7 +160,10 @@ impl Resolver<'_> {
                 Ok(Expr::Exists(Exists { subquery: self.subquery(subquery)?, negated }))
             }
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-                Ok(Expr::InSubquery(InSubquery { expr, subquery: self.subquery(subquery)?, negated }))
+                let mut subquery = self.subquery(subquery)?;
+                subquery.subquery = zeros::in_subquery(subquery.subquery)?;
+                let expr = Box::new(zeros::one_zero(*expr, self.schema)?);
+                Ok(Expr::InSubquery(InSubquery { expr, subquery, negated }))
             }
             Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
                 Ok(Expr::SetComparison(SetComparison { expr, subquery: self.subquery(subquery)?, op, quantifier }))
@@ -408,6 +421,49 @@ impl Resolver<'_> {
             Some(sql_type) if is_text(sql_type) => Ok(operand.expr),
             Some(_) => operand.into_type(&SqlType::Text, self.schema),
         }
+    }
+
+    /// DataFusion's `count` takes several arguments, and counts what has no NULL among them.
+    fn aggregate(&self, function: AggregateFunction) -> PlanResult<Expr> {
+        if function.func.name() == "count" && function.params.args.len() > 1 {
+            let args =
+                function.params.args.iter().map(|arg| self.operand(arg.clone())).collect::<PlanResult<Vec<_>>>()?;
+            let types = args.iter().map(|arg| arg.sql_type().map_or("unknown".to_string(), SqlType::to_string));
+            let types = types.collect::<Vec<_>>().join(", ");
+            return Err(Error::new(ErrorKind::UndefinedFunction, format!("function count({types}) does not exist"))
+                .with_hint(
+                    "No function matches the given name and argument types. You might need to add explicit type casts.",
+                )
+                .into());
+        }
+        let mut function = function;
+        if function.params.distinct {
+            function.params.args = zeros::in_all(function.params.args, self.schema)?;
+        }
+        Ok(Expr::AggregateFunction(function))
+    }
+
+    /// The literals of a column take the type of the other inputs.
+    fn union(&self, union: Union) -> PlanResult<Union> {
+        let mut inputs = union.inputs;
+        let columns = inputs.iter().map(|input| input.schema().fields().len()).min().unwrap_or(0);
+        for column in 0..columns {
+            let found = inputs.iter().map(|input| sets::output(input, column)).collect::<PlanResult<Vec<_>>>()?;
+            let mut common: Option<SqlType> = None;
+            for sql_type in found.iter().filter_map(Operand::sql_type) {
+                common = Some(match common {
+                    Some(common) => common_type("UNION", &common, sql_type)?,
+                    None => sql_type.clone(),
+                });
+            }
+            let Some(common) = common else { continue };
+            for (input, operand) in inputs.iter_mut().zip(found) {
+                if matches!(operand.kind, Kind::Unknown(_)) && !is_text(&common) {
+                    *input = Arc::new(sets::with_output(input, column, operand.into_type(&common, self.schema)?)?);
+                }
+            }
+        }
+        Union::try_new_with_loose_types(inputs)
     }
 
     /// VALUES does not compute its schema again by itself. A column's literals take the type of the others.
