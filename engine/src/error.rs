@@ -32,6 +32,8 @@ pub enum ErrorKind {
     DuplicateColumn,
     /// An object (graph, schema, ...) of that name exists (`42710`).
     DuplicateObject,
+    /// Two tables of a FROM have one name (`42712`).
+    DuplicateAlias,
     /// A name that could mean several columns (`42702`).
     AmbiguousColumn,
     /// Columns that are not what a clause needs: no unique constraint is over them (`42P10`).
@@ -60,6 +62,8 @@ pub enum ErrorKind {
     NumericOutOfRange,
     /// Division by zero (`22012`).
     DivisionByZero,
+    /// NULL where a value is needed (`22004`).
+    NullNotAllowed,
     /// A root or power that is no real number (`2201F`).
     InvalidPower,
     /// The logarithm of a number that is not above zero (`2201E`).

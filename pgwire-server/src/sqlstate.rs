@@ -33,6 +33,8 @@ pub fn sqlstate(kind: ErrorKind) -> &'static str {
         ErrorKind::CheckViolation => "23514",
         ErrorKind::NumericOutOfRange => "22003",
         ErrorKind::DivisionByZero => "22012",
+        ErrorKind::DuplicateAlias => "42712",
+        ErrorKind::NullNotAllowed => "22004",
         ErrorKind::InvalidPower => "2201F",
         ErrorKind::InvalidLogarithm => "2201E",
         ErrorKind::InvalidText => "22P02",

@@ -80,6 +80,7 @@ pub mod runtime;
 mod session;
 mod set_operations;
 mod settings;
+mod shorthands;
 mod source;
 mod statement;
 mod subqueries;

@@ -22,6 +22,7 @@ use crate::dml::syntax;
 use crate::named::Prepare;
 use crate::pgq::graph_table;
 use crate::settings;
+use crate::shorthands;
 use crate::source::SourceText;
 use crate::transaction::TransactionCommand;
 use crate::unparsed;
@@ -156,7 +157,7 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
         return Ok(Command::Prepare(Box::new(prepare)));
     }
     let (tokens, with_data) = without_data_clause(tokens);
-    let tokens = graph_table::expand(sql, name_cypher_relations(tokens), source)?;
+    let tokens = graph_table::expand(sql, name_cypher_relations(&shorthands::expand(tokens)), source)?;
     let (tokens, marks) = syntax::rewrite(&ddl::order_identity_options(tokens));
     let mut parser = parser(tokens.clone());
     let unparsed = |error| unparsed::not_supported(&words).unwrap_or_else(|| syntax_error(error, &tokens, source));

@@ -3,6 +3,8 @@
 use datafusion::sql::sqlparser::ast::{CopyLegacyCsvOption, CopyLegacyOption, CopyOption, Ident};
 use slipstream_engine::{Error, ErrorKind, Result};
 
+use crate::shorthands::ALL_COLUMNS;
+
 /// The form of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -243,6 +245,9 @@ fn format(name: &str) -> Result<Format> {
 }
 
 fn named(columns: &[Ident]) -> Columns {
+    if matches!(columns, [all] if all.quote_style.is_some() && all.value == ALL_COLUMNS) {
+        return Columns::All;
+    }
     let name = |column: &Ident| match column.quote_style {
         Some(_) => column.value.clone(),
         None => column.value.to_lowercase(),

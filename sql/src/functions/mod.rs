@@ -4,9 +4,11 @@
 //! exact, `now()` in microseconds, `round` of ties) and those that it lacks. Functions of DataFusion that share a name with
 //! Postgres's and take other arguments, such as `to_char`, are taken out: no answer is better than a wrong one.
 
+mod age;
 mod aggregates;
 mod clock;
 mod common;
+mod format;
 mod json;
 mod math;
 mod ordered;
@@ -85,6 +87,8 @@ fn scalar_functions() -> Vec<ScalarUDF> {
     functions.extend(clock::functions());
     functions.extend(common::functions());
     functions.extend(json::functions());
+    functions.extend(age::functions());
+    functions.extend(format::functions());
     functions.extend(math::functions());
     functions.extend(rounding::functions());
     functions.extend(values::functions());

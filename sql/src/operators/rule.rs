@@ -148,6 +148,11 @@ impl Resolver<'_> {
             Expr::AggregateFunction(function) => self.aggregate(function),
             Expr::WindowFunction(function) => {
                 let mut function = window(*function);
+                if function.params.partition_by.iter().any(asks_a_subquery) {
+                    return Err(
+                        Error::not_supported("IN and EXISTS of a subquery in PARTITION BY are not supported").into()
+                    );
+                }
                 function.params.partition_by = zeros::in_all(function.params.partition_by, self.schema)?;
                 Ok(Expr::WindowFunction(Box::new(function)))
             }
@@ -388,12 +393,25 @@ impl Resolver<'_> {
                 let func = typed_function(&func).unwrap_or(func);
                 return Ok(Expr::ScalarFunction(ScalarFunction { func, args }));
             }
-            ("concat" | "concat_ws", _) => {
+            ("concat" | "concat_ws" | "format", _) => {
                 args.into_iter().map(|arg| self.as_text(arg)).collect::<PlanResult<Vec<_>>>()?
             }
+            ("age", _) => args.into_iter().map(|arg| self.as_timestamp(arg)).collect::<PlanResult<Vec<_>>>()?,
             _ => args,
         };
         Ok(Expr::ScalarFunction(ScalarFunction { func, args }))
+    }
+
+    fn as_timestamp(&self, expr: Expr) -> PlanResult<Expr> {
+        let operand = self.operand(expr)?;
+        match operand.sql_type() {
+            Some(SqlType::Timestamp) => Ok(operand.expr),
+            None | Some(SqlType::Date | SqlType::TimestampTz) => operand.into_type(&SqlType::Timestamp, self.schema),
+            Some(other) => {
+                let message = format!("function age({other}) does not exist");
+                Err(Error::new(ErrorKind::UndefinedFunction, message).with_hint("It takes timestamps or dates.").into())
+            }
+        }
     }
 
     fn distance(&self, metric: Metric, args: Vec<Expr>) -> PlanResult<Expr> {
@@ -509,6 +527,12 @@ impl Resolver<'_> {
         };
         Ok(Field::new(name, common, true))
     }
+}
+
+/// Whether an expression has IN or EXISTS of a subquery in it.
+fn asks_a_subquery(expr: &Expr) -> bool {
+    let asks = |expr: &Expr| matches!(expr, Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_));
+    expr.exists(|expr| Ok(asks(expr))).unwrap_or(false)
 }
 
 /// The elements of an array literal, each a literal whose type is not known yet.

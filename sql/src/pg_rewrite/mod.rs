@@ -6,6 +6,7 @@
 //! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query, `generate_subscripts` and `generate_series` the items of an array, `= ANY (array)` a
 //!   function of both sides.
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
+//! * `age`: `age(x)` counts from today.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
 //! * `recursive`: the column names of a recursive query are given where its second half sees them.
 //! * `series`: `generate_series` in FROM with parameters is a subquery.
@@ -18,6 +19,7 @@
 //! Names of output columns are to be taken from the statement before it is rewritten.
 
 mod absent;
+mod age;
 mod arrays;
 mod first_row;
 mod functions;
@@ -102,6 +104,7 @@ impl VisitorMut for Rewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         arrays::series(expr);
+        age::from_today(expr);
         ControlFlow::Continue(())
     }
 }

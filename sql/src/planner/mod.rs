@@ -17,6 +17,7 @@
 pub(crate) mod binding;
 pub(crate) mod columns;
 mod cooperation;
+mod duplicate_names;
 pub(crate) mod fetch;
 pub(crate) mod names;
 mod ordering;

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use slipstream_engine::{Error, Result};
 
+use super::duplicate_names;
 use crate::graph::age;
 
 /// Refuses what would be accepted and not honoured.
@@ -18,7 +19,7 @@ pub(crate) fn check(statement: &Statement) -> Result<()> {
     // A write with a WITH in front is a query whose body is the write.
     let is_write = matches!(inner, Statement::Query(query) if is_write(&query.body));
     match statement.visit(&mut Check { may_write: is_write }) {
-        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Continue(()) => duplicate_names::check(statement),
         ControlFlow::Break(error) => Err(error),
     }
 }
