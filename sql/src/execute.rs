@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
@@ -30,6 +31,7 @@ use crate::dml::{self, WriteExec, find_write};
 use crate::error::from_datafusion;
 use crate::explain::{self, Analyzed};
 use crate::functions::at_statement;
+use crate::graph::write;
 use crate::interrupt::{Interrupt, Rows};
 use crate::planner::binding::{self, Bound, Patterns};
 use crate::planner::state::Engine;
@@ -80,6 +82,9 @@ pub(crate) async fn open(
     parameters: &[ScalarValue],
 ) -> Result<SendableRecordBatchStream> {
     let planned = prepared.planned().ok_or_else(|| Error::internal("a statement without a plan has no rows"))?;
+    if planned.writer.is_some() {
+        return Err(Error::not_supported("a cursor over Cypher that writes is not supported"));
+    }
     Run::begin(session, prepared, planned, parameters).await?.rows().await
 }
 
@@ -101,6 +106,8 @@ struct Run<'a> {
     view: ReadView,
     planned: Arc<Planned>,
     parameters: &'a [ScalarValue],
+    /// The rows of its query that writes, which has run.
+    written: Option<Arc<dyn TableProvider>>,
 }
 
 impl<'a> Run<'a> {
@@ -115,7 +122,7 @@ impl<'a> Run<'a> {
         loop {
             let view = session.view(planned.indexes(session.settings().graph_strategy())).await?;
             if session.tables(&view).basis() == planned.basis {
-                return Ok(Run { session, engine, view, planned, parameters });
+                return Ok(Run { session, engine, view, planned, parameters, written: None });
             }
             planned = session.planned(prepared.statement(), prepared.declared()).await?;
             prepared.replace(&planned)?;
@@ -131,7 +138,7 @@ impl<'a> Run<'a> {
             return Ok((plan, vec![note]));
         }
         let tables = self.session.tables(&self.view);
-        let patterns = Patterns { strategy, functions: &self.engine.session };
+        let patterns = Patterns { strategy, functions: &self.engine.session, written: self.written.clone() };
         let Bound { plan, optimized, notes } =
             binding::bind(&self.planned, &tables, self.parameters, &patterns).await?;
         let plan = match optimized {
@@ -179,6 +186,10 @@ async fn run(
 ) -> Result<Execution> {
     if let Some(what) = writes(&planned.kind) {
         session.check_writable(what)?;
+    }
+    if planned.writer.is_some() && !matches!(planned.kind, Kind::Explain(_)) {
+        session.check_writable("Cypher that writes")?;
+        return write_graph(session, prepared, planned, &parameters, interrupt).await;
     }
     if gathers(&planned.kind, session.in_block()) {
         return write(session, prepared, planned, &parameters, interrupt).await;
@@ -288,6 +299,72 @@ fn came_second(session: &Inner, planned: &Planned, error: &Error, base: u64) -> 
     let Some(write) = find_write(&planned.plan) else { return false };
     write.command == dml::Command::Merge
         || error.subject().constraint.as_ref().is_some_and(|constraint| write.arbiter_names.contains(constraint))
+}
+
+/// Runs a query with Cypher that writes; again, when somebody else was first.
+async fn write_graph(
+    session: &Arc<Inner>,
+    prepared: &Prepared,
+    planned: Arc<Planned>,
+    parameters: &[ScalarValue],
+    interrupt: Interrupt,
+) -> Result<Execution> {
+    let mut attempts = Attempts::new(session);
+    loop {
+        let before = session.database().snapshot().seq;
+        match Box::pin(write_graph_once(session, prepared, &planned, parameters, &interrupt)).await {
+            Err(error) => {
+                // What MERGE did not find may have come since.
+                let came_second =
+                    error.kind() == ErrorKind::UniqueViolation && session.database().snapshot().seq != before;
+                if !attempts.again_after(&error, came_second).await {
+                    return Err(error);
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn write_graph_once(
+    session: &Arc<Inner>,
+    prepared: &Prepared,
+    planned: &Arc<Planned>,
+    parameters: &[ScalarValue],
+    interrupt: &Interrupt,
+) -> Result<Execution> {
+    let engine = session.engine()?;
+    let mut planned = Arc::clone(planned);
+    let (alone, work) = loop {
+        let block = session.transaction().lock().work();
+        let (alone, work) = (block.is_none(), block.unwrap_or_else(|| session.own_work()));
+        let view = write::view(&work).await?;
+        if session.tables(&view).basis() == planned.basis {
+            break (alone, work);
+        }
+        planned = session.planned(prepared.statement(), prepared.declared()).await?;
+        prepared.replace(&planned)?;
+    };
+    let writer = planned.writer.as_ref().ok_or_else(|| Error::internal("a query that writes has become another"))?;
+    let table = binding::cypher_table(&writer.source).ok_or_else(|| Error::internal("a graph query that is none"))?;
+    let (silent, tag) = (writer.silent, table.tag());
+    let outcome = write::run(session, &engine, table, parameters, &work).await?;
+    let view = write::view(&work).await?;
+    let written: Option<Arc<dyn TableProvider>> = Some(Arc::new(outcome.rows));
+    let run = Run { session, engine, view, planned, parameters, written };
+    let mut rows = session.database().batches();
+    let mut stream = run.rows().await?;
+    while let Some(batch) = stream.next().await {
+        rows.push(batch.map_err(from_datafusion)?)?;
+    }
+    drop(stream);
+    if alone {
+        session.finish_own(work).await?;
+    }
+    if silent {
+        return Ok(Execution::Done(format!("{tag} {}", outcome.counts.total())));
+    }
+    run.buffered(prepared, &rows, interrupt, "SELECT")
 }
 
 /// `base` becomes the commit that the statement has read.

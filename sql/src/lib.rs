@@ -35,6 +35,7 @@
 //!    in a bulk load; `Inner::finish_write` puts it into the open transaction, or has [`Database::commit`] decide. Rows for
 //!    RETURNING wait until then, because when somebody else changed the same rows first, the statement runs again on the new
 //!    snapshot (`attempts::Attempts`).
+//!    Cypher that writes runs before the rest of its statement, in parts, and its rows take its place (`graph::write`).
 //! 8. **Errors** of DataFusion and Arrow are classified in one place ([`error`]); those of the engine come through unchanged.
 //!
 //! # The life of a transaction

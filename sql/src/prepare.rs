@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, CopySource};
 use futures::FutureExt;
@@ -15,7 +15,8 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use crate::copy::CopyOptions;
 use crate::cursor;
 use crate::error::from_datafusion;
-use crate::graph::relation::SeenParameters;
+use crate::graph::relation::{SeenParameters, is_bare};
+use crate::graph::table::CypherTable;
 use crate::named::Execute;
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
@@ -168,6 +169,8 @@ pub(crate) struct Planned {
     pub(crate) kind: Kind,
     /// The plan without its tables.
     pub(crate) plan: LogicalPlan,
+    /// The query of it that writes: one of a graph, which runs before everything else.
+    pub(crate) writer: Option<Writer>,
     /// Whether the plan has been optimized, for every run.
     pub(crate) optimized: bool,
     /// A plan for runs in which the index answers, where the statement needs no planner.
@@ -206,6 +209,14 @@ pub(crate) enum Kind {
         /// Its columns.
         schema: SchemaRef,
     },
+}
+
+/// A graph query that writes, in a statement.
+pub(crate) struct Writer {
+    /// The query's table in the plan.
+    pub(crate) source: Arc<dyn TableSource>,
+    /// Whether it is all of a statement that returns nothing.
+    pub(crate) silent: bool,
 }
 
 /// How a plan is shown.
@@ -300,6 +311,8 @@ fn finish(
         }
         other => (other, None),
     };
+    let writer = writer(&plan, statement, &kind)?;
+    let fields = fields.filter(|_| !writer.as_ref().is_some_and(|writer| writer.silent));
     let keep = !binding::depends_on_time(&plan).map_err(|error| planning.error(error))?;
     let graphs = read_graphs(planning, statement);
     let (kept, written) = match keep {
@@ -313,11 +326,32 @@ fn finish(
         parameter_types,
         fields,
         kind,
-        short_path: keep.then(|| ShortPath::of(&kept)).flatten(),
+        short_path: (keep && writer.is_none()).then(|| ShortPath::of(&kept)).flatten(),
+        writer,
         plan: release(kept)?,
         optimized: keep,
         written: written.map(release).transpose()?,
     })
+}
+
+/// The graph query of a plan that writes, if there is one. A statement has one at most, and nothing but a query has it.
+fn writer(plan: &LogicalPlan, statement: &ast::Statement, kind: &Kind) -> Result<Option<Writer>> {
+    let mut sources = binding::writing(plan).map_err(from_datafusion)?;
+    let Some(source) = sources.pop() else { return Ok(None) };
+    if !sources.is_empty() {
+        return Err(Error::not_supported("more than one Cypher query that writes in a statement is not supported"));
+    }
+    match kind {
+        Kind::Query { locks: false } => {
+            let returns = binding::cypher_table(&source).is_some_and(CypherTable::returns);
+            Ok(Some(Writer { silent: !returns && is_bare(statement), source }))
+        }
+        Kind::Explain(explain) if !explain.analyze => Ok(Some(Writer { source, silent: false })),
+        Kind::Explain(_) => Err(Error::not_supported("EXPLAIN ANALYZE of Cypher that writes is not supported")),
+        Kind::Query { locks: true } | Kind::Write(_) | Kind::CreateTableAs(_) | Kind::CopyOut { .. } => {
+            Err(Error::not_supported("Cypher that writes is only supported in a query by itself"))
+        }
+    }
 }
 
 /// The graphs that a statement reads, those of its views among them.

@@ -35,6 +35,9 @@ scripts!(in "":
     constraints,
     copy,
     cypher,
+    cypher_write_create,
+    cypher_write_merge,
+    cypher_write_set,
     ddl,
     errors,
     floats,
@@ -78,6 +81,7 @@ scripts!(in "":
 
 mod transactions {
     scripts!(in "transactions":
+        cypher_writes,
         ddl_against_dml,
         delete_update,
         dirty_read,

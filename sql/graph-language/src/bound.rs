@@ -13,7 +13,7 @@ use super::syntax::{Arithmetic, Comparison, Direction, SearchKind, StringMatch};
 /// A whole query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundQuery {
-    /// Clauses in order; the last one is [`BoundClause::Return`].
+    /// Clauses in order; the last one is [`BoundClause::Return`], or one that writes.
     pub clauses: Vec<BoundClause>,
     /// What comes back, in order.
     pub outputs: Vec<Output>,
@@ -55,6 +55,155 @@ pub enum BoundClause {
     With(BoundProjection, Option<Value>),
     /// `RETURN ...`
     Return(BoundProjection),
+    /// `CREATE ...`: what comes, nodes before the relationships between them.
+    Create(Vec<Made>),
+    /// `MERGE ...`
+    Merge(Box<BoundMerge>),
+    /// `SET ...`, `REMOVE ...`: one after the other, as a later one may read what an earlier one has set.
+    Set(Vec<BoundSet>),
+    /// `DELETE ...`
+    Delete {
+        /// What goes.
+        items: Vec<Written>,
+        /// Whether the relationships of nodes go with them.
+        detach: bool,
+    },
+}
+
+impl BoundClause {
+    /// Whether it changes the graph.
+    pub fn writes(&self) -> bool {
+        match self {
+            BoundClause::Match(_) | BoundClause::Unwind { .. } | BoundClause::With(..) | BoundClause::Return(_) => {
+                false
+            }
+            BoundClause::Create(_) | BoundClause::Merge(_) | BoundClause::Set(_) | BoundClause::Delete { .. } => true,
+        }
+    }
+}
+
+impl BoundClause {
+    /// What a clause that writes is called in the tag of its command.
+    pub fn tag(&self) -> &'static str {
+        match self {
+            BoundClause::Create(_) => "CREATE",
+            BoundClause::Merge(_) => "MERGE",
+            BoundClause::Set(_) => "SET",
+            BoundClause::Delete { .. } => "DELETE",
+            BoundClause::Match(_) | BoundClause::Unwind { .. } | BoundClause::With(..) | BoundClause::Return(_) => {
+                "SELECT"
+            }
+        }
+    }
+
+    /// What it writes, a line for each element and its table, for EXPLAIN.
+    pub fn write_lines(&self) -> Vec<String> {
+        let name = |written: &Option<String>| written.clone().unwrap_or_default();
+        let columns = |assignments: &[(String, Value)]| {
+            assignments.iter().map(|(column, _)| column.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let made =
+            |made: &Made| format!("Insert on {} ({}): {}", made.table, name(&made.written), columns(&made.properties));
+        let set = |set: &BoundSet| format!("Update on {}: {}", set.target.table, columns(&set.assignments));
+        match self {
+            BoundClause::Create(all) => all.iter().map(made).collect(),
+            BoundClause::Merge(merge) => {
+                let missing = merge.made.iter().map(|one| format!("{}, where not found", made(one)));
+                missing.chain(merge.on_create.iter().chain(&merge.on_match).map(set)).collect()
+            }
+            BoundClause::Set(sets) => sets.iter().map(set).collect(),
+            BoundClause::Delete { items, detach } => {
+                let edges = if *detach { ", and the edges of its nodes" } else { "" };
+                items.iter().map(|item| format!("Delete on {}{edges}", item.table)).collect()
+            }
+            BoundClause::Match(_) | BoundClause::Unwind { .. } | BoundClause::With(..) | BoundClause::Return(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl BoundQuery {
+    /// Whether it changes the graph.
+    pub fn writes(&self) -> bool {
+        self.clauses.iter().any(BoundClause::writes)
+    }
+}
+
+/// A node or relationship that a query makes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// Its variable.
+    pub variable: String,
+    /// Its name in the text, where it has one.
+    pub written: Option<String>,
+    /// The name of its element table.
+    pub table: String,
+    /// The variables of the nodes that a relationship starts and ends at.
+    pub ends: Option<(String, String)>,
+    /// Columns that are given, and their values, over the rows before the clause.
+    pub properties: Vec<(String, Value)>,
+}
+
+/// `MERGE pattern ON CREATE ... ON MATCH ...`
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundMerge {
+    /// The values of the pattern's properties, which are computed once.
+    pub values: Vec<BoundItem>,
+    /// What is looked for. Its conditions compare properties with those values.
+    pub pattern: BoundMatch,
+    /// What is made where nothing is found.
+    pub made: Vec<Made>,
+    /// What is set where it was made.
+    pub on_create: Vec<BoundSet>,
+    /// What is set where it was found.
+    pub on_match: Vec<BoundSet>,
+}
+
+impl Made {
+    /// The values of its properties.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.properties.iter().map(|(_, value)| value)
+    }
+}
+
+impl BoundMerge {
+    /// All values that it computes.
+    pub fn each_value(&self) -> impl Iterator<Item = &Value> {
+        let values = self.values.iter().filter_map(|item| match item {
+            BoundItem::Value { value, .. } => Some(value),
+            BoundItem::Variable(_) => None,
+        });
+        let sets = self.on_create.iter().chain(&self.on_match).flat_map(BoundSet::values);
+        values.chain(&self.pattern.conditions).chain(self.made.iter().flat_map(Made::values)).chain(sets)
+    }
+}
+
+impl BoundSet {
+    /// The values that it computes, the key of its element among them.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        std::iter::once(&self.target.key).chain(self.assignments.iter().map(|(_, value)| value))
+    }
+}
+
+/// A node or relationship that is changed or goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// Its variable.
+    pub variable: String,
+    /// The name of its element table.
+    pub table: String,
+    /// Its key, which is NULL where it is missing.
+    pub key: Value,
+}
+
+/// Columns of a node or relationship, and what they become.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundSet {
+    /// The element.
+    pub target: Written,
+    /// The columns and their values, which see the element as it was before all of them.
+    pub assignments: Vec<(String, Value)>,
 }
 
 impl BoundClause {
@@ -65,6 +214,7 @@ impl BoundClause {
                 pattern.each_relationship().any(|relationship| relationship.search.is_some())
             }
             BoundClause::Unwind { .. } | BoundClause::With(..) | BoundClause::Return(_) => false,
+            BoundClause::Create(_) | BoundClause::Merge(_) | BoundClause::Set(_) | BoundClause::Delete { .. } => false,
         }
     }
 }

@@ -189,7 +189,11 @@ impl Run {
                 self.conditions.extend(left);
                 true
             }
-            BoundClause::Return(_) => false,
+            BoundClause::Return(_)
+            | BoundClause::Create(_)
+            | BoundClause::Merge(_)
+            | BoundClause::Set(_)
+            | BoundClause::Delete { .. } => false,
             BoundClause::Unwind { .. } => {
                 self.clauses.push(clause.clone());
                 true
@@ -316,6 +320,8 @@ fn values(clauses: &[BoundClause]) -> Vec<(&str, Option<SqlType>)> {
                 }));
             }
             BoundClause::Match(_) | BoundClause::Return(_) => {}
+            // Nothing of a query that writes goes to the index.
+            BoundClause::Create(_) | BoundClause::Merge(_) | BoundClause::Set(_) | BoundClause::Delete { .. } => {}
         }
     }
     found
@@ -343,6 +349,7 @@ fn is_narrow(clause: &BoundClause) -> bool {
         BoundClause::Match(pattern) => !pattern.optional && pattern.conditions.iter().any(names_an_element),
         BoundClause::With(projection, _) => projection.limit.is_some(),
         BoundClause::Unwind { .. } | BoundClause::Return(_) => false,
+        BoundClause::Create(_) | BoundClause::Merge(_) | BoundClause::Set(_) | BoundClause::Delete { .. } => false,
     }
 }
 

@@ -19,7 +19,8 @@
 //! use what they like ([`syntax::PathMode`]). Labels are exact, or differ
 //! from the only one alike in nothing but case. NULL is larger than everything in ORDER BY.
 //!
-//! Only reading is done here.
+//! What a query writes is bound here too, as the rows of element tables that come, change and go; to write them is the
+//! business of `slipstream-sql`.
 
 pub mod bound;
 pub mod extent;
@@ -130,7 +131,11 @@ fn plan_at_start(
     parameters: &[CypherParameter],
 ) -> Result<GraphQuery> {
     let bind::Bound { mut query, parameters, lacks } = bind::bind(syntax, catalog, graph, parameters)?;
-    let fields: Vec<_> = query.outputs.iter().map(|output| output.sql_type.field(&output.name, true)).collect();
+    let mut fields: Vec<_> = query.outputs.iter().map(|output| output.sql_type.field(&output.name, true)).collect();
+    if fields.is_empty() {
+        // A query that writes and returns nothing is a relation without rows, whose column a column list can name.
+        fields.push(SqlType::Jsonb.field("result", true));
+    }
     let key_columns = query
         .outputs
         .iter()

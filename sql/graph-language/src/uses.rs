@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::bound::{BoundClause, BoundItem, BoundMatch, Distinct, Value, ValueKind};
+use crate::bound::{BoundClause, BoundItem, BoundMatch, BoundSet, Distinct, Made, Value, ValueKind};
 
 /// What clauses name.
 #[derive(Debug, Default)]
@@ -38,6 +38,10 @@ impl Uses {
                     filter.iter().for_each(&mut *visit);
                 }
                 BoundClause::Return(projection) => projection.values().for_each(&mut *visit),
+                BoundClause::Create(made) => made.iter().flat_map(Made::values).for_each(&mut *visit),
+                BoundClause::Merge(merge) => merge.each_value().for_each(&mut *visit),
+                BoundClause::Set(sets) => sets.iter().flat_map(BoundSet::values).for_each(&mut *visit),
+                BoundClause::Delete { items, .. } => items.iter().map(|item| &item.key).for_each(&mut *visit),
             }
         }
     }
@@ -52,7 +56,11 @@ impl Uses {
                     BoundItem::Value { .. } => None,
                 }));
             }
-            BoundClause::Unwind { .. } => {}
+            BoundClause::Merge(merge) => self.pattern(&merge.pattern),
+            BoundClause::Create(made) => self.named.extend(made.iter().flat_map(|made| {
+                made.ends.iter().flat_map(|(source, destination)| [source.clone(), destination.clone()])
+            })),
+            BoundClause::Unwind { .. } | BoundClause::Set(_) | BoundClause::Delete { .. } => {}
         }
         Uses::values_of(std::slice::from_ref(clause), &mut |value| self.value(value));
     }

@@ -17,7 +17,7 @@ use crate::error::from_datafusion;
 use crate::graph::algorithm;
 use crate::pgq::graph_table::conditions;
 use crate::planner::views::{named_columns, parts};
-use crate::planner::{Planning, parameters, refused};
+use crate::planner::{Planning, binding, parameters, refused};
 use crate::prepare::rewritten;
 
 /// CREATE VIEW.
@@ -58,6 +58,9 @@ async fn define(planning: &Planning<'_>, create: &CreateView, place: Place) -> R
     let statement = rewritten(&statement);
     refused::check(&statement)?;
     let plan = planning.statement(&statement).await?.plan;
+    if !binding::writing(&plan).map_err(from_datafusion)?.is_empty() {
+        return Err(Error::not_supported("views must not contain Cypher that writes"));
+    }
     let mut types = Vec::new();
     parameters::infer(&plan, &mut types)?;
     if !types.is_empty() || !planning.seen.take().is_empty() {

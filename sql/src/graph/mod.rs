@@ -12,3 +12,4 @@ pub(crate) mod join;
 pub(crate) mod relation;
 pub(crate) mod route;
 pub(crate) mod table;
+pub(crate) mod write;

@@ -73,6 +73,14 @@ pub(crate) fn graphs(statement: &ast::Statement, catalog: &Catalog, selected: &s
     graphs.0.into_iter().collect()
 }
 
+/// Whether a statement is Cypher by itself.
+pub(crate) fn is_bare(statement: &ast::Statement) -> bool {
+    let ast::Statement::Query(query) = statement else { return false };
+    let ast::SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let relations = select.from.iter().map(|from| &from.relation);
+    relations.map(Call::of).any(|call| matches!(call, Some(Ok(Call { graph: None, .. }))))
+}
+
 /// The graph of that name; without one, the graph that the session has selected, or else the only one there is.
 fn graph_of<'a>(name: Option<&str>, catalog: &'a Catalog, selected: &str) -> Result<&'a Arc<GraphDefinition>> {
     if let Some(name) = name.or((!selected.is_empty()).then_some(selected)) {

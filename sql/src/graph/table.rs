@@ -36,6 +36,7 @@ use super::route::{Index, Route, route};
 use crate::planner::names::Tables;
 use crate::settings::GraphStrategy;
 use slipstream_graph_language::GraphQuery;
+use slipstream_graph_language::bound::BoundClause;
 use slipstream_graph_language::index::{IndexPart, Prefix};
 
 /// A planned query that is not yet tied to what the statement reads.
@@ -136,8 +137,33 @@ impl CypherTable {
         Ok(GraphScan::new(&self.graph.name, &self.query.description, query, reader))
     }
 
+    /// Whether the query writes.
+    pub(crate) fn writes(&self) -> bool {
+        self.query.bound.writes()
+    }
+
+    /// Whether it returns rows; one that writes need not.
+    pub(crate) fn returns(&self) -> bool {
+        !self.query.bound.outputs.is_empty()
+    }
+
+    /// The tag of a command that writes and returns nothing, without its count: the first clause that writes.
+    pub(crate) fn tag(&self) -> &'static str {
+        self.query.bound.clauses.iter().find(|clause| clause.writes()).map_or("SELECT", BoundClause::tag)
+    }
+
+    /// Lines for EXPLAIN about what a query that writes does.
+    pub(crate) fn explain_writes(&self) -> Vec<String> {
+        let head = format!(
+            "GraphWrite: graph={}, route=joins (the query writes), {}",
+            self.graph.name, self.query.description
+        );
+        let writes = self.query.bound.clauses.iter().flat_map(BoundClause::write_lines);
+        std::iter::once(head).chain(writes.map(|line| format!("  {line}"))).collect()
+    }
+
     /// The values of the query's parameters, in its types.
-    fn parameters(&self, values: &[ScalarValue]) -> Result<Vec<(String, ScalarValue)>> {
+    pub(super) fn parameters(&self, values: &[ScalarValue]) -> Result<Vec<(String, ScalarValue)>> {
         let parameters = self.query.parameters.iter();
         parameters.map(|parameter| Ok((parameter.name.clone(), self.arguments.value(parameter, values)?))).collect()
     }

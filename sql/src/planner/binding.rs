@@ -12,10 +12,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, ParamValues, TableReference};
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan, TableSource, Volatility};
@@ -65,6 +66,8 @@ pub(crate) struct Patterns<'a> {
     pub(crate) strategy: GraphStrategy,
     /// The session's functions.
     pub(crate) functions: &'a SessionState,
+    /// The rows of the query that writes, which has run before; none where it is explained.
+    pub(crate) written: Option<Arc<dyn TableProvider>>,
 }
 
 /// Puts the tables of a snapshot and the values of the parameters into a statement's plan.
@@ -94,6 +97,17 @@ pub(crate) async fn bind(
             Route::Joins(_) => Place::Plan(Box::new(table.joins(&sources_of)?)),
         };
         places.insert(address(table), place);
+    }
+    for source in writing(plan).map_err(from_datafusion)? {
+        let Some(table) = cypher_table(&source) else { continue };
+        if patterns.written.is_none() {
+            notes.extend(table.explain_writes());
+        }
+        let rows: Arc<dyn TableProvider> = match &patterns.written {
+            Some(rows) => Arc::clone(rows),
+            None => Arc::new(MemTable::try_new(source.schema(), vec![Vec::new()]).map_err(from_datafusion)?),
+        };
+        places.insert(address(table), Place::Source(provider_as_source(rows)));
     }
     let sources = sources(plan, tables).await?;
     let plan = with_values(plan.clone(), parameters)
@@ -136,7 +150,7 @@ enum Place {
 fn routes(plan: &LogicalPlan, view: &ReadView, strategy: GraphStrategy) -> Result<Vec<(Pattern, Route)>> {
     let mut patterns = Vec::new();
     scans(plan, |scan| {
-        if is_cypher(&scan.source) {
+        if cypher_table(&scan.source).is_some_and(|table| !table.writes()) {
             patterns.push(Pattern(Arc::clone(&scan.source)));
         }
     })
@@ -148,6 +162,18 @@ fn routes(plan: &LogicalPlan, view: &ReadView, strategy: GraphStrategy) -> Resul
             Ok((pattern, route))
         })
         .collect()
+}
+
+/// The graph queries of a plan that write.
+pub(crate) fn writing(plan: &LogicalPlan) -> DataFusionResult<Vec<Arc<dyn TableSource>>> {
+    let mut found: Vec<Arc<dyn TableSource>> = Vec::new();
+    scans(plan, |scan| {
+        let writes = cypher_table(&scan.source).is_some_and(CypherTable::writes);
+        if writes && !found.iter().any(|other| Arc::ptr_eq(other, &scan.source)) {
+            found.push(Arc::clone(&scan.source));
+        }
+    })?;
+    Ok(found)
 }
 
 /// The source of a scan that is a graph pattern.
@@ -275,7 +301,7 @@ fn is_cypher(source: &Arc<dyn TableSource>) -> bool {
     cypher_table(source).is_some()
 }
 
-pub(super) fn cypher_table(source: &Arc<dyn TableSource>) -> Option<&CypherTable> {
+pub(crate) fn cypher_table(source: &Arc<dyn TableSource>) -> Option<&CypherTable> {
     source.downcast_ref::<DefaultTableSource>()?.table_provider.downcast_ref()
 }
 

@@ -44,6 +44,12 @@ pub(crate) const TARGET: &str = "?target";
 /// The database of tables that are read by their keys.
 pub(crate) const LOOKUP: &str = "?lookup";
 
+/// Rows that a statement made here reads, as it names them: quoted.
+pub(crate) const ROWS: &str = "\"?rows\"";
+
+/// The same name without its quotes.
+const ROWS_NAME: &str = "?rows";
+
 /// Functions by name.
 pub(crate) type Functions = HashMap<String, Arc<ScalarUDF>>;
 
@@ -65,6 +71,8 @@ pub(crate) struct Tables {
     metadata: OnceLock<Arc<dyn CatalogProvider>>,
     /// Graphs that the views of the statement read.
     graphs: Mutex<BTreeSet<String>>,
+    /// What [`ROWS`] means.
+    rows: Option<Arc<dyn TableProvider>>,
 }
 
 impl Tables {
@@ -76,7 +84,13 @@ impl Tables {
             view: view.clone(),
             metadata: OnceLock::new(),
             graphs: Mutex::default(),
+            rows: None,
         }
+    }
+
+    /// Says what [`ROWS`] means.
+    pub(crate) fn put_rows(&mut self, rows: Arc<dyn TableProvider>) {
+        self.rows = Some(rows);
     }
 
     /// What the statement reads.
@@ -126,6 +140,9 @@ impl Tables {
     /// What a reference means along a search path; `None` where there is nothing of that name.
     pub(crate) async fn find(&self, reference: &TableReference, path: &SearchPath) -> Result<Option<Found>> {
         let name = reference.table();
+        if let (ROWS_NAME, Some(rows)) = (name, &self.rows) {
+            return Ok(Some(Found::Table(Arc::clone(rows))));
+        }
         if let Some(target) = self.target(reference) {
             return Ok(target.map(Found::Table));
         }

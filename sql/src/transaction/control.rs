@@ -1,11 +1,13 @@
 //! Beginning, ending and going back: what the statements about transactions do to a session.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 use slipstream_engine::change::Changes;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use super::command::Mode;
-use super::{Ended, TransactionCommand};
+use super::{Ended, SharedWork, TransactionCommand};
 use crate::session::{Execution, Inner};
 use crate::settings::Modes;
 
@@ -103,6 +105,20 @@ impl Inner {
             Some(transaction) => transaction.apply(changes).await,
             None => Err(gone()),
         }
+    }
+
+    /// The work of a statement by itself that runs in parts.
+    pub(crate) fn own_work(&self) -> SharedWork {
+        Arc::new(tokio::sync::Mutex::new(Some(self.database().begin())))
+    }
+
+    /// Commits such work.
+    pub(crate) async fn finish_own(&self, work: SharedWork) -> Result<()> {
+        let Some(transaction) = work.lock().await.take() else { return Err(gone()) };
+        if !self.has_turn() {
+            self.database().let_others_finish().await;
+        }
+        self.uninterrupted(transaction.commit()).await.map(drop)
     }
 
     /// What a statement reads: in a block, its snapshot and its own changes.

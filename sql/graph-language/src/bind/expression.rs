@@ -121,6 +121,11 @@ impl Binder<'_> {
             return Err(mismatch("only nodes and relationships have properties", owner.span));
         };
         match self.scope.binding(variable, owner.span)? {
+            Binding::Node(element) | Binding::Relationship(element) if self.deleted.contains(&element.variable) => {
+                Err(Error::new(ErrorKind::UndefinedColumn, format!("\"{variable}\" has been deleted"))
+                    .with_hint("Pass its properties on with WITH before DELETE.")
+                    .at(owner.span.position()))
+            }
             Binding::Node(element) | Binding::Relationship(element) => element.property(name, &mut self.unindexed),
             Binding::Walk(_) => {
                 Err(Error::not_supported("properties of a variable-length relationship are not supported")

@@ -16,6 +16,9 @@ mod pattern;
 mod projection;
 mod scope;
 mod types;
+mod write;
+
+use std::collections::HashSet;
 
 use slipstream_engine::catalog::{Catalog, GraphDefinition};
 use slipstream_engine::types::SqlType;
@@ -70,11 +73,16 @@ pub(super) fn bind(
         unindexed: Unindexed::default(),
         item_lacks: Vec::new(),
         lacks: Vec::new(),
+        deleted: HashSet::new(),
     };
     let part = only_part(query)?;
     let clauses = part.clauses.iter().map(|clause| binder.clause(clause)).collect::<Result<Vec<_>>>()?;
     let parameters = binder.parameters.finish()?;
     let query = BoundQuery { clauses, outputs: binder.outputs };
+    if let (true, Some(at)) = (query.writes(), query.clauses.iter().position(BoundClause::is_search)) {
+        return Err(Error::not_supported("searching for shortest paths in a query that writes is not supported")
+            .at(part.clauses[at].span().position()));
+    }
     Ok(Bound { query, parameters, lacks: binder.lacks })
 }
 
@@ -104,6 +112,8 @@ struct Binder<'a> {
     item_lacks: Vec<Option<Error>>,
     /// What it lacks of the clauses so far.
     lacks: Vec<Lack>,
+    /// Elements that have been deleted.
+    deleted: HashSet<String>,
 }
 
 impl Binder<'_> {
@@ -120,14 +130,19 @@ impl Binder<'_> {
                 BoundClause::With(bound, filter)
             }
             Clause::Return(projection) => self.return_clause(projection).map(BoundClause::Return)?,
-            Clause::Create(_) | Clause::Merge(_) | Clause::Set(_) | Clause::Remove(_) | Clause::Delete(_) => {
-                return Err(Error::not_supported(format!("{} in cypher() is not supported", clause.keyword()))
-                    .with_hint(
-                        "cypher() reads; change the tables of the graph with INSERT, UPDATE and DELETE, and the graph follows.",
-                    )
-                    .at(clause.span().position()));
-            }
+            Clause::Create(create) => self.create(create)?,
+            Clause::Merge(merge) => self.merge(merge)?,
+            Clause::Set(set) => BoundClause::Set(self.set_items(&set.items)?),
+            Clause::Remove(remove) => self.remove(remove)?,
+            Clause::Delete(delete) => self.delete(delete)?,
         };
+        if clause.writes() {
+            self.identity = None;
+            self.unindexed.note(|| {
+                Error::not_supported(format!("{} is not done by the graph index", clause.keyword()))
+                    .at(clause.span().position())
+            });
+        }
         let (whole, items) = (self.unindexed.take(), std::mem::take(&mut self.item_lacks));
         self.lacks.push(Lack { whole, conditions, items });
         Ok(bound)

@@ -176,7 +176,7 @@ impl Binder<'_> {
     }
 
     /// The table of a vertex or edge; the catalog keeps it while the graph stands.
-    fn member(&self, table: TableId) -> Result<Arc<TableDefinition>> {
+    pub(super) fn member(&self, table: TableId) -> Result<Arc<TableDefinition>> {
         self.catalog.tables.get(&table).cloned().ok_or_else(|| {
             Error::internal(format!("graph \"{}\" refers to a table that is not in the catalog", self.graph.name))
         })
@@ -205,7 +205,7 @@ fn conjuncts(filter: &Expression) -> Vec<&Expression> {
     }
 }
 
-fn single(key: &[String], label: &str) -> Result<String> {
+pub(super) fn single(key: &[String], label: &str) -> Result<String> {
     match key {
         [column] => Ok(column.clone()),
         _ => Err(Error::not_supported(format!(

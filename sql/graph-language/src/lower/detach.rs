@@ -53,6 +53,11 @@ impl Detached {
                 BoundClause::With(self.projection(projection), filter.map(|filter| self.value(filter)))
             }
             BoundClause::Return(projection) => BoundClause::Return(self.projection(projection)),
+            // Nothing of a query that writes goes to the index.
+            writing @ (BoundClause::Create(_)
+            | BoundClause::Merge(_)
+            | BoundClause::Set(_)
+            | BoundClause::Delete { .. }) => writing,
         }
     }
 

@@ -80,6 +80,10 @@ fn clause_text(clause: &BoundClause) -> String {
             format!("{} WHERE {}", projection_text("WITH", projection), value_text(filter, Truth::Filter))
         }
         BoundClause::Return(projection) => projection_text("RETURN", projection),
+        // Nothing of a query that writes goes to the index.
+        BoundClause::Create(_) | BoundClause::Merge(_) | BoundClause::Set(_) | BoundClause::Delete { .. } => {
+            String::new()
+        }
     }
 }
 

@@ -30,9 +30,15 @@ pub(super) struct Element<'a> {
 pub(super) fn labels(query: &BoundQuery) -> impl Iterator<Item = (&str, &str)> {
     let paths = query.clauses.iter().filter_map(|clause| match clause {
         BoundClause::Match(pattern) => Some(&pattern.paths),
+        BoundClause::Merge(merge) => Some(&merge.pattern.paths),
         _ => None,
     });
-    paths.flatten().flat_map(|path| {
+    let made = query.clauses.iter().filter_map(|clause| match clause {
+        BoundClause::Create(made) => Some(made),
+        _ => None,
+    });
+    let made = made.flatten().map(|made| (made.variable.as_str(), made.table.as_str()));
+    let matched = paths.flatten().flat_map(|path| {
         let start = std::iter::once((path.start.variable.as_str(), path.start.label.as_str()));
         start.chain(path.steps.iter().flat_map(|(relationship, node)| {
             [
@@ -40,7 +46,8 @@ pub(super) fn labels(query: &BoundQuery) -> impl Iterator<Item = (&str, &str)> {
                 (node.variable.as_str(), node.label.as_str()),
             ]
         }))
-    })
+    });
+    matched.chain(made)
 }
 
 /// The elements that may be missing, because their MATCH is optional.

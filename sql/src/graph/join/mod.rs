@@ -35,7 +35,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, UnnestOptions};
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
 use slipstream_engine::catalog::{GraphDefinition, TableDefinition, TableId};
 use slipstream_engine::{Error, Result};
@@ -43,7 +43,7 @@ use slipstream_engine::{Error, Result};
 use self::elements::Element;
 pub(crate) use self::start::{Start, index_rows, name};
 use crate::error::from_datafusion;
-use slipstream_graph_language::bound::{BoundClause, BoundQuery};
+use slipstream_graph_language::bound::{BoundClause, BoundItem, BoundQuery, Value};
 use slipstream_graph_language::uses::Uses;
 
 /// An element table as the statement sees it.
@@ -89,6 +89,49 @@ pub(crate) fn lower(query: &BoundQuery, ground: &Ground<'_>, start: Option<Start
     lowering.query(query, start).map_err(from_datafusion)
 }
 
+/// The rows after some clauses of a query, up to the one at `to`, and beside them the values that are `wanted`, as columns
+/// named by [`wanted`].
+///
+/// For queries that write, which are answered part by part: the rows have of an element nothing but what tells it from
+/// others, so that what is asked of it later is what it is then.
+pub(crate) fn lower_part(
+    query: &BoundQuery,
+    ground: &Ground<'_>,
+    start: Option<Start<'_>>,
+    to: usize,
+    values: &[&Value],
+) -> Result<LogicalPlan> {
+    let done = start.as_ref().map_or(0, |start| start.clauses);
+    let mut uses = Uses::of(query.clauses.iter().skip(done));
+    values.iter().for_each(|value| uses.value(value));
+    let elements = elements::elements(query, ground, &uses)?;
+    let optional = elements.keys().cloned().collect();
+    let lowering = Lowering { ground, uses, elements, optional };
+    lowering.part(query, start, to, values).map_err(from_datafusion)
+}
+
+/// What is left of a query from a start on, as [`lower`] has it, where any element may have gone since.
+pub(crate) fn lower_rest(query: &BoundQuery, ground: &Ground<'_>, start: Option<Start<'_>>) -> Result<LogicalPlan> {
+    let done = start.as_ref().map_or(0, |start| start.clauses);
+    let uses = Uses::of(query.clauses.iter().skip(done));
+    let elements = elements::elements(query, ground, &uses)?;
+    let optional = elements.keys().cloned().collect();
+    Lowering { ground, uses, elements, optional }.query(query, start).map_err(from_datafusion)
+}
+
+/// The name of the column with the key of an element.
+pub(crate) fn element_key(variable: &str, key: &str) -> String {
+    format!("{variable}.{key}")
+}
+
+/// The name of a wanted value among the columns of [`lower_part`].
+pub(crate) fn wanted(at: usize) -> String {
+    format!("?wanted{at}")
+}
+
+/// A column that keeps rows that hold nothing.
+const ROW: &str = "?row";
+
 /// A query on its way to a plan.
 struct Lowering<'a> {
     ground: &'a Ground<'a>,
@@ -100,9 +143,42 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn query(&self, query: &BoundQuery, start: Option<Start<'_>>) -> PlanResult<LogicalPlan> {
+        let rows = self.clauses(query, start, query.clauses.len())?;
+        rows.ok_or_else(|| Error::internal("a query without clauses").into())
+    }
+
+    fn part(
+        &self,
+        query: &BoundQuery,
+        start: Option<Start<'_>>,
+        to: usize,
+        values: &[&Value],
+    ) -> PlanResult<LogicalPlan> {
+        let rows = started(self.clauses(query, start, to)?)?;
+        let mut uses = Uses::default();
+        values.iter().for_each(|value| uses.value(value));
+        let rows = self.fetched(rows, &uses)?;
+        let kept = names(&rows).filter(|name| *name != ROW && self.is_kept(name)).map(column);
+        let mut columns: Vec<Expr> = kept.chain([lit(0_i32).alias(ROW)]).collect();
+        for (at, value) in values.iter().enumerate() {
+            columns.push(self.value(value)?.alias(wanted(at)));
+        }
+        LogicalPlanBuilder::from(rows).project(columns)?.build()
+    }
+
+    /// Whether a column says which element it is, or is of none.
+    fn is_kept(&self, name: &str) -> bool {
+        match name.split_once('.').and_then(|(variable, column)| Some((self.elements.get(variable)?, column))) {
+            Some((element, column)) => element.key_column() == column,
+            None => !name.starts_with("?wanted"),
+        }
+    }
+
+    /// The rows after the clauses up to the one at `to`.
+    fn clauses(&self, query: &BoundQuery, start: Option<Start<'_>>, to: usize) -> PlanResult<Option<LogicalPlan>> {
         let done = start.as_ref().map_or(0, |start| start.clauses);
         let mut rows = start.map(|start| self.started_from(start)).transpose()?;
-        for (at, clause) in query.clauses.iter().enumerate().skip(done) {
+        for (at, clause) in query.clauses.iter().enumerate().take(to).skip(done) {
             if let Some(known) = rows {
                 rows = Some(self.fetched(known, &Uses::of([clause]))?);
             }
@@ -127,9 +203,22 @@ impl Lowering<'_> {
                     let rows = self.projection(started(rows)?, projection)?;
                     projection::outputs(rows, projection, &query.outputs)?
                 }
+                // What of it only reads.
+                BoundClause::Merge(merge) => {
+                    let values = merge.values.iter().filter_map(|item| match item {
+                        BoundItem::Value { value, variable } => Some((value, variable)),
+                        BoundItem::Variable(_) => None,
+                    });
+                    let values = values.map(|(value, variable)| Ok(self.value(value)?.alias(variable)));
+                    let rows = extended(started(rows)?, values.collect::<Result<Vec<_>>>()?)?;
+                    self.match_clause(Some(rows), &merge.pattern, at)?
+                }
+                BoundClause::Create(_) | BoundClause::Set(_) | BoundClause::Delete { .. } => {
+                    return Err(Error::internal("a clause that writes was to be joined").into());
+                }
             });
         }
-        rows.ok_or_else(|| Error::internal("a query without clauses").into())
+        Ok(rows)
     }
 }
 
