@@ -2,6 +2,7 @@
 //!
 //! * [`SnapshotCatalog`] is the catalog of a statement: every schema and table at the versions of its [`ReadView`].
 //! * [`tables`] are the Lance tables, [`graph_scan`] is what a graph index answers.
+//! * [`apply`] is the operator that asks for rows for each row.
 //! * [`expand`] is the operator that follows edges where joins answer a graph pattern.
 //! * [`graph_algorithms`] are PageRank and its like, over a graph's tables.
 //! * [`keyed_table`] is a table that an operator looks rows up in.
@@ -9,6 +10,7 @@
 //! * [`pg_catalog`], [`information_schema`] and [`system`] are the metadata, made of one declarative description
 //!   ([`metadata`]).
 
+pub mod apply;
 pub mod expand;
 pub mod graph_algorithms;
 pub mod graph_scan;

@@ -138,7 +138,8 @@ impl<'a> Run<'a> {
             return Ok((plan, vec![note]));
         }
         let tables = self.session.tables(&self.view);
-        let patterns = Patterns { strategy, functions: &self.engine.session, written: self.written.clone() };
+        let written = self.written.clone();
+        let patterns = Patterns { strategy, engine: &self.engine, now: self.session.now(), written };
         let Bound { plan, optimized, notes } =
             binding::bind(&self.planned, &tables, self.parameters, &patterns).await?;
         let plan = match optimized {

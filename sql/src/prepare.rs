@@ -15,7 +15,8 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use crate::copy::CopyOptions;
 use crate::cursor;
 use crate::error::from_datafusion;
-use crate::graph::relation::{SeenParameters, is_bare};
+use crate::graph::lateral;
+use crate::graph::relation::{SeenParameters, is_bare, is_lateral};
 use crate::graph::table::CypherTable;
 use crate::named::Execute;
 use crate::operators::reassociate;
@@ -398,6 +399,7 @@ pub(crate) fn rewritten(statement: &ast::Statement) -> ast::Statement {
     rewrite(&mut statement);
     unqualify_functions(&mut statement);
     make_distinct(&mut statement);
+    lateral::gather(&mut statement, is_lateral);
     statement
 }
 

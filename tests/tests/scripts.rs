@@ -53,6 +53,7 @@ scripts!(in "":
     insert_update_delete,
     isolation_settings,
     json,
+    lateral_patterns,
     math_functions,
     merge,
     ordered_aggregates,

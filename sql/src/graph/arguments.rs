@@ -2,7 +2,7 @@
 //!
 //! `$1`, `$2`, ... are those of the SQL statement. With AGE's third argument, `cypher('g', $$ ... $name ... $$, $1)`, they are
 //! the members of a JSON object: of a constant, whose values say their types, or of a parameter of the statement, whose values
-//! are read as the types that the Cypher text wants.
+//! are read as the types that the Cypher text wants; or of any other expression, which is computed for each row beside the pattern.
 
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Value};
@@ -24,6 +24,9 @@ pub(crate) enum Arguments {
     Constant(String),
     /// An object that is a parameter of the statement, by its number from 0.
     Parameter(usize),
+    /// An object that is computed for each row of what stands beside the pattern ([`super::lateral`]); it is the only value that
+    /// there is then.
+    Row,
 }
 
 impl Arguments {
@@ -33,7 +36,7 @@ impl Arguments {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => uncast(expr),
             _ => return Err(not_a_map()),
         };
-        let Expr::Value(literal) = expr else { return Err(not_a_map()) };
+        let Expr::Value(literal) = expr else { return Ok(Arguments::Row) };
         match &literal.value {
             Value::Placeholder(id) => parameters::number(id).map(Arguments::Parameter),
             Value::Null => Ok(Arguments::Constant("{}".to_string())),
@@ -60,7 +63,7 @@ impl Arguments {
         match self {
             Arguments::Statement => Ok(Some((parameters::number(&parameter.name)?, parameter.sql_type.clone()))),
             Arguments::Parameter(index) => Ok(Some((*index, SqlType::Jsonb))),
-            Arguments::Constant(_) => Ok(None),
+            Arguments::Constant(_) | Arguments::Row => Ok(None),
         }
     }
 
@@ -76,6 +79,14 @@ impl Arguments {
                 value.cast_to(&parameter.sql_type.arrow_type()).map_err(from_datafusion)
             }
             Arguments::Constant(json) => member(json, parameter),
+            Arguments::Row => match values.first() {
+                Some(
+                    ScalarValue::Utf8(Some(json))
+                    | ScalarValue::Utf8View(Some(json))
+                    | ScalarValue::LargeUtf8(Some(json)),
+                ) if Kind::of(json) == Kind::Object => member(json, parameter),
+                _ => Err(not_a_map()),
+            },
             Arguments::Parameter(index) => match values.get(*index).ok_or_else(|| undefined(&(index + 1)))? {
                 ScalarValue::Utf8(Some(json)) if Kind::of(json) == Kind::Object => member(json, parameter),
                 _ => Err(not_a_map()),

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::datatypes::FieldRef;
+use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
@@ -28,6 +30,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::age::{self, is_agtype};
 use super::arguments::Arguments;
 use super::graph_table;
+use super::lateral::{self, Apart, Lateral};
 use super::table::CypherTable;
 use crate::bare_cypher;
 use crate::source::SourceText;
@@ -201,7 +204,7 @@ impl CypherRelations {
         let arguments = call.arguments.clone();
         let known = match arguments {
             Arguments::Statement => self.parameters.clone(),
-            Arguments::Constant(_) | Arguments::Parameter(_) => arguments.types()?,
+            Arguments::Constant(_) | Arguments::Parameter(_) | Arguments::Row => arguments.types()?,
         };
         let offset = self.offset(call);
         let query = language::plan(call.text, offset, &self.catalog, &graph, &known)?;
@@ -240,6 +243,10 @@ impl RelationPlanner for CypherRelations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> DataFusionResult<RelationPlanning> {
+        let relation = match lateral::apart(relation, is_lateral)? {
+            Apart::Lateral(lateral) => return self.lateral(lateral, context),
+            Apart::Other(relation) => *relation,
+        };
         let table = match Call::of(&relation) {
             None => return Ok(RelationPlanning::Original(Box::new(relation))),
             Some(call) => self.table(&call?)?,
@@ -259,6 +266,62 @@ fn default_alias() -> TableAlias {
     TableAlias { explicit: false, name: Ident::new("cypher"), columns: Vec::new(), at: None }
 }
 
+/// Whether a relation is a call that depends on what stands beside it.
+pub(crate) fn is_lateral(relation: &TableFactor) -> bool {
+    matches!(Call::of(relation), Some(Ok(Call { arguments: Arguments::Row, .. })))
+}
+
+/// Takes the third argument and the alias out of a call.
+fn third(relation: TableFactor) -> Option<(ast::Expr, Option<TableAlias>)> {
+    let (args, alias) = match relation {
+        TableFactor::Table { args: Some(args), alias, .. } => (args.args, alias),
+        TableFactor::Function { args, alias, .. } => (args, alias),
+        _ => return None,
+    };
+    match args.into_iter().nth(2) {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))) => Some((argument, alias)),
+        _ => None,
+    }
+}
+
+impl CypherRelations {
+    /// Plans a call together with what stands before it.
+    fn lateral(
+        &self,
+        lateral: Lateral,
+        context: &mut dyn RelationPlannerContext,
+    ) -> DataFusionResult<RelationPlanning> {
+        let call = Call::of(&lateral.relation).ok_or_else(|| Error::internal("a call that is none"))?;
+        let table = self.table(&call?)?;
+        if table.writes() {
+            return Err(Error::not_supported("a query that writes with values of the rows beside it is not supported").into());
+        }
+        let (argument, alias) =
+            third(lateral.relation.clone()).ok_or_else(|| Error::internal("a call without its argument"))?;
+        let mut alias = alias.unwrap_or_else(default_alias);
+        let (plan, condition) = lateral.planned(argument, table, context)?;
+        lateral::check_argument(&plan)?;
+        let columns = std::mem::take(&mut alias.columns);
+        let name = context.normalize_ident(alias.name);
+        let schema = Arc::clone(plan.schema());
+        let is_added =
+            |qualifier: Option<&TableReference>| qualifier.is_some_and(|name| name.table() == lateral::ADDED);
+        let fields: Vec<FieldRef> =
+            schema.iter().filter(|(qualifier, _)| is_added(*qualifier)).map(|(_, field)| Arc::clone(field)).collect();
+        let before = schema.iter().filter(|(qualifier, _)| !is_added(*qualifier));
+        let mut all: Vec<Expr> = before.map(|column| Expr::Column(Column::from(column))).collect();
+        for (value, column) in named_columns(&fields, lateral::ADDED, columns, context)? {
+            all.push(value.alias_qualified(Some(name.as_str()), column));
+        }
+        let mut plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
+        if let Some(condition) = condition {
+            let condition = context.sql_to_expr(condition, plan.schema())?;
+            plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+        }
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))))
+    }
+}
+
 /// Applies a column list: names, and types where they are not agtype.
 fn name_columns(
     plan: LogicalPlan,
@@ -268,26 +331,40 @@ fn name_columns(
     if columns.is_empty() {
         return Ok(plan);
     }
-    let fields = plan.schema().fields().clone();
+    let fields: Vec<FieldRef> = plan.schema().fields().iter().map(Arc::clone).collect();
+    let columns = named_columns(&fields, "cypher", columns, context)?;
+    let columns = columns.into_iter().map(|(value, name)| value.alias(name));
+    LogicalPlanBuilder::from(plan).project(columns.collect::<Vec<_>>())?.build()
+}
+
+/// The columns of a pattern and their names, by its column list if it has one.
+fn named_columns(
+    fields: &[FieldRef],
+    qualifier: &str,
+    columns: Vec<ast::TableAliasColumnDef>,
+    context: &dyn RelationPlannerContext,
+) -> DataFusionResult<Vec<(Expr, String)>> {
+    let value = |field: &FieldRef| col(Column::new(Some(qualifier), field.name()));
+    if columns.is_empty() {
+        return Ok(fields.iter().map(|field| (value(field), field.name().clone())).collect());
+    }
     if fields.len() != columns.len() {
         let error = Error::new(ErrorKind::DatatypeMismatch, "return row and column definition list do not match")
             .with_detail(format!("RETURN has {} columns, the list has {}.", fields.len(), columns.len()));
         return Err(error.into());
     }
-    let expressions = fields
+    fields
         .iter()
         .zip(columns)
         .map(|(field, column)| {
-            let value = col(datafusion::common::Column::new(Some("cypher"), field.name()));
             let value = match column.data_type {
                 Some(data_type) if !is_agtype(&data_type) => match SqlType::of_field(field) {
-                    Some(from) => cast(value, &from, &sql_type(&data_type)?, CastContext::Explicit)?,
+                    Some(from) => cast(value(field), &from, &sql_type(&data_type)?, CastContext::Explicit)?,
                     None => return Err(Error::internal("a column of a graph pattern without a SQL type").into()),
                 },
-                _ => value,
+                _ => value(field),
             };
-            Ok(value.alias(context.normalize_ident(column.name)))
+            Ok((value, context.normalize_ident(column.name)))
         })
-        .collect::<DataFusionResult<Vec<Expr>>>()?;
-    LogicalPlanBuilder::from(plan).project(expressions)?.build()
+        .collect()
 }

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::{TableType, provider_as_source};
@@ -26,7 +26,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use slipstream_catalog::graph_scan::GraphScan;
-use slipstream_engine::catalog::GraphDefinition;
+use slipstream_engine::catalog::{GraphDefinition, TableId};
 use slipstream_engine::graph::index::{IndexQuery, IndexReader};
 use slipstream_engine::{Error, ReadView, Result};
 
@@ -97,34 +97,70 @@ impl CypherTable {
         Ok(GraphScan::new(&self.graph.name, &self.query.description, query, reader))
     }
 
+    /// The fields of its result.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &FieldRef> {
+        self.query.schema.fields().iter()
+    }
+
     /// The plan of this query over the tables of a view. Its columns are those of the table.
     pub(crate) fn joins(&self, sources: &Sources<'_>) -> Result<LogicalPlan> {
-        self.plan(sources, None)
+        self.joins_over(&self.elements(sources.tables)?, sources.functions, sources.values)
     }
 
     /// The plan that begins in the index and goes on over the tables of a view.
     pub(crate) fn from_index(&self, reader: Arc<dyn IndexReader>, sources: &Sources<'_>) -> Result<LogicalPlan> {
+        self.from_index_over(reader, &self.elements(sources.tables)?, sources.functions, sources.values)
+    }
+
+    /// The element tables that the query names.
+    pub(crate) fn elements(&self, tables: &Tables) -> Result<HashMap<TableId, ElementTable>> {
+        let mut elements = HashMap::new();
+        for id in join::tables(&self.query.bound, &self.graph)? {
+            let (definition, rows) = tables.by_id(id)?;
+            elements.insert(id, ElementTable { definition, rows });
+        }
+        Ok(elements)
+    }
+
+    /// The plan of this query over element tables.
+    pub(super) fn joins_over(
+        &self,
+        elements: &HashMap<TableId, ElementTable>,
+        functions: &SessionState,
+        values: &[ScalarValue],
+    ) -> Result<LogicalPlan> {
+        self.plan(elements, functions, values, None)
+    }
+
+    /// The plan that begins in the index and goes on over element tables.
+    pub(super) fn from_index_over(
+        &self,
+        reader: Arc<dyn IndexReader>,
+        elements: &HashMap<TableId, ElementTable>,
+        functions: &SessionState,
+        values: &[ScalarValue],
+    ) -> Result<LogicalPlan> {
         let IndexPart::Prefix(prefix) = &self.query.index else {
             return Err(Error::internal("the index does not answer the first clauses of this query"));
         };
-        let scan = self.prefix_scan(prefix, reader, sources.values)?;
+        let scan = self.prefix_scan(prefix, reader, values)?;
         let start = join::Start {
             rows: join::index_rows(provider_as_source(Arc::new(scan)))?,
             clauses: prefix.clauses,
             conditions: &prefix.conditions,
         };
-        self.plan(sources, Some(start))
+        self.plan(elements, functions, values, Some(start))
     }
 
-    fn plan(&self, sources: &Sources<'_>, start: Option<join::Start<'_>>) -> Result<LogicalPlan> {
-        let mut elements = HashMap::new();
-        for id in join::tables(&self.query.bound, &self.graph)? {
-            let (definition, rows) = sources.tables.by_id(id)?;
-            elements.insert(id, ElementTable { definition, rows });
-        }
-        let parameters = self.parameters(sources.values)?.into_iter().collect();
-        let functions = sources.functions;
-        let ground = join::Ground { graph: &self.graph, tables: &elements, parameters: &parameters, functions };
+    fn plan(
+        &self,
+        elements: &HashMap<TableId, ElementTable>,
+        functions: &SessionState,
+        values: &[ScalarValue],
+        start: Option<join::Start<'_>>,
+    ) -> Result<LogicalPlan> {
+        let parameters = self.parameters(values)?.into_iter().collect();
+        let ground = join::Ground { graph: &self.graph, tables: elements, parameters: &parameters, functions };
         join::lower(&self.query.bound, &ground, start)
     }
 

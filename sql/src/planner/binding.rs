@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -24,8 +25,11 @@ use datafusion::scalar::ScalarValue;
 use slipstream_engine::{Error, ReadView, Result};
 
 use super::names::{Tables, undefined};
+use super::state::Engine;
 use crate::error::from_datafusion;
 use crate::graph::algorithm::AlgorithmTable;
+use crate::graph::answer::PatternAnswer;
+use crate::graph::lateral::ApplyNode;
 use crate::graph::route::Route;
 use crate::graph::table::{CypherTable, Sources};
 use crate::operators::as_list;
@@ -64,10 +68,19 @@ pub(crate) struct Bound {
 pub(crate) struct Patterns<'a> {
     /// What the session wants.
     pub(crate) strategy: GraphStrategy,
-    /// The session's functions.
-    pub(crate) functions: &'a SessionState,
+    /// What plans are made by.
+    pub(crate) engine: &'a Arc<Engine>,
+    /// What `now()` means.
+    pub(crate) now: DateTime<Utc>,
     /// The rows of the query that writes, which has run before; none where it is explained.
     pub(crate) written: Option<Arc<dyn TableProvider>>,
+}
+
+impl Patterns<'_> {
+    /// The session's functions.
+    fn functions(&self) -> &SessionState {
+        &self.engine.session
+    }
 }
 
 /// Puts the tables of a snapshot and the values of the parameters into a statement's plan.
@@ -83,7 +96,7 @@ pub(crate) async fn bind(
         Some(written) if joined => (written, false, routes(written, tables.view(), patterns.strategy)?),
         _ => (&planned.plan, planned.optimized, by_index),
     };
-    let sources_of = Sources { tables, functions: patterns.functions, values: parameters };
+    let sources_of = Sources { tables, functions: patterns.functions(), values: parameters };
     let mut places = HashMap::new();
     let mut notes = Vec::new();
     for (pattern, route) in &routes {
@@ -119,8 +132,33 @@ pub(crate) async fn bind(
         })
         .and_then(|plan| place_patterns(plan, &places))
         .map_err(from_datafusion)?;
-    let plan = place_algorithms(plan, tables, parameters, patterns.functions)?;
+    let plan = place_algorithms(plan, tables, parameters, patterns.functions())?;
+    let plan = place_laterals(plan, tables, patterns, &mut notes)?;
     Ok(Bound { plan, optimized, notes })
+}
+
+/// Gives every pattern that depends on the rows beside it who answers it.
+fn place_laterals(
+    plan: LogicalPlan,
+    tables: &Tables,
+    patterns: &Patterns<'_>,
+    notes: &mut Vec<String>,
+) -> Result<LogicalPlan> {
+    let placed = plan.transform_down_with_subqueries(|node| {
+        let Some(apply) = ApplyNode::of(&node) else { return Ok(Transformed::no(node)) };
+        let table = Arc::clone(apply.table());
+        let route = table.route(tables.view(), patterns.strategy)?;
+        let elements = match route {
+            Route::Index(_) => HashMap::new(),
+            Route::Prefix(_) | Route::Joins(_) => table.elements(tables)?,
+        };
+        let described = table.explain(&route);
+        notes.push(described.clone());
+        let (engine, now) = (Arc::clone(patterns.engine), patterns.now);
+        let answer = PatternAnswer { table, route, elements, engine, now };
+        Ok(Transformed::yes(apply.answered(Arc::new(answer), described)))
+    });
+    placed.map(|placed| placed.data).map_err(from_datafusion)
 }
 
 /// The tables that stand for themselves in a plan, by name.

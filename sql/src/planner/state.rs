@@ -25,6 +25,7 @@ use super::cooperation::MultipliersGiveWay;
 use super::ordering::OrderBelowSubqueries;
 use super::short_path::{only_scan, plan_of_scan};
 use crate::error::from_datafusion;
+use crate::graph::lateral::ApplyPlanner;
 use crate::operators::SeparateLists;
 use crate::pg_rewrite::{self, ScalarSubqueries};
 use crate::set_operations::CountCopies;
@@ -186,7 +187,7 @@ impl QueryPlanner for Planner {
         session: &SessionState,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let operators: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
-            vec![Arc::new(dml::Operators), Arc::new(ExpandPlanner)];
+            vec![Arc::new(dml::Operators), Arc::new(ExpandPlanner), Arc::new(ApplyPlanner)];
         DefaultPhysicalPlanner::with_extension_planners(operators).create_physical_plan(plan, session).await
     }
 }
