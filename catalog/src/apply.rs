@@ -67,7 +67,7 @@ impl ApplyExec {
 
 impl DisplayAs for ApplyExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Apply: for each row with argument={}, {}", self.apply.argument, self.apply.description)
+        write!(f, "Apply: for each row, {}", self.apply.description)
     }
 }
 

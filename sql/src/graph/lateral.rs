@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::common::{DFSchema, DFSchemaRef, TableReference};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, TableReference};
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
@@ -97,6 +97,9 @@ fn nested(mut relations: Vec<TableFactor>) -> TableFactor {
 /// The name of the columns that a pattern adds.
 pub(super) const ADDED: &str = "?lateral";
 
+/// The name of the column that holds their argument.
+pub(super) const ARGUMENT: &str = "?argument";
+
 /// What a relation is.
 pub(super) enum Apart {
     /// One that depends on what stands before it.
@@ -173,7 +176,12 @@ impl Lateral {
             (false, Some(condition)) => Some(condition),
             (true, Some(_)) => return Err(unjoinable().into()),
         };
-        let argument = context.sql_to_expr(argument, before.schema())?;
+        // Subqueries have a place in a projection.
+        let argument = context.sql_to_expr(argument, before.schema())?.alias(ARGUMENT);
+        let columns = before.schema().iter().map(|known| Expr::Column(Column::from(known)));
+        let columns: Vec<Expr> = columns.chain([argument]).collect();
+        let before = LogicalPlanBuilder::from(before).project(columns)?.build()?;
+        let argument = Expr::Column(Column::new_unqualified(ARGUMENT));
         let node = ApplyNode::new(before, argument, Arc::new(table), self.outer)?;
         Ok((LogicalPlan::Extension(Extension { node: Arc::new(node) }), condition))
     }

@@ -308,7 +308,9 @@ impl CypherRelations {
             |qualifier: Option<&TableReference>| qualifier.is_some_and(|name| name.table() == lateral::ADDED);
         let fields: Vec<FieldRef> =
             schema.iter().filter(|(qualifier, _)| is_added(*qualifier)).map(|(_, field)| Arc::clone(field)).collect();
-        let before = schema.iter().filter(|(qualifier, _)| !is_added(*qualifier));
+        let before = schema.iter().filter(|(qualifier, field)| {
+            !is_added(*qualifier) && !(qualifier.is_none() && field.name() == lateral::ARGUMENT)
+        });
         let mut all: Vec<Expr> = before.map(|column| Expr::Column(Column::from(column))).collect();
         for (value, column) in named_columns(&fields, lateral::ADDED, columns, context)? {
             all.push(value.alias_qualified(Some(name.as_str()), column));
