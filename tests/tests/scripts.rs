@@ -39,6 +39,7 @@ scripts!(in "":
     cypher_write_merge,
     cypher_write_set,
     ddl,
+    degree_products,
     errors,
     floats,
     foreign_keys,

@@ -354,7 +354,7 @@ fn is_narrow(clause: &BoundClause) -> bool {
 }
 
 /// Whether a condition gives a property a value, or some.
-fn names_an_element(condition: &Value) -> bool {
+pub(crate) fn names_an_element(condition: &Value) -> bool {
     let property = |value: &Value| matches!(value.kind, ValueKind::Property { .. });
     match &condition.kind {
         ValueKind::Compare(Comparison::Equal, left, right) => {

@@ -23,6 +23,7 @@
 //! business of `slipstream-sql`.
 
 pub mod bound;
+pub mod degrees;
 pub mod extent;
 pub mod index;
 pub mod lexer;

@@ -15,11 +15,13 @@
 //! * OPTIONAL MATCH ([`optional`]) is an outer join with all that the pattern asks, or several, of which each row keeps the
 //!   complete ones, or else itself.
 //! * Where the index has answered the first clauses, the plan begins with its rows ([`start`]).
+//! * Paths that are only counted are not found one by one ([`degrees`]).
 //! * UNWIND unnests a list; WITH and RETURN ([`projection`]) project, group, sort and limit.
 //!
 //! Expressions ([`value`]) are typed by the binder already. Where openCypher computes otherwise than Postgres (floating
 //! point numbers by IEEE 754, membership of a list), functions of their own do it ([`functions`]).
 
+mod degrees;
 mod elements;
 mod functions;
 mod optional;
@@ -44,6 +46,7 @@ use self::elements::Element;
 pub(crate) use self::start::{Start, index_rows, name};
 use crate::error::from_datafusion;
 use slipstream_graph_language::bound::{BoundClause, BoundItem, BoundQuery, Value};
+use slipstream_graph_language::degrees::counted_paths;
 use slipstream_graph_language::uses::Uses;
 
 /// An element table as the statement sees it.
@@ -143,6 +146,13 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn query(&self, query: &BoundQuery, start: Option<Start<'_>>) -> PlanResult<LogicalPlan> {
+        if start.is_none()
+            && let (Some(pattern), Some(BoundClause::Return(projection))) = (counted_paths(query), query.clauses.last())
+            && let [counted] = projection.items.as_slice()
+        {
+            let rows = self.count_by_degrees(pattern, counted.variable())?;
+            return projection::outputs(rows, projection, &query.outputs);
+        }
         let rows = self.clauses(query, start, query.clauses.len())?;
         rows.ok_or_else(|| Error::internal("a query without clauses").into())
     }

@@ -196,7 +196,7 @@ impl Lowering<'_> {
 }
 
 /// What `sum` makes of bigints.
-const TOTAL: SqlType = SqlType::Numeric { precision: 38, scale: 0 };
+pub(super) const TOTAL: SqlType = SqlType::Numeric { precision: 38, scale: 0 };
 
 /// Aggregates of DataFusion, and an expression over their columns.
 struct Parts {
