@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, RecordBatch, UInt64Array, new_null_array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::error::Result as PlanResult;
+use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -107,7 +107,9 @@ impl ExecutionPlan for ApplyExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let (apply, schema) = (self.apply.clone(), Arc::clone(&self.schema));
-        let rows = input.map(move |batch| Ok(of_batch(batch?, apply.clone(), Arc::clone(&schema)))).try_flatten();
+        let rows = input
+            .map(move |batch| Ok::<_, DataFusionError>(of_batch(batch?, apply.clone(), Arc::clone(&schema))))
+            .try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)))
     }
 }

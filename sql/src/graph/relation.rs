@@ -313,7 +313,7 @@ impl CypherRelations {
         });
         let mut all: Vec<Expr> = before.map(|column| Expr::Column(Column::from(column))).collect();
         for (value, column) in named_columns(&fields, lateral::ADDED, columns, context)? {
-            all.push(value.alias_qualified(Some(name.as_str()), column));
+            all.push(value.alias_qualified(Some(TableReference::bare(name.as_str())), column));
         }
         let mut plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
         if let Some(condition) = condition {
@@ -346,7 +346,7 @@ fn named_columns(
     columns: Vec<ast::TableAliasColumnDef>,
     context: &dyn RelationPlannerContext,
 ) -> DataFusionResult<Vec<(Expr, String)>> {
-    let value = |field: &FieldRef| col(Column::new(Some(qualifier), field.name()));
+    let value = |field: &FieldRef| col(Column::new(Some(TableReference::bare(qualifier)), field.name()));
     if columns.is_empty() {
         return Ok(fields.iter().map(|field| (value(field), field.name().clone())).collect());
     }
