@@ -5,10 +5,9 @@
 //!
 //! * the index answers all that it can, where the view has a reader of it;
 //! * joins answer everything where it has none: the transaction's own writes, an index that is behind;
-//! * joins count paths of two relationships from anywhere to anywhere, which the index would have to find;
 //! * joins also answer what begins in the index but has better be begun elsewhere ([`is_better_begun_by_joins`]).
 //!
-//! `slipstream.graph_strategy` overrules the last three: `join` asks nothing of the index, `index` demands it for every pattern
+//! `slipstream.graph_strategy` overrules the last two: `join` asks nothing of the index, `index` demands it for every pattern
 //! of the query, not for every expression.
 
 use std::fmt;
@@ -21,7 +20,6 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::settings::GraphStrategy;
 use slipstream_graph_language::GraphQuery;
-use slipstream_graph_language::degrees::counted_paths;
 use slipstream_graph_language::index::{IndexPart, Prefix};
 
 /// How a pattern is answered.
@@ -48,8 +46,6 @@ pub(crate) enum Reason {
     Unindexed(String),
     /// It does so for rows that nothing keeps few.
     Wide(String),
-    /// They count paths without finding them.
-    Degrees,
 }
 
 impl fmt::Display for Reason {
@@ -59,9 +55,6 @@ impl fmt::Display for Reason {
             Reason::OwnWrites => f.write_str("own uncommitted writes"),
             Reason::Behind => f.write_str("the index does not stand at this snapshot"),
             Reason::Unindexed(lack) => f.write_str(lack),
-            Reason::Degrees => {
-                f.write_str("paths are counted by the degrees of their middle nodes, which reads every edge once")
-            }
             Reason::Wide(lack) => write!(f, "{lack}, and nothing keeps the rows few"),
         }
     }
@@ -93,7 +86,6 @@ impl Index {
 pub(super) fn route(strategy: GraphStrategy, index: Index, query: &GraphQuery, graph: &str) -> Result<Route> {
     let route = match strategy {
         GraphStrategy::Join => Route::Joins(Reason::Strategy),
-        GraphStrategy::Auto if counted_paths(&query.bound).is_some() => Route::Joins(Reason::Degrees),
         GraphStrategy::Auto => at_best(index, &query.index, query.last_search.is_some()),
         GraphStrategy::Index => by_index(index, &query.index, graph)?,
     };

@@ -37,6 +37,7 @@ use crate::planner::names::Tables;
 use crate::settings::GraphStrategy;
 use slipstream_graph_language::GraphQuery;
 use slipstream_graph_language::bound::BoundClause;
+use slipstream_graph_language::degrees::counted_paths;
 use slipstream_graph_language::index::{IndexPart, Prefix};
 
 /// A planned query that is not yet tied to what the statement reads.
@@ -66,6 +67,9 @@ impl CypherTable {
     /// A line for EXPLAIN about how the query is answered.
     pub(crate) fn explain(&self, route: &Route) -> String {
         let how = match (route, &self.query.index) {
+            (Route::Joins(reason), _) if counted_paths(&self.query.bound).is_some() => {
+                format!("joins ({reason}), which count paths by the degrees of their middle nodes")
+            }
             (Route::Joins(reason), _) => format!("joins ({reason})"),
             (Route::Prefix(_), IndexPart::Prefix(prefix)) => {
                 let clauses = match prefix.clauses {
