@@ -294,7 +294,9 @@ impl CypherRelations {
         let call = Call::of(&lateral.relation).ok_or_else(|| Error::internal("a call that is none"))?;
         let table = self.table(&call?)?;
         if table.writes() {
-            return Err(Error::not_supported("a query that writes with values of the rows beside it is not supported").into());
+            return Err(
+                Error::not_supported("a query that writes with values of the rows beside it is not supported").into()
+            );
         }
         let (argument, alias) =
             third(lateral.relation.clone()).ok_or_else(|| Error::internal("a call without its argument"))?;
