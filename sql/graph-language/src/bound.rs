@@ -224,6 +224,8 @@ impl BoundClause {
 pub struct BoundMatch {
     /// Whether rows without a match are kept.
     pub optional: bool,
+    /// Whether no tables fit it: nothing matches, whatever they hold.
+    pub impossible: bool,
     /// Paths that together must match.
     pub paths: Vec<BoundPath>,
     /// Relationships that must not be the same one: Cypher's paths are trails, those of SQL/PGQ are not.
@@ -279,6 +281,17 @@ pub enum Distinct {
     Walks(String, String),
 }
 
+impl Distinct {
+    /// The two, where one of them is of variable length.
+    pub fn walks(&self) -> Option<(&str, &str)> {
+        match self {
+            Distinct::Relationships(..) => None,
+            Distinct::Walk { walk, relationship, .. } => Some((walk, relationship)),
+            Distinct::Walks(first, second) => Some((first, second)),
+        }
+    }
+}
+
 /// A path of nodes and relationships.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundPath {
@@ -288,6 +301,14 @@ pub struct BoundPath {
     pub steps: Vec<(BoundRelationship, BoundNode)>,
 }
 
+impl BoundPath {
+    /// The names of the tables of each element.
+    pub fn tables(&self) -> impl Iterator<Item = &[String]> {
+        let steps = self.steps.iter().flat_map(|(relationship, node)| [&relationship.tables, &node.tables]);
+        std::iter::once(&self.start.tables).chain(steps).map(Vec::as_slice)
+    }
+}
+
 /// A node in a pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundNode {
@@ -295,8 +316,8 @@ pub struct BoundNode {
     pub variable: String,
     /// Its name in the text, where it has one.
     pub written: Option<String>,
-    /// Its label.
-    pub label: String,
+    /// Names of the element tables that it may be from.
+    pub tables: Vec<String>,
     /// Whether the variable is new here.
     pub introduced: bool,
 }
@@ -308,8 +329,8 @@ pub struct BoundRelationship {
     pub variable: String,
     /// Its name in the text, where it has one.
     pub written: Option<String>,
-    /// Its label.
-    pub label: String,
+    /// Names of the element tables that it may be from.
+    pub tables: Vec<String>,
     /// Which way it points.
     pub direction: Direction,
     /// The fewest and the most of them in a row, where it is a path of them.
@@ -413,6 +434,10 @@ pub enum ValueKind {
         /// The key that it was read from.
         key: Option<Key>,
     },
+    /// What tells a node or relationship, which may be from several tables, from all others. It can only be compared.
+    Identity(String),
+    /// The name of the element table that a node or relationship is from.
+    Table(String),
     /// `NOT`
     Not(Box<Value>),
     /// Unary minus.
@@ -538,9 +563,10 @@ impl Value {
     /// The variables that it is computed from, those of elements whose properties it reads among them.
     pub fn variables(&self) -> BTreeSet<&str> {
         match &self.kind {
-            ValueKind::Property { variable: name, .. } | ValueKind::Variable { name, .. } => {
-                BTreeSet::from([name.as_str()])
-            }
+            ValueKind::Property { variable: name, .. }
+            | ValueKind::Variable { name, .. }
+            | ValueKind::Identity(name)
+            | ValueKind::Table(name) => BTreeSet::from([name.as_str()]),
             ValueKind::Length(_, walks) => walks.iter().map(String::as_str).collect(),
             _ => self.children().into_iter().flat_map(Value::variables).collect(),
         }
@@ -558,6 +584,8 @@ impl Value {
             | ValueKind::Parameter(_)
             | ValueKind::Property { .. }
             | ValueKind::Variable { .. }
+            | ValueKind::Identity(_)
+            | ValueKind::Table(_)
             | ValueKind::Length(_, _) => Vec::new(),
             ValueKind::Not(operand)
             | ValueKind::Negate(operand)
@@ -600,6 +628,8 @@ impl Value {
             | ValueKind::Parameter(_)
             | ValueKind::Property { .. }
             | ValueKind::Variable { .. }
+            | ValueKind::Identity(_)
+            | ValueKind::Table(_)
             | ValueKind::Length(_, _)) => leaf,
             ValueKind::Not(operand) => ValueKind::Not(one(operand)),
             ValueKind::Negate(operand) => ValueKind::Negate(one(operand)),
@@ -629,4 +659,22 @@ impl Value {
         };
         Value { kind, sql_type: self.sql_type }
     }
+}
+
+/// The type that values of these types have in common where they are one property of several tables; none where they have
+/// none that keeps each of them as it is.
+pub fn common_type<'a>(types: impl IntoIterator<Item = &'a SqlType>) -> Option<SqlType> {
+    let mut types = types.into_iter();
+    let first = types.next()?.clone();
+    types.try_fold(first, |common, next| {
+        let whole = |sql_type: &SqlType| matches!(sql_type, SqlType::SmallInt | SqlType::Integer | SqlType::BigInt);
+        let text = |sql_type: &SqlType| matches!(sql_type, SqlType::Text | SqlType::Varchar(_));
+        match (&common, next) {
+            (one, other) if one == other => Some(common),
+            (one, other) if whole(one) && whole(other) => Some(SqlType::BigInt),
+            (SqlType::Real | SqlType::Double, SqlType::Real | SqlType::Double) => Some(SqlType::Double),
+            (one, other) if text(one) && text(other) => Some(SqlType::Text),
+            _ => None,
+        }
+    })
 }

@@ -1,6 +1,6 @@
 //! What the graph index holds of the elements of a graph.
 
-use slipstream_engine::catalog::{Catalog, GraphDefinition, TableDefinition, TableId};
+use slipstream_engine::catalog::{Catalog, ColumnDefinition, GraphDefinition, TableDefinition, TableId};
 use slipstream_engine::types::SqlType;
 
 /// What an index holds.
@@ -21,11 +21,18 @@ impl<'a> Cover<'a> {
         Cover { catalog, graph }
     }
 
-    /// The columns that it holds, the key among them.
-    pub(crate) fn columns(&self, label: &str) -> Vec<(String, SqlType)> {
-        let Some(covered) = self.covered(label) else { return Vec::new() };
-        let columns = covered.table.columns.iter().filter(|column| covered.has(&column.name));
-        columns.map(|column| (column.name.clone(), column.sql_type.clone())).collect()
+    /// The columns that it holds of an element which may be from these tables, the keys among them: those that are the same
+    /// property in all tables that have one alike.
+    pub(crate) fn columns(&self, tables: &[String]) -> Vec<(String, SqlType)> {
+        let tables: Vec<Covered<'_>> = tables.iter().filter_map(|name| self.covered(name)).collect();
+        let mut columns: Vec<(String, SqlType)> = Vec::new();
+        for column in tables.iter().flat_map(|covered| &covered.table.columns) {
+            let known = columns.iter().any(|(name, _)| *name == column.name);
+            if !known && tables.iter().all(|covered| covered.agrees(column)) {
+                columns.push((column.name.clone(), column.sql_type.clone()));
+            }
+        }
+        columns
     }
 
     /// The type of a column that it holds.
@@ -51,7 +58,26 @@ impl<'a> Cover<'a> {
 }
 
 impl Covered<'_> {
+    /// Whether the table has a column and it is held, or has none like it.
+    fn agrees(&self, column: &ColumnDefinition) -> bool {
+        let held = self
+            .table
+            .columns
+            .iter()
+            .find(|other| self.has(&other.name) && other.name.eq_ignore_ascii_case(&column.name));
+        match held {
+            None => self.table.get_column(&column.name).is_none(),
+            Some(other) => other.name == column.name && same_in_index(&other.sql_type, &column.sql_type),
+        }
+    }
+
     fn has(&self, column: &str) -> bool {
         self.key.iter().chain(self.properties).any(|other| other == column)
     }
+}
+
+/// Whether values of two types are of one in the index.
+pub(crate) fn same_in_index(one: &SqlType, other: &SqlType) -> bool {
+    let text = |sql_type: &SqlType| matches!(sql_type, SqlType::Text | SqlType::Varchar(_));
+    one == other || text(one) && text(other)
 }

@@ -18,16 +18,17 @@ pub(super) fn describe(query: &BoundQuery) -> String {
             .map(|path| {
                 path_text(
                     path,
-                    |node| format!("{}:{}", node.written.as_deref().unwrap_or_default(), node.label),
+                    |node| format!("{}:{}", node.written.as_deref().unwrap_or_default(), node.tables.join("|")),
                     |relationship| {
                         let name = relationship.written.as_deref().unwrap_or_default();
                         let length = match (relationship.search, relationship.length) {
                             (Some(SearchKind::Shortest), Some((_, upper))) => format!("* SHORTEST ..{upper}"),
                             (Some(SearchKind::AllShortest), Some((_, upper))) => format!("* ALL SHORTEST ..{upper}"),
+                            (None, Some((lower, u32::MAX))) => format!("*{lower}.."),
                             (None, Some((lower, upper))) => format!("*{lower}..{upper}"),
                             (_, None) => String::new(),
                         };
-                        format!("{name}:{}{length}", relationship.label)
+                        format!("{name}:{}{length}", relationship.tables.join("|"))
                     },
                 )
             })

@@ -220,11 +220,13 @@ impl Run {
 fn columns(clauses: &[BoundClause], uses: &Uses, cover: &Cover<'_>) -> Option<(Vec<(Carried, SqlType)>, bool)> {
     let mut columns = Vec::new();
     let mut fetches = false;
-    for (variable, label) in elements(clauses) {
+    for (variable, tables) in elements(clauses) {
         let mut used: Vec<&str> = uses.properties.get(variable).into_iter().flatten().map(String::as_str).collect();
         if used.is_empty() && !uses.named.contains(variable) {
             continue;
         }
+        // Rows of several tables are not fetched: what tells them apart is the index's own.
+        let [label] = tables else { return None };
         let key = cover.get_key(label)?;
         let by_key = uses.named.contains(variable) || used.iter().any(|column| cover.get_type(label, column).is_none());
         if by_key && !used.contains(&key) {
@@ -287,13 +289,13 @@ fn patterns(clauses: &[BoundClause]) -> impl Iterator<Item = &BoundMatch> {
     })
 }
 
-/// Nodes and single relationships, with their labels; each once.
-fn elements(clauses: &[BoundClause]) -> impl Iterator<Item = (&str, &str)> {
+/// Nodes and single relationships, with the names of their tables; each once.
+fn elements(clauses: &[BoundClause]) -> impl Iterator<Item = (&str, &[String])> {
     patterns(clauses).flat_map(|pattern| &pattern.paths).flat_map(|path| {
         let nodes = std::iter::once(&path.start).chain(path.steps.iter().map(|(_, node)| node));
-        let nodes = nodes.filter(|node| node.introduced).map(|node| (node.variable.as_str(), node.label.as_str()));
+        let nodes = nodes.filter(|node| node.introduced).map(|node| (node.variable.as_str(), node.tables.as_slice()));
         let single = path.steps.iter().map(|(relationship, _)| relationship).filter(|step| step.length.is_none());
-        nodes.chain(single.map(|step| (step.variable.as_str(), step.label.as_str())))
+        nodes.chain(single.map(|step| (step.variable.as_str(), step.tables.as_slice())))
     })
 }
 

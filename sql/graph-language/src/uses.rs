@@ -96,6 +96,9 @@ impl Uses {
             ValueKind::Variable { name, .. } => {
                 self.values.insert(name.clone());
             }
+            ValueKind::Identity(variable) | ValueKind::Table(variable) => {
+                self.named.insert(variable.clone());
+            }
             ValueKind::Length(_, walks) => self.lengths.extend(walks.iter().cloned()),
             _ => value.children().into_iter().for_each(|child| self.value(child)),
         }

@@ -19,7 +19,7 @@ use super::relation::{SeenParameters, known_parameters, string_argument};
 use super::table::CypherTable;
 use crate::pgq::graph_table::{FUNCTION, GraphTable, conditions};
 use crate::source::SourceText;
-use slipstream_graph_language::bound::BoundClause;
+use slipstream_graph_language::bound::{BoundClause, common_type};
 use slipstream_graph_language::syntax::Expression;
 use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
 
@@ -50,12 +50,12 @@ impl Elements {
         for clause in &query.bound.clauses {
             let BoundClause::Match(pattern) = clause else { continue };
             for path in &pattern.paths {
-                note(&path.start.written, std::slice::from_ref(&path.start.label));
+                note(&path.start.written, &path.start.tables);
                 for (relationship, node) in &path.steps {
                     if relationship.length.is_none() {
-                        note(&relationship.written, std::slice::from_ref(&relationship.label));
+                        note(&relationship.written, &relationship.tables);
                     }
-                    note(&node.written, std::slice::from_ref(&node.label));
+                    note(&node.written, &node.tables);
                 }
             }
         }
@@ -64,9 +64,8 @@ impl Elements {
 
     /// The type of a property, where all tables that have it agree.
     pub(crate) fn property(&self, element: &str, name: &str) -> Option<SqlType> {
-        let mut types = self.0.get(element)?.iter().filter_map(|table| Some(&table.get_column(name)?.sql_type));
-        let first = types.next()?;
-        types.all(|other| other == first).then(|| first.clone())
+        let columns = self.0.get(element)?.iter().filter_map(|table| table.get_column(name));
+        common_type(columns.map(|column| &column.sql_type))
     }
 
     /// The properties of an element.

@@ -1,16 +1,15 @@
 //! Which tables the elements of a pattern can be.
 //!
-//! The labels that are written leave some elements with one table and others with any. They are narrowed until nothing
+//! The labels that are written leave some elements with one table and others with several. They are narrowed until nothing
 //! changes: a relationship keeps the tables whose ends fit its nodes, a node those that some relationship beside it leads
-//! to. Then every element must have exactly one.
+//! to. Where nothing is left of an element, nothing can match, and every element keeps what its own labels allow.
 
 use std::collections::BTreeSet;
 
-use slipstream_engine::catalog::EdgeTable;
 use slipstream_engine::graph::index::LONGEST_PATH;
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::scope::{Binding, Element};
+use super::scope::{Binding, Element, Member};
 use super::types::mismatch;
 use super::{Binder, labels};
 use crate::lexer::Span;
@@ -19,7 +18,7 @@ use crate::syntax::{
 };
 
 /// The longest path that the graph index searches.
-const MAX_LENGTH: u32 = 30;
+pub(super) const MAX_LENGTH: u32 = 30;
 
 /// The nodes and relationships of one MATCH, while their tables are narrowed.
 #[derive(Default)]
@@ -33,7 +32,7 @@ pub(super) struct Pattern<'a> {
 pub(super) struct PatternNode<'a> {
     pub(super) name: Option<&'a Name>,
     pub(super) span: Span,
-    /// Vertex tables that it may be, as positions in the graph.
+    /// Vertex tables that it may be from, as positions in the graph.
     pub(super) candidates: BTreeSet<usize>,
     /// Its element, where a clause before this one has bound it.
     pub(super) known: Option<Element>,
@@ -48,8 +47,20 @@ pub(super) struct PatternRelationship<'a> {
     pub(super) search: Option<PathSearch>,
     pub(super) left: usize,
     pub(super) right: usize,
-    /// Edge tables that it may be, as positions in the graph.
+    /// Edge tables that it may be from, as positions in the graph.
     pub(super) candidates: BTreeSet<usize>,
+}
+
+impl PatternRelationship<'_> {
+    /// The fewest and the most edges that it stands for.
+    pub(super) fn length(&self) -> (u32, u32) {
+        let longest = if self.search.is_some() { LONGEST_PATH } else { u32::MAX };
+        match self.syntax.length {
+            None => (1, 1),
+            Some(length) if self.search.is_some() => (1, length.upper.unwrap_or(longest)),
+            Some(length) => (length.lower, length.upper.unwrap_or(longest)),
+        }
+    }
 }
 
 pub(super) struct PatternPath<'a> {
@@ -70,7 +81,7 @@ impl Binder<'_> {
             let mut left = start;
             for (relationship, node) in &path.steps {
                 let right = self.collect_node(&mut pattern, node)?;
-                let candidates = self.edge_candidates(relationship, path.search)?;
+                let candidates = self.type_candidates(relationship.types.as_ref())?;
                 let search = path.search;
                 let (path, mode) = (pattern.paths.len(), path.mode);
                 pattern.relationships.push(PatternRelationship {
@@ -105,13 +116,25 @@ impl Binder<'_> {
         let known = match self.scope.get(&name.text) {
             None => None,
             Some(Binding::Node(element)) => {
-                candidates.retain(|vertex| self.graph.vertices[*vertex].name == element.label);
+                let tables = element.tables();
+                candidates.retain(|vertex| tables.contains(&self.graph.vertices[*vertex].name));
                 Some(element.clone())
             }
             Some(_) => return Err(mismatch(format!("variable \"{}\" is not a node", name.text), name.span)),
         };
         pattern.nodes.push(PatternNode { name: Some(name), span: syntax.span, candidates, known });
         Ok(pattern.nodes.len() - 1)
+    }
+
+    /// The places, among the tables of an element, of those to which labels fit.
+    pub(super) fn fitting_members(&self, element: &Element, labels: &LabelExpression) -> Result<BTreeSet<usize>> {
+        let of_a_vertex = |member: &Member| self.graph.get_vertex(&member.name).is_some();
+        let fitting: Vec<&String> = match element.members.iter().all(of_a_vertex) {
+            true => self.vertex_candidates(Some(labels))?.iter().map(|at| &self.graph.vertices[*at].name).collect(),
+            false => self.type_candidates(Some(labels))?.iter().map(|at| &self.graph.edges[*at].name).collect(),
+        };
+        let places = element.members.iter().enumerate();
+        Ok(places.filter(|(_, member)| fitting.contains(&&member.name)).map(|(place, _)| place).collect())
     }
 
     fn vertex_candidates(&self, labels: Option<&LabelExpression>) -> Result<BTreeSet<usize>> {
@@ -125,66 +148,84 @@ impl Binder<'_> {
         })
     }
 
-    fn edge_candidates(&self, syntax: &RelationshipPattern, search: Option<PathSearch>) -> Result<BTreeSet<usize>> {
+    fn type_candidates(&self, types: Option<&LabelExpression>) -> Result<BTreeSet<usize>> {
         let tables: Vec<&[String]> = self.graph.edges.iter().map(|edge| edge.labels.as_slice()).collect();
-        let found = labels::fitting(&tables, syntax.types.as_ref(), |label, known| {
+        labels::fitting(&tables, types, |label, known| {
             Error::new(ErrorKind::UndefinedTable, format!("relationship type \"{label}\" does not exist"))
                 .with_hint(format!("The edges of graph \"{}\" are {}.", self.graph.name, list(known)))
-        })?;
-        if let Some(length) = syntax.length {
-            let refuse = |message: &str| Error::not_supported(message).at(length.span.position());
-            let most = length.upper.or(search.map(|_| LONGEST_PATH));
-            let upper = most.ok_or_else(|| {
-                refuse("a variable-length relationship without an upper bound is not supported")
-                    .with_hint("Write the most hops that you want, such as *1..5.")
-            })?;
-            let longest = if search.is_some() { LONGEST_PATH } else { MAX_LENGTH };
-            if upper > longest {
-                return Err(refuse(&format!("a variable-length relationship of more than {longest} is not supported")));
-            }
-            if upper == 0 {
-                return Err(refuse("a variable-length relationship of length 0 is not supported"));
-            }
-            if syntax.types.is_none() && found.len() > 1 {
-                return Err(refuse("a variable-length relationship without a type is not supported")
-                    .with_hint("Write its type, such as -[:knows*1..3]->."));
-            }
-            let loops = |edge: &EdgeTable| edge.source.vertex == edge.destination.vertex;
-            if !found.iter().all(|edge| loops(&self.graph.edges[*edge])) {
-                return Err(refuse("a variable-length relationship between different vertex tables is not supported"));
-            }
-        }
-        Ok(found)
+        })
     }
 
-    /// Narrows the tables of every element by those beside it.
-    pub(super) fn narrow(&self, pattern: &mut Pattern<'_>) {
+    /// Narrows the tables of every element by those beside it. False where nothing is left of one.
+    pub(super) fn narrow(&self, pattern: &mut Pattern<'_>) -> bool {
+        let written = pattern.candidates();
         loop {
             let before = pattern.size();
             let Pattern { nodes, relationships, .. } = pattern;
             for relationship in relationships.iter_mut() {
                 let (left, right) = (relationship.left, relationship.right);
-                let direction = relationship.syntax.direction;
-                relationship.candidates.retain(|edge| {
-                    self.ways(*edge, direction).any(|(from, to)| {
-                        nodes[left].candidates.contains(&from) && nodes[right].candidates.contains(&to)
-                    })
-                });
-                let ways = || relationship.candidates.iter().flat_map(|edge| self.ways(*edge, direction));
-                let reachable: Vec<(usize, usize)> = ways()
-                    .filter(|(from, to)| nodes[left].candidates.contains(from) && nodes[right].candidates.contains(to))
-                    .collect();
-                nodes[left].candidates.retain(|vertex| reachable.iter().any(|(from, _)| from == vertex));
-                nodes[right].candidates.retain(|vertex| reachable.iter().any(|(_, to)| to == vertex));
+                let reach = self.reach(relationship, &nodes[left].candidates, &nodes[right].candidates);
+                nodes[left].candidates.retain(|vertex| reach.left.contains(vertex));
+                nodes[right].candidates.retain(|vertex| reach.right.contains(vertex));
+                relationship.candidates = reach.edges;
             }
             if pattern.size() == before {
-                return;
+                break;
             }
+        }
+        let of_no_length = |relationship: &PatternRelationship<'_>| relationship.length().0 == 0;
+        let possible = pattern.nodes.iter().all(|node| !node.candidates.is_empty())
+            && pattern.relationships.iter().all(|edge| !edge.candidates.is_empty() || of_no_length(edge));
+        for (relationship, written) in pattern.relationships.iter_mut().zip(written.1) {
+            if !possible || relationship.candidates.is_empty() {
+                relationship.candidates = written;
+            }
+        }
+        if !possible {
+            pattern.nodes.iter_mut().zip(written.0).for_each(|(node, written)| node.candidates = written);
+        }
+        possible
+    }
+
+    /// What can be reached from one node to the other along a relationship.
+    fn reach(&self, relationship: &PatternRelationship<'_>, left: &BTreeSet<usize>, right: &BTreeSet<usize>) -> Reach {
+        let (least, most) = relationship.length();
+        // Whatever can be reached at all is reached within a round through all tables, and one more.
+        let round = 2 * self.graph.vertices.len() + 1;
+        let least = least.min(MAX_LENGTH) as usize;
+        let most = (most as usize).min(least + round);
+        let direction = relationship.syntax.direction;
+        let steps: Vec<(usize, (usize, usize))> = relationship
+            .candidates
+            .iter()
+            .flat_map(|edge| self.ways(*edge, direction).map(move |way| (*edge, way)))
+            .collect();
+        // What is so many steps away from the left, and from the right.
+        let (mut forward, mut backward) = (vec![left.clone()], vec![right.clone()]);
+        for at in 0..most {
+            forward.push(steps.iter().filter(|(_, way)| forward[at].contains(&way.0)).map(|(_, way)| way.1).collect());
+            backward
+                .push(steps.iter().filter(|(_, way)| backward[at].contains(&way.1)).map(|(_, way)| way.0).collect());
+        }
+        let on_a_path = |way: &(usize, usize)| {
+            let before = (0..most).filter(|at| forward[*at].contains(&way.0));
+            let fits = |before: usize, after: usize| (least..=most).contains(&(before + 1 + after));
+            before
+                .into_iter()
+                .any(|before| (0..most).any(|after| backward[after].contains(&way.1) && fits(before, after)))
+        };
+        let ends = |reached: &[BTreeSet<usize>], own: &BTreeSet<usize>| {
+            own.iter().copied().filter(|vertex| reached[least..=most].iter().any(|far| far.contains(vertex))).collect()
+        };
+        Reach {
+            edges: steps.iter().filter(|(_, way)| on_a_path(way)).map(|(edge, _)| *edge).collect(),
+            left: ends(&backward, left),
+            right: ends(&forward, right),
         }
     }
 
     /// The vertex tables on the left and on the right of an edge table in a pattern, one pair for each way it may lie.
-    fn ways(&self, edge: usize, direction: Direction) -> impl Iterator<Item = (usize, usize)> + use<> {
+    pub(super) fn ways(&self, edge: usize, direction: Direction) -> impl Iterator<Item = (usize, usize)> + use<> {
         let edge = &self.graph.edges[edge];
         let place = |name: &str| self.graph.vertices.iter().position(|vertex| vertex.name == name);
         let forward = place(&edge.source.vertex).zip(place(&edge.destination.vertex));
@@ -197,24 +238,13 @@ impl Binder<'_> {
         .into_iter()
         .flatten()
     }
+}
 
-    /// The error for an element that could be several tables, or none.
-    pub(super) fn undecided(&self, what: &str, labels: &[&str], span: Span) -> Error {
-        if labels.is_empty() {
-            let edges: Vec<String> = self
-                .graph
-                .edges
-                .iter()
-                .map(|edge| format!("({})-[:{}]->({})", edge.source.vertex, edge.name, edge.destination.vertex))
-                .collect();
-            return mismatch(format!("no {what} of graph \"{}\" fits this pattern", self.graph.name), span)
-                .with_hint(format!("Its edges are {}.", edges.join(", ")));
-        }
-        Error::not_supported(format!("a {what} that may have any of several labels is not supported"))
-            .with_detail(format!("It could be {}.", list(labels)))
-            .with_hint("Write one of them in the pattern.")
-            .at(span.position())
-    }
+/// What is left of a relationship and the nodes on its sides.
+struct Reach {
+    edges: BTreeSet<usize>,
+    left: BTreeSet<usize>,
+    right: BTreeSet<usize>,
 }
 
 impl Pattern<'_> {
@@ -226,6 +256,13 @@ impl Pattern<'_> {
             (PathMode::Trail, PathMode::Trail) => first.path == second.path,
             _ => false,
         }
+    }
+
+    /// The candidates of nodes and relationships.
+    fn candidates(&self) -> (Vec<BTreeSet<usize>>, Vec<BTreeSet<usize>>) {
+        let nodes = self.nodes.iter().map(|node| node.candidates.clone());
+        let relationships = self.relationships.iter().map(|relationship| relationship.candidates.clone());
+        (nodes.collect(), relationships.collect())
     }
 
     /// How many candidates are left in all.
@@ -256,11 +293,6 @@ fn refuse_undone(path: &PathPattern) -> Result<()> {
         return refuse("WHERE inside an element of a pattern is", filter.span);
     }
     Ok(())
-}
-
-/// The table, where only one is left.
-pub(super) fn only(candidates: &BTreeSet<usize>) -> Option<usize> {
-    if candidates.len() == 1 { candidates.first().copied() } else { None }
 }
 
 /// `"a", "b" and "c"`

@@ -56,8 +56,9 @@ pub(super) fn trail(
 ) -> Result<Vec<Distinct>> {
     let mut pairs = Vec::new();
     for (at, (second, element)) in relationships.iter().enumerate() {
+        let meets = |first: &BoundRelationship| first.tables.iter().any(|table| second.tables.contains(table));
         for (before, (first, _)) in relationships[..at].iter().enumerate() {
-            if first.label != second.label || !pattern.keeps_apart(before, at) {
+            if !meets(first) || !pattern.keeps_apart(before, at) {
                 continue;
             }
             if first.search.is_some() || second.search.is_some() {
@@ -68,15 +69,23 @@ pub(super) fn trail(
                 .at(pattern.relationships[at].syntax.span.position()));
             }
             let (one, other) = (first.variable.clone(), second.variable.clone());
+            let walks = first.length.is_some() || second.length.is_some();
+            if walks && first.tables.len().max(second.tables.len()) > 1 {
+                unindexed.note(|| {
+                    let message = "a variable-length relationship of several types beside another is not supported";
+                    Error::not_supported(message).at(pattern.relationships[at].syntax.span.position())
+                });
+            }
+            let key = element.only().map(|only| only.key.clone()).unwrap_or_default();
             pairs.push(match (first.length, second.length) {
                 (None, None) => Distinct::Relationships(one, other),
-                (Some(_), None) => Distinct::Walk { walk: one, relationship: other, key: element.key.clone() },
-                (None, Some(_)) => Distinct::Walk { walk: other, relationship: one, key: element.key.clone() },
+                (Some(_), None) => Distinct::Walk { walk: one, relationship: other, key },
+                (None, Some(_)) => Distinct::Walk { walk: other, relationship: one, key },
                 (Some(_), Some(_)) => {
                     unindexed.note(|| {
                         Error::not_supported(format!(
                             "two variable-length relationships of type \"{}\" in one MATCH are not supported",
-                            second.label
+                            second.tables.join("|")
                         ))
                         .with_hint(
                             "Write the second in a MATCH clause of its own, where it may use the first's edges again.",

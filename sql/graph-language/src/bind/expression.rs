@@ -8,7 +8,9 @@ use super::scope::{Binding, Element};
 use super::types::{Class, mismatch};
 use crate::bound::{Value, ValueKind};
 use crate::lexer::Span;
-use crate::syntax::{Arithmetic, BinaryOperator, Comparison, Expression, ExpressionKind, Name, StringMatch};
+use crate::syntax::{
+    Arithmetic, BinaryOperator, Comparison, Expression, ExpressionKind, LabelExpression, Name, StringMatch,
+};
 
 /// The error for an expression that is correct Cypher and not done here.
 fn undone(what: &str, span: Span) -> Error {
@@ -91,9 +93,7 @@ impl Binder<'_> {
             ExpressionKind::Exists(_) => Err(undone("EXISTS is", span)),
             ExpressionKind::Count(_) => Err(undone("a subquery is", span)),
             ExpressionKind::MapProjection { .. } => Err(undone("a projection of properties is", span)),
-            ExpressionKind::HasLabels(..) => {
-                Err(undone("a label as a condition is", span).with_hint("Write the label in the pattern."))
-            }
+            ExpressionKind::HasLabels(operand, labels) => self.has_labels(operand, labels),
         }
     }
 
@@ -103,12 +103,8 @@ impl Binder<'_> {
         };
         match self.scope.binding(name, span)? {
             Binding::Value(value) => Ok(value.clone()),
-            Binding::Node(element) => {
-                Err(refuse("node").with_hint(format!("Name its properties, such as {name}.{}.", element.key)))
-            }
-            Binding::Relationship(element) => {
-                Err(refuse("relationship").with_hint(format!("Name its properties, such as {name}.{}.", element.key)))
-            }
+            Binding::Node(element) => Err(refuse("node").with_hint(property_hint(name, element))),
+            Binding::Relationship(element) => Err(refuse("relationship").with_hint(property_hint(name, element))),
             Binding::Walk(_) => {
                 Err(refuse("variable-length relationship").with_hint(format!("Use its length: length({name}).")))
             }
@@ -184,14 +180,38 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Value> {
         if let (Some(one), Some(other)) = (self.get_element(left), self.get_element(right)) {
-            if one.table.id != other.table.id || !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
-                return Err(mismatch(format!("cannot compare \"{}\" with \"{}\"", one.label, other.label), span));
+            if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+                let message = "nodes and relationships have no order: they can be compared with = and <> only";
+                return Err(mismatch(message, span));
             }
-            let (one, other) = (one.key_value(), other.key_value());
-            return self.compare(comparison, one, other, span);
+            let (one, other) = (one.clone(), other.clone());
+            return self.same_element(comparison, &one, &other, span);
         }
         let (left, right) = (self.item_value(left)?, self.item_value(right)?);
         self.compare(comparison, left, right, span)
+    }
+
+    /// Whether two elements are the same.
+    fn same_element(&mut self, comparison: Comparison, one: &Element, other: &Element, span: Span) -> Result<Value> {
+        let meets = one.members.iter().any(|member| other.tables().contains(&member.name));
+        if !meets {
+            let differ = Value::new(ValueKind::Boolean(comparison == Comparison::NotEqual), SqlType::Boolean);
+            return Ok(one.guard(other.guard(differ)));
+        }
+        if one.only().is_some() && other.only().is_some() {
+            return self.compare(comparison, one.key_value(), other.key_value(), span);
+        }
+        let identity = |element: &Element| Value::new(ValueKind::Identity(element.variable.clone()), SqlType::Text);
+        self.compare(comparison, identity(one), identity(other), span)
+    }
+
+    /// `n:label`
+    fn has_labels(&mut self, operand: &Expression, labels: &LabelExpression) -> Result<Value> {
+        let Some(element) = self.get_element(operand) else {
+            return Err(mismatch("only nodes and relationships have labels", operand.span));
+        };
+        let fitting = self.fitting_members(element, labels)?;
+        Ok(element.is_from(&fitting))
     }
 
     /// Compares two values.
@@ -324,5 +344,12 @@ impl Binder<'_> {
         let Some(otherwise) = results.pop() else { return Err(Error::internal("CASE without a result")) };
         let branches = conditions.into_iter().zip(results).collect();
         Ok(Value::new(ValueKind::Case { branches, otherwise: Box::new(otherwise) }, sql_type))
+    }
+}
+
+fn property_hint(name: &str, element: &Element) -> String {
+    match element.members.first() {
+        Some(member) => format!("Name its properties, such as {name}.{}.", member.key),
+        None => "Name its properties.".to_string(),
     }
 }

@@ -162,7 +162,10 @@ impl Binder<'_> {
         match &argument.kind {
             ExpressionKind::Variable(name) => match self.scope.binding(name, argument.span)? {
                 Binding::Relationship(element) => {
-                    Ok(element.guard(Value::new(ValueKind::String(element.label.clone()), SqlType::Text)))
+                    Ok(element.by_table(&SqlType::Text, |member| match member.labels.first() {
+                        Some(label) => ValueKind::String(label.clone()),
+                        None => ValueKind::Null,
+                    }))
                 }
                 _ => Err(mismatch("type needs a relationship", argument.span)),
             },
@@ -174,11 +177,10 @@ impl Binder<'_> {
         let argument = one("labels", arguments, span)?;
         match &argument.kind {
             ExpressionKind::Variable(name) => match self.scope.binding(name, argument.span)? {
-                Binding::Node(element) => {
-                    let label = Value::new(ValueKind::String(element.label.clone()), SqlType::Text);
-                    let labels = ValueKind::List(vec![label]);
-                    Ok(element.guard(Value::new(labels, SqlType::Array(Box::new(SqlType::Text)))))
-                }
+                Binding::Node(element) => Ok(element.by_table(&SqlType::Array(Box::new(SqlType::Text)), |member| {
+                    let label = |label: &String| Value::new(ValueKind::String(label.clone()), SqlType::Text);
+                    ValueKind::List(member.labels.iter().map(label).collect())
+                })),
                 _ => Err(mismatch("labels needs a node", argument.span)),
             },
             _ => Err(mismatch("labels needs a node", argument.span)),

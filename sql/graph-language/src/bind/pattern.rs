@@ -1,16 +1,17 @@
 //! MATCH: the elements of a pattern and the conditions that it stands for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use slipstream_engine::catalog::{EdgeTable, TableDefinition, TableId};
+use slipstream_engine::catalog::{EdgeTable, TableDefinition, TableId, VertexTable};
 use slipstream_engine::graph::index::LONGEST_PATH;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
 use super::Binder;
-use super::candidates::{Pattern, PatternPath, only};
+use super::candidates::{MAX_LENGTH, Pattern, PatternPath, PatternRelationship};
 use super::distinct::{check_optional, trail};
-use super::scope::{Binding, Element};
+use super::scope::{Binding, Element, Member};
 use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Value, ValueKind};
 use crate::syntax::{Comparison, Direction, Expression, ExpressionKind, Match, Name, PathMode, Properties};
 
@@ -18,13 +19,16 @@ impl Binder<'_> {
     /// Binds a MATCH. `lacks` gets what the index lacks of each of its conditions.
     pub(super) fn match_clause(&mut self, syntax: &Match, lacks: &mut Vec<Option<Error>>) -> Result<BoundMatch> {
         let mut pattern = self.collect(syntax)?;
-        self.narrow(&mut pattern);
+        let possible = self.narrow(&mut pattern);
         let introduced: Vec<bool> = pattern.nodes.iter().map(|node| node.known.is_none()).collect();
         let nodes = self.bind_nodes(&pattern, syntax.optional)?;
         let relationships = self.bind_relationships(&pattern, &nodes, syntax.optional)?;
         let (paths, mut conditions) = bound_paths(&pattern, &nodes, introduced, &relationships);
         for (name, length) in path_lengths(&pattern, &nodes, &relationships, syntax.optional) {
             self.scope.introduce(name, Binding::Path(length))?;
+        }
+        if possible {
+            conditions.extend(self.label_conditions(&pattern));
         }
         lacks.resize(conditions.len(), None);
         let pattern_lack = self.unindexed.take();
@@ -36,6 +40,20 @@ impl Binder<'_> {
             lacks.push(self.unindexed.take());
         }
         self.unindexed.0 = pattern_lack;
+        if !possible {
+            self.unindexed.note(|| {
+                Error::not_supported(format!("no tables of graph \"{}\" fit this pattern", self.graph.name))
+                    .at(pattern.nodes.first().map_or(1, |node| node.span.position()))
+            });
+        }
+        let several = |element: &Element| element.members.len() > 1;
+        if nodes.iter().chain(relationships.iter().map(|(_, element)| element)).any(several) {
+            self.unindexed.note(|| {
+                Error::not_supported("an element that may be from several tables is not supported by the graph index")
+                    .with_hint("Write a label in the pattern.")
+                    .at(pattern.nodes.first().map_or(1, |node| node.span.position()))
+            });
+        }
         if paths.iter().all(|path| path.steps.is_empty() && !path.start.introduced) {
             // After WITH the index cannot plan it.
             self.unindexed.note(|| {
@@ -45,7 +63,8 @@ impl Binder<'_> {
         }
         let distinct = trail(&pattern, &relationships, &mut self.unindexed)?;
         let deduplicate = self.deduplicate(&pattern, &nodes, &relationships);
-        let bound = BoundMatch { optional: syntax.optional, paths, distinct, conditions, deduplicate };
+        let optional = syntax.optional;
+        let bound = BoundMatch { optional, impossible: !possible, paths, distinct, conditions, deduplicate };
         check_optional(&bound, syntax, &mut self.unindexed);
         Ok(bound)
     }
@@ -53,23 +72,13 @@ impl Binder<'_> {
     fn bind_nodes(&mut self, pattern: &Pattern<'_>, optional: bool) -> Result<Vec<Element>> {
         let mut elements = Vec::with_capacity(pattern.nodes.len());
         for node in &pattern.nodes {
-            let labels: Vec<&str> =
-                node.candidates.iter().map(|vertex| self.graph.vertices[*vertex].name.as_str()).collect();
-            let vertex = only(&node.candidates).ok_or_else(|| self.undecided("node", &labels, node.span))?;
             if let Some(element) = &node.known {
                 elements.push(element.clone());
                 continue;
             }
-            let vertex = &self.graph.vertices[vertex];
-            let element = Element {
-                variable: self.fresh('n'),
-                label: vertex.name.clone(),
-                table: self.member(vertex.table)?,
-                key: single(&vertex.key, &vertex.name)?,
-                covered: vertex.properties.clone(),
-                optional,
-                ends: Vec::new(),
-            };
+            let vertices = node.candidates.iter().map(|vertex| &self.graph.vertices[*vertex]);
+            let members = vertices.map(|vertex| self.vertex_member(vertex)).collect::<Result<_>>()?;
+            let element = Element { variable: self.fresh('n'), members, optional, ends: Vec::new() };
             if let Some(name) = node.name {
                 self.scope.introduce(name, Binding::Node(element.clone()))?;
             }
@@ -87,36 +96,98 @@ impl Binder<'_> {
         let mut bound = Vec::with_capacity(pattern.relationships.len());
         for relationship in &pattern.relationships {
             let syntax = relationship.syntax;
-            let labels: Vec<&str> =
-                relationship.candidates.iter().map(|edge| self.graph.edges[*edge].name.as_str()).collect();
-            let edge =
-                only(&relationship.candidates).ok_or_else(|| self.undecided("relationship", &labels, syntax.span))?;
-            let edge = &self.graph.edges[edge];
             let (left, right) = (&nodes[relationship.left], &nodes[relationship.right]);
-            let direction = resolve_direction(edge, left, right, syntax.direction);
-            let element = Element {
-                variable: self.fresh('r'),
-                label: edge.name.clone(),
-                table: self.member(edge.table)?,
-                key: single(&edge.key, &edge.name)?,
-                covered: edge.properties.clone(),
-                optional,
-                ends: ends(edge, left, right, direction)?,
+            let direction = self.resolved_direction(&relationship.candidates, left, right, syntax.direction);
+            let edges: Vec<&EdgeTable> = relationship.candidates.iter().map(|edge| &self.graph.edges[*edge]).collect();
+            let members = edges.iter().map(|edge| self.edge_member(edge)).collect::<Result<_>>()?;
+            let ends = match edges.as_slice() {
+                [edge] => ends(edge, left, right, direction)?,
+                _ => Vec::new(),
             };
+            let element = Element { variable: self.fresh('r'), members, optional, ends };
             let search = relationship.search.map(|search| search.kind);
-            let length = match search {
-                Some(_) => Some((1, syntax.length.map_or(Some(1), |length| length.upper).unwrap_or(LONGEST_PATH))),
-                None => syntax.length.and_then(|length| Some((length.lower, length.upper?))),
-            };
+            self.check_length(relationship)?;
+            let walks = search.is_some() || syntax.length.is_some();
+            let length = walks.then(|| relationship.length());
             if let Some(name) = &syntax.variable {
                 self.introduce_relationship(name, &element, length.is_some())?;
             }
             let written = syntax.variable.as_ref().map(|name| name.text.clone());
-            let (variable, label) = (element.variable.clone(), element.label.clone());
+            let (variable, tables) = (element.variable.clone(), element.tables());
             let repeats = relationship.mode == PathMode::Walk;
-            bound.push((BoundRelationship { variable, written, label, direction, length, search, repeats }, element));
+            bound.push((BoundRelationship { variable, written, tables, direction, length, search, repeats }, element));
         }
         Ok(bound)
+    }
+
+    /// Notes a length that the index does not search; refuses one that may have no end.
+    fn check_length(&mut self, relationship: &PatternRelationship<'_>) -> Result<()> {
+        let Some(length) = relationship.syntax.length else { return Ok(()) };
+        let refusal = |message: String| Error::not_supported(message).at(length.span.position());
+        let (_, most) = relationship.length();
+        let of_none = || refusal("a variable-length relationship of length 0 is not supported".to_string());
+        let too_long =
+            |longest: u32| refusal(format!("a variable-length relationship of more than {longest} is not supported"));
+        if relationship.search.is_some() {
+            return match most {
+                0 => Err(of_none()),
+                most if most > LONGEST_PATH => Err(too_long(LONGEST_PATH)),
+                _ => Ok(()),
+            };
+        }
+        if length.upper.is_none() {
+            let unbounded =
+                refusal("a variable-length relationship without an upper bound is not supported".to_string())
+                    .with_hint("Write the most hops that you want, such as *1..5.");
+            // Where relationships may repeat, a cycle has no end.
+            if relationship.mode == PathMode::Walk {
+                return Err(unbounded);
+            }
+            self.unindexed.note(|| unbounded);
+        } else if most == 0 {
+            self.unindexed.note(of_none);
+        } else if most > MAX_LENGTH {
+            self.unindexed
+                .note(|| refusal(format!("a variable-length relationship of more than {MAX_LENGTH} is not supported")));
+        }
+        Ok(())
+    }
+
+    /// Without an arrow, the tables of the nodes may still say which way an edge lies.
+    fn resolved_direction(
+        &self,
+        edges: &BTreeSet<usize>,
+        left: &Element,
+        right: &Element,
+        written: Direction,
+    ) -> Direction {
+        let may_be = |element: &Element, vertex: usize| {
+            element.members.iter().any(|member| member.name == self.graph.vertices[vertex].name)
+        };
+        let lies = |direction: Direction| {
+            let mut ways = edges.iter().flat_map(|edge| self.ways(*edge, direction));
+            ways.any(|(from, to)| may_be(left, from) && may_be(right, to))
+        };
+        match written {
+            Direction::Either if !lies(Direction::Left) => Direction::Right,
+            Direction::Either if !lies(Direction::Right) => Direction::Left,
+            _ => written,
+        }
+    }
+
+    /// What labels say of nodes of earlier clauses, beyond what is known of them.
+    fn label_conditions(&self, pattern: &Pattern<'_>) -> Vec<Value> {
+        let known = pattern.nodes.iter().filter_map(|node| Some((node, node.known.as_ref()?)));
+        known
+            .filter(|(node, element)| node.candidates.len() < element.members.len())
+            .map(|(node, element)| {
+                let names: Vec<&String> =
+                    node.candidates.iter().map(|vertex| &self.graph.vertices[*vertex].name).collect();
+                let places = element.members.iter().enumerate();
+                let places = places.filter(|(_, member)| names.contains(&&member.name)).map(|(place, _)| place);
+                element.is_from(&places.collect())
+            })
+            .collect()
     }
 
     fn introduce_relationship(&mut self, name: &Name, element: &Element, walk: bool) -> Result<()> {
@@ -175,6 +246,26 @@ impl Binder<'_> {
         Ok(())
     }
 
+    pub(super) fn vertex_member(&self, vertex: &VertexTable) -> Result<Member> {
+        Ok(Member {
+            name: vertex.name.clone(),
+            labels: vertex.labels.clone(),
+            table: self.member(vertex.table)?,
+            key: single(&vertex.key, &vertex.name)?,
+            covered: vertex.properties.clone(),
+        })
+    }
+
+    pub(super) fn edge_member(&self, edge: &EdgeTable) -> Result<Member> {
+        Ok(Member {
+            name: edge.name.clone(),
+            labels: edge.labels.clone(),
+            table: self.member(edge.table)?,
+            key: single(&edge.key, &edge.name)?,
+            covered: edge.properties.clone(),
+        })
+    }
+
     /// The table of a vertex or edge; the catalog keeps it while the graph stands.
     pub(super) fn member(&self, table: TableId) -> Result<Arc<TableDefinition>> {
         self.catalog.tables.get(&table).cloned().ok_or_else(|| {
@@ -205,28 +296,17 @@ fn conjuncts(filter: &Expression) -> Vec<&Expression> {
     }
 }
 
-pub(super) fn single(key: &[String], label: &str) -> Result<String> {
+fn single(key: &[String], name: &str) -> Result<String> {
     match key {
         [column] => Ok(column.clone()),
         _ => Err(Error::not_supported(format!(
-            "patterns over \"{label}\", whose key has several columns, are not supported"
+            "patterns over \"{name}\", whose key has several columns, are not supported"
         ))),
     }
 }
 
-/// Without an arrow, the labels of the nodes may still say which way an edge lies.
-fn resolve_direction(edge: &EdgeTable, left: &Element, right: &Element, written: Direction) -> Direction {
-    if written != Direction::Either || left.label == right.label {
-        written
-    } else if edge.source.vertex == left.label {
-        Direction::Right
-    } else {
-        Direction::Left
-    }
-}
-
 /// The end point columns of a relationship, with the keys of its nodes where its direction says which is which.
-fn ends(
+pub(super) fn ends(
     edge: &EdgeTable,
     left: &Element,
     right: &Element,
@@ -254,7 +334,7 @@ fn bound_paths(
     let mut node = |at: usize| BoundNode {
         variable: nodes[at].variable.clone(),
         written: pattern.nodes[at].name.map(|name| name.text.clone()),
-        label: nodes[at].label.clone(),
+        tables: nodes[at].tables(),
         introduced: std::mem::take(&mut introduced[at]),
     };
     let mut paths: Vec<BoundPath> = pattern

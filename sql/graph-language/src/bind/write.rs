@@ -7,7 +7,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Binder;
-use super::scope::{Binding, Element};
+use super::scope::{Binding, Element, Member};
 use crate::bound::{BoundClause, BoundItem, BoundMerge, BoundSet, Made, Value, ValueKind, Written};
 use crate::lexer::Span;
 use crate::syntax::{
@@ -243,6 +243,9 @@ impl Binder<'_> {
         let noted = self.unindexed.take();
         let bound = self.match_clause(&searched, &mut Vec::new())?;
         self.unindexed.0 = noted;
+        if bound.paths.iter().any(|path| path.tables().any(|tables| tables.len() != 1)) {
+            return Err(several_tables(syntax.pattern.span));
+        }
         let made = self.merge_made(&searched.patterns[0], &bound)?;
         self.scope = self.without_hidden();
         drop(before);
@@ -532,38 +535,21 @@ impl Binder<'_> {
     }
 
     fn element_has(&self, element: &Element, label: &Name) -> bool {
-        let vertex = self.graph.vertices.iter().find(|vertex| vertex.name == element.label);
-        vertex.is_some_and(|vertex| has_label(&vertex.labels, std::slice::from_ref(label)))
+        let has = |member: &Member| has_label(&member.labels, std::slice::from_ref(label));
+        !element.members.is_empty() && element.members.iter().all(has)
     }
 
     /// A node of a table, under a new variable.
     fn new_node(&mut self, vertex: &VertexTable) -> Result<Element> {
-        Ok(Element {
-            variable: self.fresh('n'),
-            label: vertex.name.clone(),
-            table: self.member(vertex.table)?,
-            key: super::pattern::single(&vertex.key, &vertex.name)?,
-            covered: vertex.properties.clone(),
-            optional: false,
-            ends: Vec::new(),
-        })
+        let members = vec![self.vertex_member(vertex)?];
+        Ok(Element { variable: self.fresh('n'), members, optional: false, ends: Vec::new() })
     }
 
     /// A relationship of a table, under a new variable.
     fn new_relationship(&mut self, edge: &EdgeTable, source: &Element, destination: &Element) -> Result<Element> {
-        use super::pattern::single;
-        Ok(Element {
-            variable: self.fresh('r'),
-            label: edge.name.clone(),
-            table: self.member(edge.table)?,
-            key: single(&edge.key, &edge.name)?,
-            covered: edge.properties.clone(),
-            optional: false,
-            ends: vec![
-                (single(&edge.source.columns, &edge.name)?, Some(source.key_value())),
-                (single(&edge.destination.columns, &edge.name)?, Some(destination.key_value())),
-            ],
-        })
+        let members = vec![self.edge_member(edge)?];
+        let ends = super::pattern::ends(edge, source, destination, Direction::Right)?;
+        Ok(Element { variable: self.fresh('r'), members, optional: false, ends })
     }
 }
 
@@ -576,13 +562,23 @@ fn written(element: &Element, span: Span) -> Result<Written> {
 }
 
 /// The name of the only table that an element can be from.
-fn element_table(element: &Element, _span: Span) -> Result<String> {
-    Ok(element.label.clone())
+fn element_table(element: &Element, span: Span) -> Result<String> {
+    only_member(element, span).map(|member| member.name.clone())
 }
 
 /// The only table that an element can be from.
-fn element_definition(element: &Element, _span: Span) -> Result<Arc<TableDefinition>> {
-    Ok(Arc::clone(&element.table))
+fn element_definition(element: &Element, span: Span) -> Result<Arc<TableDefinition>> {
+    only_member(element, span).map(|member| Arc::clone(&member.table))
+}
+
+fn only_member(element: &Element, span: Span) -> Result<&Member> {
+    element.only().ok_or_else(|| several_tables(span))
+}
+
+fn several_tables(span: Span) -> Error {
+    Error::not_supported("writing an element that may be from several tables is not supported")
+        .with_hint("Write a label in the pattern that only one table has.")
+        .at(span.position())
 }
 
 /// Whether some part of a value fulfils a condition.

@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
-use crate::bound::{BoundClause, BoundItem, BoundMatch, BoundProjection, Value, ValueKind};
+use slipstream_engine::types::SqlType;
+
+use crate::bound::{BoundClause, BoundItem, BoundMatch, BoundProjection, BoundRelationship, Value, ValueKind};
 use crate::cover::Cover;
 use crate::syntax::Direction;
 
@@ -19,12 +21,8 @@ impl Detached {
     pub(super) fn note(&mut self, pattern: &BoundMatch, cover: &Cover<'_>) {
         for relationship in pattern.each_relationship() {
             if relationship.direction == Direction::Either && relationship.length.is_none() {
-                let columns = cover.columns(&relationship.label).into_iter().enumerate();
-                let columns = columns.map(|(at, (column, sql_type))| {
-                    let variable = relationship.variable.clone();
-                    let kind = ValueKind::Property { variable, column, key_of: None };
-                    (Value::new(kind, sql_type), format!("{}_{at}", relationship.variable))
-                });
+                let columns = columns_of(relationship, cover).into_iter().enumerate();
+                let columns = columns.map(|(at, value)| (value, format!("{}_{at}", relationship.variable)));
                 self.0.insert(relationship.variable.clone(), columns.collect());
             }
         }
@@ -67,11 +65,12 @@ impl Detached {
             return value;
         }
         value.replace(&|part| {
-            let ValueKind::Property { variable, column, .. } = &part.kind else { return None };
-            let columns = self.0.get(variable)?;
-            let (_, name) = columns.iter().find(
-                |(value, _)| matches!(&value.kind, ValueKind::Property { column: other, .. } if other == column),
-            )?;
+            let (ValueKind::Property { variable, .. } | ValueKind::Identity(variable) | ValueKind::Table(variable)) =
+                &part.kind
+            else {
+                return None;
+            };
+            let (_, name) = self.0.get(variable)?.iter().find(|(value, _)| same(value, part))?;
             let kind = ValueKind::Variable { name: name.clone(), key: part.key() };
             Some(Value { kind, sql_type: part.sql_type.clone() })
         })
@@ -95,6 +94,29 @@ impl Detached {
             },
             BoundItem::Value { value, variable } => vec![BoundItem::Value { value: self.value(value), variable }],
         }
+    }
+}
+
+/// What is read of a relationship. One of several tables has an identity, and its table.
+fn columns_of(relationship: &BoundRelationship, cover: &Cover<'_>) -> Vec<Value> {
+    let variable = || relationship.variable.clone();
+    let text = |kind: ValueKind| Value::new(kind, SqlType::Text);
+    let mut columns = Vec::new();
+    if relationship.tables.len() > 1 {
+        columns.extend([text(ValueKind::Identity(variable())), text(ValueKind::Table(variable()))]);
+    }
+    columns.extend(cover.columns(&relationship.tables).into_iter().map(|(column, sql_type)| {
+        Value::new(ValueKind::Property { variable: variable(), column, key_of: None }, sql_type)
+    }));
+    columns
+}
+
+/// Whether two values are the same of one relationship.
+fn same(one: &Value, other: &Value) -> bool {
+    match (&one.kind, &other.kind) {
+        (ValueKind::Property { column, .. }, ValueKind::Property { column: other, .. }) => column == other,
+        (ValueKind::Identity(_), ValueKind::Identity(_)) | (ValueKind::Table(_), ValueKind::Table(_)) => true,
+        _ => false,
     }
 }
 

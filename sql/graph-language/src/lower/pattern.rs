@@ -97,7 +97,10 @@ fn distinct_text(distinct: &Distinct) -> String {
 }
 
 fn node_text(node: &BoundNode) -> String {
-    if node.introduced { format!("{}:{}", node.variable, quoted(&node.label)) } else { node.variable.clone() }
+    if !node.introduced {
+        return node.variable.clone();
+    }
+    format!("{}:{}", node.variable, tables_text(&node.tables, ":"))
 }
 
 fn relationship_text(relationship: &BoundRelationship) -> String {
@@ -108,5 +111,10 @@ fn relationship_text(relationship: &BoundRelationship) -> String {
         (None, false) => " TRAIL",
     };
     let length = relationship.length.map(|(lower, upper)| format!("*{mode} {lower}..{upper}"));
-    format!("{}:{}{}", relationship.variable, quoted(&relationship.label), length.unwrap_or_default())
+    format!("{}:{}{}", relationship.variable, tables_text(&relationship.tables, "|"), length.unwrap_or_default())
+}
+
+/// The tables of an element, which is from any of them.
+fn tables_text(tables: &[String], or: &str) -> String {
+    tables.iter().map(|table| quoted(table)).collect::<Vec<_>>().join(or)
 }

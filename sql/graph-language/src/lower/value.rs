@@ -33,6 +33,8 @@ pub(super) fn value_text(value: &Value, truth: Truth) -> String {
         ValueKind::Parameter(name) => format!("${name}"),
         ValueKind::Property { variable, column, .. } => format!("{variable}.{}", quoted(column)),
         ValueKind::Variable { name, .. } => name.clone(),
+        ValueKind::Identity(variable) => format!("id({variable})"),
+        ValueKind::Table(variable) => format!("label({variable})"),
         ValueKind::Not(operand) => format!("(NOT {})", exact(operand)),
         ValueKind::Negate(operand) => format!("(- {})", exact(operand)),
         ValueKind::And(operands) => infix(operands, "AND", truth),

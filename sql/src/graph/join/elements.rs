@@ -1,33 +1,60 @@
 //! The nodes and relationships of a query, as scans of their tables.
+//!
+//! An element may be a row of one table or of several. Of one table it has the table's own key (`n1.id`), and is as cheap as
+//! a table is. Of several it is a union of them, in which a property has the type that they have in common and is NULL where
+//! a table lacks it, and its identity (`n1?id`) is made of table and key as text ([`Identity`]). An end of a relationship
+//! holds what the node there has: its key, or its identity.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use datafusion::common::{Column, TableReference};
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result as PlanResult;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use slipstream_catalog::expand::EdgeColumns;
-use slipstream_engine::catalog::{GraphDefinition, TableId};
+use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use slipstream_engine::catalog::{EdgeTable, EndPoint, GraphDefinition, TableId};
 use slipstream_engine::{Error, Result};
+use slipstream_graph_language::bound::{BoundClause, BoundQuery, common_type};
 
-use super::{ElementTable, Ground, Lowering, column, names};
-use slipstream_graph_language::bound::{BoundClause, BoundQuery, BoundRelationship};
-use slipstream_graph_language::syntax::Direction;
 use slipstream_graph_language::uses::Uses;
+
+use super::identity::Identity;
+use super::{ElementTable, Ground, Lowering, column, names};
 
 /// A node or relationship.
 pub(super) struct Element<'a> {
-    table: &'a ElementTable,
-    /// The key column.
-    key: &'a str,
-    /// The columns of a relationship's ends.
-    ends: Option<(&'a str, &'a str)>,
-    /// The columns that the query uses, and the key.
+    /// The tables that it may be from.
+    pub(super) members: Vec<Member<'a>>,
+    /// The columns that the query uses.
     columns: BTreeSet<String>,
 }
 
-/// The elements of a query: their variables and labels.
-pub(super) fn labels(query: &BoundQuery) -> impl Iterator<Item = (&str, &str)> {
+/// A table that an element may be from.
+pub(super) struct Member<'a> {
+    /// Its place among the vertex or edge tables of the graph.
+    pub(super) place: usize,
+    /// The element table's name.
+    pub(super) name: &'a str,
+    /// The key column.
+    pub(super) key: &'a str,
+    /// The ends of a relationship: source and destination.
+    ends: Option<(End<'a>, End<'a>)>,
+    table: &'a ElementTable,
+}
+
+/// An end of a relationship.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End<'a> {
+    /// The column with the vertex's key.
+    pub(super) column: &'a str,
+    /// The place of the vertex table.
+    pub(super) vertex: usize,
+}
+
+/// The elements of a query: their variables and the names of their tables.
+pub(super) fn tables_of(query: &BoundQuery) -> impl Iterator<Item = (&str, &[String])> {
     let paths = query.clauses.iter().filter_map(|clause| match clause {
         BoundClause::Match(pattern) => Some(&pattern.paths),
         BoundClause::Merge(merge) => Some(&merge.pattern.paths),
@@ -37,13 +64,13 @@ pub(super) fn labels(query: &BoundQuery) -> impl Iterator<Item = (&str, &str)> {
         BoundClause::Create(made) => Some(made),
         _ => None,
     });
-    let made = made.flatten().map(|made| (made.variable.as_str(), made.table.as_str()));
+    let made = made.flatten().map(|made| (made.variable.as_str(), std::slice::from_ref(&made.table)));
     let matched = paths.flatten().flat_map(|path| {
-        let start = std::iter::once((path.start.variable.as_str(), path.start.label.as_str()));
+        let start = std::iter::once((path.start.variable.as_str(), path.start.tables.as_slice()));
         start.chain(path.steps.iter().flat_map(|(relationship, node)| {
             [
-                (relationship.variable.as_str(), relationship.label.as_str()),
-                (node.variable.as_str(), node.label.as_str()),
+                (relationship.variable.as_str(), relationship.tables.as_slice()),
+                (node.variable.as_str(), node.tables.as_slice()),
             ]
         }))
     });
@@ -59,14 +86,14 @@ pub(super) fn optional(query: &BoundQuery) -> HashSet<String> {
     patterns.flatten().map(str::to_string).collect()
 }
 
-/// The table with a label.
-pub(super) fn table_of(graph: &GraphDefinition, label: &str) -> Result<TableId> {
-    let vertex = graph.get_vertex(label).map(|vertex| vertex.table);
-    vertex.or_else(|| graph.get_edge(label).map(|edge| edge.table)).ok_or_else(|| unknown(label))
+/// The table of an element table's name.
+pub(super) fn table_of(graph: &GraphDefinition, name: &str) -> Result<TableId> {
+    let vertex = graph.get_vertex(name).map(|vertex| vertex.table);
+    vertex.or_else(|| graph.get_edge(name).map(|edge| edge.table)).ok_or_else(|| unknown(name))
 }
 
-fn unknown(label: &str) -> Error {
-    Error::internal(format!("label \"{label}\" of a bound query is not in its graph"))
+fn unknown(name: &str) -> Error {
+    Error::internal(format!("element table \"{name}\" of a bound query is not in its graph"))
 }
 
 /// The elements of a query by variable.
@@ -75,39 +102,112 @@ pub(super) fn elements<'a>(
     ground: &'a Ground<'a>,
     uses: &Uses,
 ) -> Result<HashMap<String, Element<'a>>> {
-    labels(query)
-        .map(|(variable, label)| {
-            let element = element(ground, label)?;
+    tables_of(query)
+        .map(|(variable, tables)| {
+            let members = tables.iter().map(|name| member(ground, name)).collect::<Result<Vec<_>>>()?;
             let mut columns = uses.properties.get(variable).cloned().unwrap_or_default();
-            columns.insert(element.key.to_string());
-            Ok((variable.to_string(), Element { columns, ..element }))
+            if let [only] = members.as_slice() {
+                columns.insert(only.key.to_string());
+            }
+            Ok((variable.to_string(), Element { members, columns }))
         })
         .collect()
 }
 
-fn element<'a>(ground: &'a Ground<'a>, label: &str) -> Result<Element<'a>> {
-    let table = |id: &TableId| ground.tables.get(id).ok_or_else(|| unknown(label));
-    let single = |columns: &'a [String]| columns.first().map(String::as_str).ok_or_else(|| unknown(label));
-    if let Some(vertex) = ground.graph.get_vertex(label) {
-        let key = single(&vertex.key)?;
-        return Ok(Element { table: table(&vertex.table)?, key, ends: None, columns: BTreeSet::new() });
+fn member<'a>(ground: &'a Ground<'a>, name: &str) -> Result<Member<'a>> {
+    let graph = ground.graph;
+    let table = |id: &TableId| ground.tables.get(id).ok_or_else(|| unknown(name));
+    if let Some(place) = graph.vertices.iter().position(|vertex| vertex.name == name) {
+        let vertex = &graph.vertices[place];
+        let key = single(&vertex.key, name)?;
+        return Ok(Member { place, name: &vertex.name, table: table(&vertex.table)?, key, ends: None });
     }
-    let edge = ground.graph.get_edge(label).ok_or_else(|| unknown(label))?;
-    let ends = Some((single(&edge.source.columns)?, single(&edge.destination.columns)?));
-    Ok(Element { table: table(&edge.table)?, key: single(&edge.key)?, ends, columns: BTreeSet::new() })
+    let place = graph.edges.iter().position(|edge| edge.name == name).ok_or_else(|| unknown(name))?;
+    let edge: &EdgeTable = &graph.edges[place];
+    let end = |end: &'a EndPoint| {
+        let vertex = graph.vertices.iter().position(|vertex| vertex.name == end.vertex);
+        Ok::<_, Error>(End { column: single(&end.columns, name)?, vertex: vertex.ok_or_else(|| unknown(name))? })
+    };
+    let ends = Some((end(&edge.source)?, end(&edge.destination)?));
+    Ok(Member { place, name: &edge.name, table: table(&edge.table)?, key: single(&edge.key, name)?, ends })
 }
 
-impl Element<'_> {
-    /// The key column.
-    pub(super) fn key_column(&self) -> &str {
-        self.key
-    }
+fn single<'a>(columns: &'a [String], name: &str) -> Result<&'a str> {
+    columns.first().map(String::as_str).ok_or_else(|| unknown(name))
+}
 
-    /// The rows of its table, and the name that the table has in their plan.
+impl<'a> Member<'a> {
+    /// All rows of the table.
     pub(super) fn scan(&self) -> PlanResult<(LogicalPlanBuilder, TableReference)> {
         let name = TableReference::bare(self.table.definition.name.as_str());
-        let source = provider_as_source(std::sync::Arc::clone(&self.table.rows));
+        let source = provider_as_source(Arc::clone(&self.table.rows));
         Ok((LogicalPlanBuilder::scan(name.clone(), source, None)?, name))
+    }
+
+    /// The table.
+    pub(super) fn table(&self) -> &'a ElementTable {
+        self.table
+    }
+
+    /// The ends of a relationship.
+    pub(super) fn ends(&self) -> Result<(End<'a>, End<'a>)> {
+        self.ends.ok_or_else(|| Error::internal("a relationship that is none"))
+    }
+}
+
+impl<'a> Element<'a> {
+    /// Its table, where there is one.
+    pub(super) fn only(&self) -> Option<&Member<'a>> {
+        match self.members.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Whether it may be from the vertex table at a place.
+    pub(super) fn may_be(&self, place: usize) -> bool {
+        self.members.iter().any(|member| member.place == place)
+    }
+
+    /// Its columns in one of its tables, under their names in the plan.
+    pub(super) fn projected(
+        &self,
+        variable: &str,
+        member: &Member<'_>,
+        table: &TableReference,
+    ) -> PlanResult<Vec<Expr>> {
+        let mut projected = Vec::with_capacity(self.columns.len() + 1);
+        if self.only().is_none() {
+            projected.push(Identity::call(member.place, named(table, member.key)).alias(identity(variable)));
+        }
+        for name in &self.columns {
+            projected.push(self.property(name, member, table)?.alias(format!("{variable}.{name}")));
+        }
+        Ok(projected)
+    }
+
+    /// A property of a row of one of the tables.
+    fn property(&self, name: &str, member: &Member<'_>, table: &TableReference) -> PlanResult<Expr> {
+        if self.only().is_some() {
+            return Ok(named(table, name));
+        }
+        let wanted = self.data_type(name)?;
+        match member.table.definition.get_column(name) {
+            None => Ok(lit(ScalarValue::try_from(&wanted)?)),
+            Some(found) if found.sql_type.arrow_type() == wanted => Ok(named(table, name)),
+            Some(_) => Ok(cast(named(table, name), wanted)),
+        }
+    }
+
+    /// The type of a property in the plan.
+    fn data_type(&self, name: &str) -> Result<DataType> {
+        let columns = self.members.iter().filter_map(|member| member.table.definition.get_column(name));
+        let common = common_type(columns.map(|column| &column.sql_type));
+        common.map(|common| common.arrow_type()).ok_or_else(|| {
+            Error::not_supported(format!(
+                "property \"{name}\", which has another type in another table, is not supported"
+            ))
+        })
     }
 }
 
@@ -117,72 +217,126 @@ impl Lowering<'_> {
         element.ok_or_else(|| Error::internal(format!("variable {variable} of a bound query is no element")).into())
     }
 
-    /// The key of an element, which is NULL where it is missing.
+    /// What tells an element from others of its tables: its key, or its identity; NULL where it is missing.
     pub(super) fn key(&self, variable: &str) -> PlanResult<Expr> {
-        Ok(column(format!("{variable}.{}", self.element(variable)?.key)))
+        Ok(match self.element(variable)?.only() {
+            Some(only) => column(format!("{variable}.{}", only.key)),
+            None => column(identity(variable)),
+        })
+    }
+
+    /// What tells an element from those of any table.
+    pub(super) fn identity(&self, variable: &str) -> PlanResult<Expr> {
+        let key = self.key(variable)?;
+        Ok(match self.element(variable)?.only() {
+            Some(only) => Identity::call(only.place, key),
+            None => key,
+        })
+    }
+
+    /// What tells whether two elements are the same.
+    pub(super) fn comparable(&self, one: &str, other: &str) -> PlanResult<(Expr, Expr)> {
+        let place = |variable| {
+            Ok::<_, datafusion::error::DataFusionError>(self.element(variable)?.only().map(|only| only.place))
+        };
+        match (place(one)?, place(other)?) {
+            (Some(left), Some(right)) if left == right => Ok((self.key(one)?, self.key(other)?)),
+            _ => Ok((self.identity(one)?, self.identity(other)?)),
+        }
+    }
+
+    /// The name of the element table that an element is from; NULL where it is missing.
+    pub(super) fn table_name(&self, variable: &str) -> PlanResult<Expr> {
+        let identity = self.identity(variable)?;
+        let element = self.element(variable)?;
+        let branches = element.members.iter().map(|member| {
+            let is_from = Identity::is_from(member.place, identity.clone());
+            (Box::new(is_from), Box::new(lit(member.name)))
+        });
+        match branches.collect::<Vec<_>>() {
+            none if none.is_empty() => Ok(lit(ScalarValue::Utf8(None))),
+            branches => Ok(Expr::Case(Case::new(None, branches, None))),
+        }
     }
 
     /// The columns of an element that go on with it: those that rows hold of it.
     pub(super) fn columns(&self, variable: &str, rows: &LogicalPlan) -> Vec<String> {
-        match self.elements.get(variable) {
-            Some(element) => {
-                let there: HashSet<&String> = names(rows).collect();
-                let columns = element.columns.iter().map(|column| format!("{variable}.{column}"));
-                columns.filter(|column| there.contains(column)).collect()
+        let Some(element) = self.elements.get(variable) else { return vec![variable.to_string()] };
+        let there: HashSet<&String> = names(rows).collect();
+        let own = element.only().is_none().then(|| identity(variable));
+        let columns = own.into_iter().chain(element.columns.iter().map(|column| format!("{variable}.{column}")));
+        columns.filter(|column| there.contains(column)).collect()
+    }
+
+    /// NULL for each of the columns of an element.
+    pub(super) fn missing(&self, variable: &str) -> PlanResult<Vec<Expr>> {
+        let element = self.element(variable)?;
+        let own = element.only().is_none().then(|| Ok((identity(variable), DataType::Utf8)));
+        let columns = element.columns.iter().map(|name| Ok((format!("{variable}.{name}"), element.data_type(name)?)));
+        own.into_iter()
+            .chain(columns)
+            .map(|found: Result<_>| {
+                let (name, data_type) = found?;
+                Ok(lit(ScalarValue::try_from(&data_type)?).alias(name))
+            })
+            .collect()
+    }
+
+    /// All rows that an element may be: what tells it from others, under a name, and some of its columns.
+    pub(super) fn by_key(&self, variable: &str, key: &str, columns: &[&String]) -> PlanResult<LogicalPlan> {
+        let element = self.element(variable)?;
+        let branches = element.members.iter().map(|member| {
+            let (scan, table) = member.scan()?;
+            let own = named(&table, member.key);
+            let own = if element.only().is_some() { own } else { Identity::call(member.place, own) };
+            let mut projected = vec![own.alias(key)];
+            for name in columns {
+                projected.push(element.property(name, member, &table)?.alias(format!("{variable}.{name}")));
             }
-            None => vec![variable.to_string()],
-        }
+            scan.project(projected)?.build()
+        });
+        union(branches.collect::<PlanResult<Vec<_>>>()?)
     }
 
     /// All nodes that a variable may be.
     pub(super) fn nodes(&self, variable: &str) -> PlanResult<LogicalPlan> {
         let element = self.element(variable)?;
-        let (scan, table) = element.scan()?;
-        let named = |name: &String| named(&table, name).alias(format!("{variable}.{name}"));
-        scan.project(element.columns.iter().map(named))?.build()
+        let branches = element.members.iter().map(|member| {
+            let (scan, table) = member.scan()?;
+            scan.project(element.projected(variable, member, &table)?)?.build()
+        });
+        union(branches.collect::<PlanResult<Vec<_>>>()?)
     }
+}
 
-    /// All relationships that a variable may be, with the keys of the nodes on their left and right. Without a direction
-    /// every edge lies both ways, but one from a node to itself only one.
-    pub(super) fn relationships(&self, relationship: &BoundRelationship) -> PlanResult<LogicalPlan> {
-        let variable = &relationship.variable;
-        let element = self.element(variable)?;
-        let (source, destination) = element.ends.ok_or_else(|| unknown(&relationship.label))?;
-        let lying = |left: &str, right: &str, both: bool| {
-            let (scan, table) = element.scan()?;
-            let ends = [named(&table, left).alias(left_end(variable)), named(&table, right).alias(right_end(variable))];
-            let columns = element.columns.iter().map(|name| named(&table, name).alias(format!("{variable}.{name}")));
-            let columns: Vec<Expr> = ends.into_iter().chain(columns).collect();
-            let scan = if both { scan.filter(named(&table, left).not_eq(named(&table, right)))? } else { scan };
-            scan.project(columns)?.build()
-        };
-        match relationship.direction {
-            Direction::Right => lying(source, destination, false),
-            Direction::Left => lying(destination, source, false),
-            Direction::Either => {
-                let there = lying(source, destination, false)?;
-                LogicalPlanBuilder::from(there).union(lying(destination, source, true)?)?.build()
+/// The rows of all plans, which have the same columns.
+pub(super) fn union(plans: Vec<LogicalPlan>) -> PlanResult<LogicalPlan> {
+    let mut plans = plans.into_iter();
+    let first = plans.next().ok_or_else(|| Error::internal("an element of no table"))?;
+    plans.try_fold(first, |all, plan| LogicalPlanBuilder::from(all).union(plan)?.build())
+}
+
+/// The walks whose edges are told by identity: those over several tables, and those that are compared with such.
+pub(super) fn identified<'a>(query: &'a BoundQuery, elements: &HashMap<String, Element<'_>>) -> HashSet<&'a str> {
+    let distinct = || {
+        let patterns = query.clauses.iter().filter_map(|clause| match clause {
+            BoundClause::Match(pattern) => Some(&pattern.distinct),
+            _ => None,
+        });
+        patterns.flatten().filter_map(|distinct| distinct.walks())
+    };
+    let several = |variable: &str| elements.get(variable).is_some_and(|element| element.only().is_none());
+    let mut identified = HashSet::new();
+    loop {
+        let before = identified.len();
+        for (walk, other) in distinct() {
+            if [walk, other].into_iter().any(|variable| several(variable) || identified.contains(variable)) {
+                identified.extend([walk, other]);
             }
         }
-    }
-
-    /// The edges that a variable-length relationship is made of.
-    pub(super) fn edges(&self, relationship: &BoundRelationship) -> PlanResult<EdgeColumns> {
-        let element = self.element(&relationship.variable)?;
-        let (source, destination) = element.ends.ok_or_else(|| unknown(&relationship.label))?;
-        Ok(EdgeColumns {
-            table: std::sync::Arc::clone(&element.table.rows),
-            name: element.table.definition.name.clone(),
-            source: source.to_string(),
-            destination: destination.to_string(),
-        })
-    }
-
-    /// The columns of its edges that are wanted along a variable-length relationship, and the names of the lists.
-    pub(super) fn walk_lists(&self, relationship: &BoundRelationship) -> PlanResult<Vec<(String, String)>> {
-        let variable = &relationship.variable;
-        let key = self.element(variable)?.key.to_string();
-        Ok(self.uses.walks.contains(variable).then(|| (key, walk_edges(variable))).into_iter().collect())
+        if identified.len() == before {
+            return identified;
+        }
     }
 }
 
@@ -191,27 +345,7 @@ pub(super) fn named(table: &TableReference, name: &str) -> Expr {
     Expr::Column(Column::new(Some(table.clone()), name))
 }
 
-/// The column with the key of the node on the left of a relationship.
-pub(super) fn left_end(variable: &str) -> String {
-    format!("{variable}?left")
-}
-
-/// The column with the key of the node on its right.
-pub(super) fn right_end(variable: &str) -> String {
-    format!("{variable}?right")
-}
-
-/// The column with the key of the node where a variable-length relationship ends.
-pub(super) fn walk_end(variable: &str) -> String {
-    format!("{variable}?end")
-}
-
-/// The column with its length.
-pub(super) fn walk_length(variable: &str) -> String {
-    format!("{variable}?length")
-}
-
-/// The column with the keys of its edges.
-pub(super) fn walk_edges(variable: &str) -> String {
-    format!("{variable}?edges")
+/// The column with the identity of an element.
+fn identity(variable: &str) -> String {
+    format!("{variable}?id")
 }

@@ -1,12 +1,13 @@
 //! The bound query as joins of the element tables.
 //!
 //! The second way to answer a query, for when the graph index cannot: the same [`BoundQuery`] becomes a plan of DataFusion
-//! over the tables behind the labels. It is made when the statement is bound to what it reads, so it has the tables of that
+//! over the element tables. It is made when the statement is bound to what it reads, so it has the tables of that
 //! view (a transaction's own changes among them) and the values of the parameters.
 //!
 //! A row of the plan holds what the variables of the query stand for. Columns have flat names: `n1.name` is a column of the
 //! element `n1`, `v3` a value; what the user cannot name has a question mark in it (`r2?from`). Clause by clause:
 //!
+//! * An element ([`elements`], [`relationships`]) is a scan of its table, or a union of those that it may be from.
 //! * MATCH ([`pattern`]) joins one element after the other, each relationship by the keys of its ends, beginning where a
 //!   condition names the fewest. Each condition stands where its last variable comes in. Paths are trails because no two
 //!   relationships of a pattern that could be the same edge have the same key. A variable-length relationship is an
@@ -24,9 +25,11 @@
 mod degrees;
 mod elements;
 mod functions;
+mod identity;
 mod optional;
 mod pattern;
 mod projection;
+mod relationships;
 mod start;
 mod value;
 
@@ -57,11 +60,11 @@ pub(crate) struct ElementTable {
     pub(crate) rows: Arc<dyn TableProvider>,
 }
 
-/// The tables behind the labels that a query names.
+/// The tables that the elements of a query may be from.
 pub(crate) fn tables(query: &BoundQuery, graph: &GraphDefinition) -> Result<Vec<TableId>> {
     let mut tables = Vec::new();
-    for (_, label) in elements::labels(query) {
-        let table = elements::table_of(graph, label)?;
+    for name in elements::tables_of(query).flat_map(|(_, names)| names) {
+        let table = elements::table_of(graph, name)?;
         if !tables.contains(&table) {
             tables.push(table);
         }
@@ -82,13 +85,18 @@ pub(crate) struct Ground<'a> {
 }
 
 /// The plan of a query, or of what is left of it from a start on. Its columns are those of [`BoundQuery::outputs`].
-pub(crate) fn lower(query: &BoundQuery, ground: &Ground<'_>, start: Option<Start<'_>>) -> Result<LogicalPlan> {
+pub(crate) fn lower<'a>(
+    query: &'a BoundQuery,
+    ground: &'a Ground<'a>,
+    start: Option<Start<'_>>,
+) -> Result<LogicalPlan> {
     let done = start.as_ref().map_or(0, |start| start.clauses);
     let mut uses = Uses::of(query.clauses.iter().skip(done));
     start.iter().flat_map(|start| start.conditions).for_each(|condition| uses.value(condition));
     let elements = elements::elements(query, ground, &uses)?;
     let optional = elements::optional(query);
-    let lowering = Lowering { ground, uses, elements, optional };
+    let identified = elements::identified(query, &elements);
+    let lowering = Lowering { ground, uses, elements, optional, identified };
     lowering.query(query, start).map_err(from_datafusion)
 }
 
@@ -97,9 +105,9 @@ pub(crate) fn lower(query: &BoundQuery, ground: &Ground<'_>, start: Option<Start
 ///
 /// For queries that write, which are answered part by part: the rows have of an element nothing but what tells it from
 /// others, so that what is asked of it later is what it is then.
-pub(crate) fn lower_part(
-    query: &BoundQuery,
-    ground: &Ground<'_>,
+pub(crate) fn lower_part<'a>(
+    query: &'a BoundQuery,
+    ground: &'a Ground<'a>,
     start: Option<Start<'_>>,
     to: usize,
     values: &[&Value],
@@ -109,17 +117,23 @@ pub(crate) fn lower_part(
     values.iter().for_each(|value| uses.value(value));
     let elements = elements::elements(query, ground, &uses)?;
     let optional = elements.keys().cloned().collect();
-    let lowering = Lowering { ground, uses, elements, optional };
+    let identified = elements::identified(query, &elements);
+    let lowering = Lowering { ground, uses, elements, optional, identified };
     lowering.part(query, start, to, values).map_err(from_datafusion)
 }
 
 /// What is left of a query from a start on, as [`lower`] has it, where any element may have gone since.
-pub(crate) fn lower_rest(query: &BoundQuery, ground: &Ground<'_>, start: Option<Start<'_>>) -> Result<LogicalPlan> {
+pub(crate) fn lower_rest<'a>(
+    query: &'a BoundQuery,
+    ground: &'a Ground<'a>,
+    start: Option<Start<'_>>,
+) -> Result<LogicalPlan> {
     let done = start.as_ref().map_or(0, |start| start.clauses);
     let uses = Uses::of(query.clauses.iter().skip(done));
     let elements = elements::elements(query, ground, &uses)?;
     let optional = elements.keys().cloned().collect();
-    Lowering { ground, uses, elements, optional }.query(query, start).map_err(from_datafusion)
+    let identified = elements::identified(query, &elements);
+    Lowering { ground, uses, elements, optional, identified }.query(query, start).map_err(from_datafusion)
 }
 
 /// The name of the column with the key of an element.
@@ -142,6 +156,8 @@ struct Lowering<'a> {
     elements: HashMap<String, Element<'a>>,
     /// The elements that may be missing.
     optional: HashSet<String>,
+    /// Variable-length relationships whose edges are told by identity.
+    identified: HashSet<&'a str>,
 }
 
 impl Lowering<'_> {
@@ -179,7 +195,7 @@ impl Lowering<'_> {
     /// Whether a column says which element it is, or is of none.
     fn is_kept(&self, name: &str) -> bool {
         match name.split_once('.').and_then(|(variable, column)| Some((self.elements.get(variable)?, column))) {
-            Some((element, column)) => element.key_column() == column,
+            Some((element, column)) => element.only().is_some_and(|only| only.key == column),
             None => !name.starts_with("?wanted"),
         }
     }

@@ -10,8 +10,8 @@ use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit, when};
 use datafusion::scalar::ScalarValue;
 
-use super::elements::{left_end, right_end, walk_end};
 use super::pattern::{Condition, Kind, Placing, filtered, joined, owned};
+use super::relationships::{Leg, left_end, right_end, walk_end};
 use super::{Lowering, column, extended, names};
 use slipstream_graph_language::bound::{BoundMatch, BoundPath};
 
@@ -35,7 +35,8 @@ impl Lowering<'_> {
             None => self.nodes(&path.start.variable)?,
             Some((relationship, end)) => {
                 let name = &relationship.variable;
-                let mut found = self.relationships(relationship)?;
+                let (left, right) = (path.start.variable.as_str(), end.variable.as_str());
+                let mut found = self.relationships(Leg { relationship, left, right })?;
                 for (node, end) in [(&path.start, left_end(name)), (end, right_end(name))] {
                     let same = self.key(&node.variable)?.eq(column(end));
                     if node.introduced {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::JoinType;
+use datafusion::common::{JoinType, ScalarValue};
 use datafusion::error::Result as PlanResult;
 use datafusion::functions_nested::expr_fn::{array_has, array_has_any};
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, lit};
 use slipstream_catalog::expand::{Bounds, Expand, Output, Way};
 
-use super::elements::{left_end, right_end, walk_edges, walk_end, walk_length};
-use super::{Lowering, column};
-use slipstream_graph_language::bound::{BoundMatch, BoundRelationship, Distinct, Value, ValueKind};
+use super::relationships::{Leg, left_end, right_end, walk_edges, walk_end, walk_length};
+use super::{Lowering, column, extended};
+use slipstream_graph_language::bound::{BoundMatch, Distinct, Value, ValueKind};
 use slipstream_graph_language::syntax::{Comparison, Direction};
 
 /// Joins from a node known by its key whose rows are expected to be fewer than those of a table.
@@ -24,9 +24,23 @@ impl Lowering<'_> {
         clause: usize,
     ) -> PlanResult<LogicalPlan> {
         match pattern.optional {
+            _ if pattern.impossible => self.nothing(super::started(rows)?, pattern),
             true => self.optional(super::started(rows)?, pattern, clause),
             false => Placing::new(self, rows, pattern, Kind::Inner)?.all()?.finish(),
         }
+    }
+
+    /// What becomes of rows of a pattern to which no tables fit.
+    fn nothing(&self, rows: LogicalPlan, pattern: &BoundMatch) -> PlanResult<LogicalPlan> {
+        let mut missing = Vec::new();
+        for variable in pattern.introduced() {
+            if self.uses.lengths.contains(variable) {
+                missing.push(lit(ScalarValue::Int64(None)).alias(walk_length(variable)));
+            }
+            missing.extend(self.missing(variable)?);
+        }
+        let rows = extended(rows, missing)?;
+        if pattern.optional { Ok(rows) } else { LogicalPlanBuilder::from(rows).filter(lit(false))?.build() }
     }
 
     /// The conditions of a pattern, those that make its paths trails among them.
@@ -44,9 +58,16 @@ impl Lowering<'_> {
 
     fn distinct(&self, distinct: &Distinct) -> PlanResult<Condition> {
         let (expr, names) = match distinct {
-            Distinct::Relationships(first, second) => (self.key(first)?.not_eq(self.key(second)?), [first, second]),
+            Distinct::Relationships(first, second) => {
+                let (left, right) = self.comparable(first, second)?;
+                (left.not_eq(right), [first, second])
+            }
             Distinct::Walk { walk, relationship, .. } => {
-                (!array_has(column(walk_edges(walk)), self.key(relationship)?), [walk, relationship])
+                let key = match self.identified.contains(walk.as_str()) {
+                    true => self.identity(relationship)?,
+                    false => self.key(relationship)?,
+                };
+                (!array_has(column(walk_edges(walk)), key), [walk, relationship])
             }
             Distinct::Walks(first, second) => {
                 (!array_has_any(column(walk_edges(first)), column(walk_edges(second))), [first, second])
@@ -61,14 +82,6 @@ impl Lowering<'_> {
 pub(super) struct Condition {
     pub(super) expr: Expr,
     pub(super) needs: BTreeSet<String>,
-}
-
-/// A relationship between two nodes.
-#[derive(Debug, Clone, Copy)]
-struct Leg<'a> {
-    relationship: &'a BoundRelationship,
-    left: &'a str,
-    right: &'a str,
 }
 
 /// What becomes of rows to which nothing fits.
@@ -195,11 +208,11 @@ impl<'a> Placing<'a> {
                 on.push(self.lowering.key(node)?.eq(column(end)));
             }
         }
-        let relationships = self.lowering.relationships(leg.relationship)?;
+        let relationships = self.lowering.relationships(leg)?;
         self.missing.remove(name);
         self.join(relationships, name, on)?;
         for (node, end) in ends {
-            self.place_node(node, &end)?;
+            self.place_node(node, self.lowering.key(node)?.eq(column(end)))?;
         }
         Ok(())
     }
@@ -214,39 +227,38 @@ impl<'a> Placing<'a> {
         };
         let name = &leg.relationship.variable;
         let uses = &self.lowering.uses;
+        let edges = self.lowering.walk_edges(leg)?;
         let output = Output {
             end: walk_end(name),
             length: uses.lengths.contains(name).then(|| walk_length(name)),
-            lists: self.lowering.walk_lists(leg.relationship)?,
+            lists: self.lowering.walk_lists(&edges, name),
         };
         let rows = super::started(self.rows.take())?;
-        let edges = self.lowering.edges(leg.relationship)?;
-        let key = self.lowering.key(start)?;
+        let (key, end_key) = (self.lowering.walk_key(&edges, start)?, self.lowering.walk_key(&edges, end)?);
         let outer = self.kind == Kind::Outer;
         let bounds = Bounds { least: length.0, most: length.1, repeats: leg.relationship.repeats };
-        let expand = Expand::new(rows, key, edges, way, bounds, outer, output)?;
+        let expand = Expand::new(rows, key, edges.columns, way, bounds, outer, output)?;
         self.rows = Some(LogicalPlan::Extension(Extension { node: std::sync::Arc::new(expand) }));
         self.missing.remove(name);
         self.few = 0;
         let end_column = walk_end(name);
         if self.is_placed(end) {
-            let expr = self.lowering.key(end)?.eq(column(end_column));
+            let expr = end_key.eq(column(end_column));
             self.conditions.push(Condition { expr, needs: BTreeSet::new() });
         } else {
-            self.place_node(end, &end_column)?;
+            self.place_node(end, end_key.eq(column(end_column)))?;
         }
         self.filter()
     }
 
-    /// Joins the node that a column of the rows has the key of, where it is missing.
-    fn place_node(&mut self, node: &str, end: &str) -> PlanResult<()> {
+    /// Joins the node that the rows tell, where it is missing.
+    fn place_node(&mut self, node: &str, same: Expr) -> PlanResult<()> {
         if self.is_placed(node) {
             return Ok(());
         }
         let nodes = self.lowering.nodes(node)?;
-        let on = vec![self.lowering.key(node)?.eq(column(end))];
         self.missing.remove(node);
-        self.join(nodes, node, on)
+        self.join(nodes, node, vec![same])
     }
 
     /// Joins the rows of an element. The smaller side should be the one that is kept in memory: the element's table, but
@@ -339,7 +351,7 @@ pub(super) fn joined(left: LogicalPlan, right: LogicalPlan, join: JoinType, on: 
     let builder = LogicalPlanBuilder::from(left);
     match (on.is_empty(), join) {
         (true, JoinType::Inner) => builder.cross_join(right)?.build(),
-        (true, _) => builder.join_on(right, join, [datafusion::logical_expr::lit(true)])?.build(),
+        (true, _) => builder.join_on(right, join, [lit(true)])?.build(),
         (false, _) => builder.join_on(right, join, on)?.build(),
     }
 }

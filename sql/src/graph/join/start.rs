@@ -11,8 +11,8 @@ use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 use slipstream_engine::Result;
 
-use super::elements::{named, walk_length};
 use super::pattern::joined;
+use super::relationships::walk_length;
 use super::{Lowering, column, names};
 use crate::error::from_datafusion;
 use slipstream_graph_language::bound::Value;
@@ -73,21 +73,17 @@ impl Lowering<'_> {
             let there: HashSet<&String> = names(&rows).collect();
             let has = |column: &str| there.contains(&format!("{variable}.{column}"));
             let missing: Vec<&String> = columns.iter().filter(|column| !has(column)).collect();
-            let element = self.element(variable)?;
-            if missing.is_empty() || !has(element.key_column()) {
+            let known = self.key(variable)?;
+            if missing.is_empty() || !there.contains(&known.qualified_name().1) {
                 continue;
             }
             let kept: Vec<Expr> = names(&rows).map(column).collect();
-            let (scan, table) = element.scan()?;
             let key = format!("{variable}?key");
-            let found = missing.iter().map(|name| named(&table, name).alias(format!("{variable}.{name}")));
-            let found: Vec<Expr> =
-                std::iter::once(named(&table, element.key_column()).alias(&key)).chain(found).collect();
-            let fetched = scan.project(found)?.build()?;
+            let fetched = self.by_key(variable, &key, &missing)?;
             let new = missing.iter().map(|name| column(format!("{variable}.{name}")));
             let columns: Vec<Expr> = kept.into_iter().chain(new).collect();
             let join = if self.optional.contains(variable) { JoinType::Left } else { JoinType::Inner };
-            let rows_with = joined(rows, fetched, join, vec![self.key(variable)?.eq(column(key))])?;
+            let rows_with = joined(rows, fetched, join, vec![known.eq(column(key))])?;
             rows = LogicalPlanBuilder::from(rows_with).project(columns)?.build()?;
         }
         Ok(rows)

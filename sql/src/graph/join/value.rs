@@ -8,8 +8,8 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, lit};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
-use super::elements::walk_length;
 use super::functions::{Ieee, InList};
+use super::relationships::walk_length;
 use super::{Lowering, column};
 use crate::error::from_datafusion;
 use crate::types::{literal, typed_literal};
@@ -31,6 +31,8 @@ impl Lowering<'_> {
                 Expr::Column(Column::new_unqualified(format!("{variable}.{column}")))
             }
             ValueKind::Variable { name, .. } => column(name),
+            ValueKind::Identity(variable) => self.identity(variable).map_err(from_datafusion)?,
+            ValueKind::Table(variable) => self.table_name(variable).map_err(from_datafusion)?,
             ValueKind::Not(operand) => !self.value(operand)?,
             ValueKind::Negate(operand) => Expr::Negative(Box::new(self.value(operand)?)),
             ValueKind::And(operands) => self.connected(operands, Expr::and, true)?,
