@@ -16,7 +16,11 @@ pub fn counted_paths(query: &BoundQuery) -> Option<&BoundMatch> {
     let about_a_node = |needs: std::collections::BTreeSet<&str>| {
         nodes.iter().any(|node| needs.iter().all(|name| *name == node.variable)) && !needs.is_empty()
     };
+    // Only what is from one table is told by its key, which pairs of relationships are compared by.
+    let of_one_table = path.tables().all(|tables| tables.len() == 1);
     let simple = !pattern.optional
+        && !pattern.impossible
+        && of_one_table
         && single
         && nodes.iter().all(|node| node.introduced)
         && pattern.distinct.iter().all(|distinct| matches!(distinct, Distinct::Relationships(..)))

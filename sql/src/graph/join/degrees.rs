@@ -15,9 +15,9 @@ use datafusion::scalar::ScalarValue;
 use slipstream_engine::Error;
 use slipstream_engine::types::SqlType;
 
-use super::elements::{left_end, right_end};
 use super::pattern::{Condition, filtered, joined, owned};
 use super::projection::TOTAL;
+use super::relationships::{Leg, left_end, right_end};
 use super::{Lowering, column};
 use crate::types::{CastContext, cast, typed_literal};
 use slipstream_graph_language::bound::{BoundMatch, BoundRelationship};
@@ -36,8 +36,11 @@ impl Lowering<'_> {
         let [(first, middle), (second, last)] = path.steps.as_slice() else { return Err(undone().into()) };
         let (start, middle, last) = (&path.start.variable, &middle.variable, &last.variable);
         let (entered, left) = (right_end(&first.variable), left_end(&second.variable));
-        let to_middle = || self.restricted(self.relationships(first)?, pattern, start, &left_end(&first.variable));
-        let from_middle = || self.restricted(self.relationships(second)?, pattern, last, &right_end(&second.variable));
+        let first_leg = Leg { relationship: first, left: start, right: middle };
+        let second_leg = Leg { relationship: second, left: middle, right: last };
+        let to_middle = || self.restricted(self.relationships(first_leg)?, pattern, start, &left_end(&first.variable));
+        let from_middle =
+            || self.restricted(self.relationships(second_leg)?, pattern, last, &right_end(&second.variable));
         let degree = |rows: LogicalPlan, by: &str, name: &str| {
             LogicalPlanBuilder::from(rows).aggregate([column(by)], [count(lit(1_i64)).alias(name)])?.build()
         };
