@@ -195,6 +195,9 @@ pub struct Written {
     pub table: String,
     /// Its key, which is NULL where it is missing.
     pub key: Value,
+    /// The place of the table in the graph, where the element may be from several: then the key is [`ValueKind::Identity`],
+    /// and only what is from this table is meant.
+    pub place: Option<usize>,
 }
 
 /// Columns of a node or relationship, and what they become.

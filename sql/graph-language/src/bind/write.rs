@@ -517,7 +517,7 @@ impl Binder<'_> {
                 .at(item.span.position()));
             };
             match self.scope.binding(name, item.span)? {
-                Binding::Node(element) | Binding::Relationship(element) => items.push(written(element, item.span)?),
+                Binding::Node(element) | Binding::Relationship(element) => items.extend(self.each_written(element)),
                 Binding::Walk(_) | Binding::Path(_) => {
                     return Err(Error::not_supported(
                         "DELETE of a path or variable-length relationship is not supported",
@@ -532,6 +532,22 @@ impl Binder<'_> {
         }
         self.deleted.extend(items.iter().map(|item| item.variable.clone()));
         Ok(BoundClause::Delete { items, detach: syntax.detach })
+    }
+
+    /// An element in each of the tables that it may be from.
+    fn each_written(&self, element: &Element) -> Vec<Written> {
+        let several = element.only().is_none();
+        let written = |member: &Member| {
+            let vertex = self.graph.vertices.iter().position(|vertex| vertex.name == member.name);
+            let place = vertex.or_else(|| self.graph.edges.iter().position(|edge| edge.name == member.name));
+            Written {
+                variable: element.variable.clone(),
+                table: member.name.clone(),
+                key: element.key_value(),
+                place: place.filter(|_| several),
+            }
+        };
+        element.members.iter().map(written).collect()
     }
 
     fn element_has(&self, element: &Element, label: &Name) -> bool {
@@ -558,7 +574,7 @@ const HIDDEN: char = '\u{0}';
 
 /// What a clause that writes an element has to know of it.
 fn written(element: &Element, span: Span) -> Result<Written> {
-    Ok(Written { variable: element.variable.clone(), table: element_table(element, span)?, key: element.key_value() })
+    Ok(Written { variable: element.variable.clone(), table: element_table(element, span)?, key: element.key_value(), place: None })
 }
 
 /// The name of the only table that an element can be from.

@@ -3,15 +3,19 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StringBuilder};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::Result as PlanResult;
 use datafusion::functions::expr_fn::starts_with;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
-use slipstream_engine::Error;
+use slipstream_engine::types::SqlType;
+use slipstream_engine::{Error, Result};
+
+use crate::error::from_arrow;
 
 /// `place:key`, NULL for no key. Keys of tables that differ in type are comparable that way.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -69,9 +73,18 @@ fn identities(place: usize, keys: &ArrayRef) -> PlanResult<ArrayRef> {
     Ok(Arc::new(identities.finish()))
 }
 
+/// The keys, as text, of the elements that are from the table at a place, of a column of identities; NULL for all others.
+pub(crate) fn keys_from(place: usize, identities: &ArrayRef) -> Result<(Field, ArrayRef)> {
+    let texts = cast(identities, &DataType::Utf8).map_err(from_arrow)?;
+    let mark = format!("{place}:");
+    let texts = texts.as_string::<i32>();
+    let keys: StringArray = texts.iter().map(|identity| identity.and_then(|text| text.strip_prefix(&mark))).collect();
+    Ok((SqlType::Text.field("", true), Arc::new(keys)))
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::array::Int64Array;
 
     use super::*;
 

@@ -46,6 +46,7 @@ use slipstream_engine::catalog::{GraphDefinition, TableDefinition, TableId};
 use slipstream_engine::{Error, Result};
 
 use self::elements::Element;
+pub(crate) use self::identity::keys_from;
 pub(crate) use self::start::{Start, index_rows, name};
 use crate::error::from_datafusion;
 use slipstream_graph_language::bound::{BoundClause, BoundItem, BoundQuery, Value};
@@ -195,7 +196,8 @@ impl Lowering<'_> {
     /// Whether a column says which element it is, or is of none.
     fn is_kept(&self, name: &str) -> bool {
         match name.split_once('.').and_then(|(variable, column)| Some((self.elements.get(variable)?, column))) {
-            Some((element, column)) => element.only().is_some_and(|only| only.key == column),
+            // What may be from several tables is not read again.
+            Some((element, column)) => element.only().is_none_or(|only| only.key == column),
             None => !name.starts_with("?wanted"),
         }
     }

@@ -283,10 +283,14 @@ impl Writer<'_> {
         let mut nodes = Vec::new();
         let mut statements = Vec::new();
         for ((item, key), values) in items.iter().zip(&keys).zip(&columns) {
-            let cells = vec![Cell { column: statement::KEY.to_string(), values: typed(key, values) }];
+            let values = match item.place {
+                Some(place) => join::keys_from(place, values)?,
+                None => typed(key, values),
+            };
+            let cells = vec![Cell { column: statement::KEY.to_string(), values }];
             let table = of(&item.table)?;
             if table.ends().is_some() {
-                statements.push((table.delete(table.key()), cells));
+                statements.push((table.delete(table.key(), item.place.is_some()), cells));
                 continue;
             }
             if detach {
@@ -296,11 +300,11 @@ impl Writer<'_> {
                     let table = of(&edge.name)?;
                     let Some((from, to)) = table.ends() else { continue };
                     for (_, column) in [(source, from), (destination, to)].into_iter().filter(|(is_end, _)| *is_end) {
-                        statements.push((table.delete(column), cells.clone()));
+                        statements.push((table.delete(column, item.place.is_some()), cells.clone()));
                     }
                 }
             }
-            nodes.push((table.delete(table.key()), cells));
+            nodes.push((table.delete(table.key(), item.place.is_some()), cells));
         }
         // Relationships go before the nodes that they need.
         statements.extend(nodes);

@@ -116,10 +116,14 @@ impl Table {
         )
     }
 
-    /// Takes away the rows in which a column is one of the keys at hand.
-    pub(super) fn delete(&self, column: &str) -> String {
+    /// Takes away the rows in which a column is one of the keys at hand, which may be there as text.
+    pub(super) fn delete(&self, column: &str, as_text: bool) -> String {
+        let key = match self.definition.get_column(column).filter(|_| as_text) {
+            Some(column) => format!("\"?w\".c0::{}", column.sql_type),
+            None => "\"?w\".c0".to_string(),
+        };
         format!(
-            "DELETE FROM {} AS \"?t\" USING {ROWS} AS \"?w\" WHERE \"?t\".{} = \"?w\".c0",
+            "DELETE FROM {} AS \"?t\" USING {ROWS} AS \"?w\" WHERE \"?t\".{} = {key}",
             self.name(),
             quoted(column)
         )
