@@ -146,10 +146,10 @@ fn a_component_is_called_by_its_first_vertex() {
     for (seed, graph) in graphs() {
         let found = answer(&Algorithm::Components, &graph.network(false));
         let found = sets(&found.values()[0]);
-        for vertex in 0..graph.vertices {
+        for (vertex, component) in found.iter().enumerate() {
             let reached = graph.distances(&[vertex], Way::Both, false);
             let first = reached.iter().position(|distance| distance.is_finite());
-            assert_eq!(Some(found[vertex]), first, "graph {seed}");
+            assert_eq!(Some(*component), first, "graph {seed}");
         }
     }
 }
@@ -159,14 +159,14 @@ fn expected_ranks(graph: &Graph, way: Way, weighted: bool, damping: f64, jumps: 
     let mut ranks = jumps.to_vec();
     for _ in 0..400 {
         let mut next = vec![0.0; graph.vertices];
-        for from in 0..graph.vertices {
+        for (from, rank) in ranks.iter().enumerate() {
             let steps = graph.steps(from, way);
             let leaving: f64 = steps.iter().map(|(_, weight)| if weighted { *weight } else { 1.0 }).sum();
             for (to, jump) in jumps.iter().enumerate() {
                 let along: f64 =
                     steps.iter().filter(|step| step.0 == to).map(|step| if weighted { step.1 } else { 1.0 }).sum();
                 let followed = if leaving > 0.0 { along / leaving } else { *jump };
-                next[to] += ranks[from] * (damping * followed + (1.0 - damping) * jump);
+                next[to] += rank * (damping * followed + (1.0 - damping) * jump);
             }
         }
         ranks = next;

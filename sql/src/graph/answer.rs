@@ -47,7 +47,7 @@ impl Answer for PatternAnswer {
                 let functions = &self.engine.session;
                 let plan = match &self.route {
                     Route::Prefix(reader) => {
-                        self.table.from_index_over(Arc::clone(reader), &self.elements, functions, &values)?
+                        self.table.begun_by_index_over(Arc::clone(reader), &self.elements, functions, &values)?
                     }
                     Route::Index(_) | Route::Joins(_) => self.table.joins_over(&self.elements, functions, &values)?,
                 };

@@ -103,7 +103,7 @@ pub(super) const ARGUMENT: &str = "?argument";
 /// What a relation is.
 pub(super) enum Apart {
     /// One that depends on what stands before it.
-    Lateral(Lateral),
+    Lateral(Box<Lateral>),
     /// Another.
     Other(Box<TableFactor>),
 }
@@ -121,7 +121,7 @@ pub(super) struct Lateral {
 /// Takes a relation apart that `is_lateral`, or a nested join with such a one at its end.
 pub(super) fn apart(relation: TableFactor, is_lateral: fn(&TableFactor) -> bool) -> Result<Apart> {
     if is_lateral(&relation) {
-        return Ok(Apart::Lateral(Lateral { before: None, relation, outer: false, condition: None }));
+        return Ok(Apart::Lateral(Box::new(Lateral { before: None, relation, outer: false, condition: None })));
     }
     let (mut table_with_joins, last) = match relation {
         TableFactor::NestedJoin { mut table_with_joins, alias: None }
@@ -147,7 +147,7 @@ pub(super) fn apart(relation: TableFactor, is_lateral: fn(&TableFactor) -> bool)
         relation: std::mem::replace(&mut table_with_joins.relation, nothing()),
         joins: std::mem::take(&mut table_with_joins.joins),
     };
-    Ok(Apart::Lateral(Lateral { before: Some(unit(before)), relation, outer, condition }))
+    Ok(Apart::Lateral(Box::new(Lateral { before: Some(unit(before)), relation, outer, condition })))
 }
 
 fn unjoinable() -> Error {

@@ -244,7 +244,7 @@ impl RelationPlanner for CypherRelations {
         context: &mut dyn RelationPlannerContext,
     ) -> DataFusionResult<RelationPlanning> {
         let relation = match lateral::apart(relation, is_lateral)? {
-            Apart::Lateral(lateral) => return self.lateral(lateral, context),
+            Apart::Lateral(lateral) => return self.lateral(*lateral, context),
             Apart::Other(relation) => *relation,
         };
         let table = match Call::of(&relation) {
@@ -311,7 +311,7 @@ impl CypherRelations {
         let fields: Vec<FieldRef> =
             schema.iter().filter(|(qualifier, _)| is_added(*qualifier)).map(|(_, field)| Arc::clone(field)).collect();
         let before = schema.iter().filter(|(qualifier, field)| {
-            !is_added(*qualifier) && !(qualifier.is_none() && field.name() == lateral::ARGUMENT)
+            !(is_added(*qualifier) || qualifier.is_none() && field.name() == lateral::ARGUMENT)
         });
         let mut all: Vec<Expr> = before.map(|column| Expr::Column(Column::from(column))).collect();
         for (value, column) in named_columns(&fields, lateral::ADDED, columns, context)? {

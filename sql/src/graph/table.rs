@@ -112,8 +112,8 @@ impl CypherTable {
     }
 
     /// The plan that begins in the index and goes on over the tables of a view.
-    pub(crate) fn from_index(&self, reader: Arc<dyn IndexReader>, sources: &Sources<'_>) -> Result<LogicalPlan> {
-        self.from_index_over(reader, &self.elements(sources.tables)?, sources.functions, sources.values)
+    pub(crate) fn begun_by_index(&self, reader: Arc<dyn IndexReader>, sources: &Sources<'_>) -> Result<LogicalPlan> {
+        self.begun_by_index_over(reader, &self.elements(sources.tables)?, sources.functions, sources.values)
     }
 
     /// The element tables that the query names.
@@ -137,7 +137,7 @@ impl CypherTable {
     }
 
     /// The plan that begins in the index and goes on over element tables.
-    pub(super) fn from_index_over(
+    pub(super) fn begun_by_index_over(
         &self,
         reader: Arc<dyn IndexReader>,
         elements: &HashMap<TableId, ElementTable>,

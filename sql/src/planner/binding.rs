@@ -106,7 +106,7 @@ pub(crate) async fn bind(
             Route::Index(reader) => {
                 Place::Source(provider_as_source(Arc::new(table.index_scan(Arc::clone(reader), parameters)?)))
             }
-            Route::Prefix(reader) => Place::Plan(Box::new(table.from_index(Arc::clone(reader), &sources_of)?)),
+            Route::Prefix(reader) => Place::Plan(Box::new(table.begun_by_index(Arc::clone(reader), &sources_of)?)),
             Route::Joins(_) => Place::Plan(Box::new(table.joins(&sources_of)?)),
         };
         places.insert(address(table), place);

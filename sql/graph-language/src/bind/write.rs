@@ -574,7 +574,12 @@ const HIDDEN: char = '\u{0}';
 
 /// What a clause that writes an element has to know of it.
 fn written(element: &Element, span: Span) -> Result<Written> {
-    Ok(Written { variable: element.variable.clone(), table: element_table(element, span)?, key: element.key_value(), place: None })
+    Ok(Written {
+        variable: element.variable.clone(),
+        table: element_table(element, span)?,
+        key: element.key_value(),
+        place: None,
+    })
 }
 
 /// The name of the only table that an element can be from.

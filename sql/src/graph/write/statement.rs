@@ -122,11 +122,7 @@ impl Table {
             Some(column) => format!("\"?w\".c0::{}", column.sql_type),
             None => "\"?w\".c0".to_string(),
         };
-        format!(
-            "DELETE FROM {} AS \"?t\" USING {ROWS} AS \"?w\" WHERE \"?t\".{} = {key}",
-            self.name(),
-            quoted(column)
-        )
+        format!("DELETE FROM {} AS \"?t\" USING {ROWS} AS \"?w\" WHERE \"?t\".{} = {key}", self.name(), quoted(column))
     }
 
     /// A value at hand for a column. A dynamic one is read as the column's type.
