@@ -46,6 +46,7 @@ scripts!(in "":
     format_and_age,
     graph_algorithms,
     graph_ddl,
+    graph_labels,
     graph_table,
     graph_writes,
     identity_columns,

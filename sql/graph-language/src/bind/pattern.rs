@@ -97,7 +97,11 @@ impl Binder<'_> {
         for relationship in &pattern.relationships {
             let syntax = relationship.syntax;
             let (left, right) = (&nodes[relationship.left], &nodes[relationship.right]);
-            let direction = self.resolved_direction(&relationship.candidates, left, right, syntax.direction);
+            // The edges of a path in between lie any way, whatever its ends are.
+            let direction = match relationship.length() {
+                (1, 1) => self.resolved_direction(&relationship.candidates, left, right, syntax.direction),
+                _ => syntax.direction,
+            };
             let edges: Vec<&EdgeTable> = relationship.candidates.iter().map(|edge| &self.graph.edges[*edge]).collect();
             let members = edges.iter().map(|edge| self.edge_member(edge)).collect::<Result<_>>()?;
             let ends = match edges.as_slice() {
