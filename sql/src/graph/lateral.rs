@@ -5,7 +5,7 @@
 //! its neighbours, so:
 //!
 //! 1. [`gather`] puts such a call and all that stands before it into one nested join, before planning;
-//! 2. [`planned`] plans what stands before, then the argument over its columns, and makes an [`ApplyNode`] of both;
+//! 2. [`Lateral::planned`] plans what stands before, then the argument over its columns, and makes an [`ApplyNode`] of both;
 //! 3. when it is known what the statement reads, the node gets who answers (`super::answer`), and becomes an operator
 //!    ([`ApplyExec`]) that asks for each row: the index by a statement that is prepared already, or a plan of joins.
 

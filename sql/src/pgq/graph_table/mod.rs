@@ -10,7 +10,7 @@
 //! 1. [`parse`](GraphTable::parse) reads the text between the parentheses from sqlparser's tokens: the graph's name, the pattern as
 //!    a syntax tree ([`pattern`]; the same tree as Cypher's, with names folded as SQL folds them), and where conditions and
 //!    columns stand.
-//! 2. [`expand`] puts the subquery into the place of the tokens. Conditions and columns are the user's own tokens, so that they are
+//! 2. [`expand()`] puts the subquery into the place of the tokens. Conditions and columns are the user's own tokens, so that they are
 //!    parsed, rewritten and planned as any SQL, and errors point at them.
 //! 3. While planning, [`crate::graph::graph_table`] reads the text again and plans the pattern: a relation with a column for each
 //!    property that conditions and columns name, qualified with the variable (`a.name`).
