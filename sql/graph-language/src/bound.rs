@@ -1,5 +1,5 @@
 //! The bound query: names looked up, labels inferred, every expression typed. It says what is asked, not how it is
-//! answered; [`super::lower`] turns it into the index's own Cypher, [`super::join`] into joins of the tables.
+//! answered; [`super::lower`] turns it into the index's own Cypher, `slipstream-sql` into joins of the tables.
 //!
 //! Variables get names of their own here (`n1`, `r2`, `v3`), because the index folds case and Cypher does not.
 

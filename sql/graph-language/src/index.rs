@@ -8,7 +8,7 @@
 //! them, but the keys of their elements are.
 //!
 //! Where a projection with a LIMIT computes something that the index lacks, and orders by nothing of the kind, it is taken apart
-//! first ([`limit`](super::limit)): the index limits, and the rest is computed for the rows that are left.
+//! first ([`super::limit`]): the index limits, and the rest is computed for the rows that are left.
 
 use slipstream_engine::Error;
 use slipstream_engine::types::SqlType;
