@@ -118,11 +118,16 @@ impl Table {
 
     /// Takes away the rows in which a column is one of the keys at hand, which may be there as text.
     pub(super) fn delete(&self, column: &str, as_text: bool) -> String {
-        let key = match self.definition.get_column(column).filter(|_| as_text) {
-            Some(column) => format!("\"?w\".c0::{}", column.sql_type),
-            None => "\"?w\".c0".to_string(),
+        // A column of its own: cast in the condition, it would have the name of the column that it is made of.
+        let rows = match self.definition.get_column(column).filter(|_| as_text) {
+            Some(column) => format!("(SELECT c0::{} AS c0 FROM {ROWS})", column.sql_type),
+            None => ROWS.to_string(),
         };
-        format!("DELETE FROM {} AS \"?t\" USING {ROWS} AS \"?w\" WHERE \"?t\".{} = {key}", self.name(), quoted(column))
+        format!(
+            "DELETE FROM {} AS \"?t\" USING {rows} AS \"?w\" WHERE \"?t\".{} = \"?w\".c0",
+            self.name(),
+            quoted(column)
+        )
     }
 
     /// A value at hand for a column. A dynamic one is read as the column's type.
