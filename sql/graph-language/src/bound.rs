@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use slipstream_engine::catalog::TableId;
 use slipstream_engine::types::SqlType;
 
-use super::syntax::{Arithmetic, Comparison, Direction, SearchKind, StringMatch};
+pub use super::function::Function;
+use super::syntax::{Arithmetic, Comparison, Direction, Quantifier, SearchKind, StringMatch};
 
 /// A whole query.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,18 @@ pub struct BoundQuery {
     pub clauses: Vec<BoundClause>,
     /// What comes back, in order.
     pub outputs: Vec<Output>,
+    /// Other queries whose rows come with those of the clauses: the parts of a UNION. Their last clause is
+    /// [`BoundClause::Return`] too.
+    pub more: Vec<Vec<BoundClause>>,
+    /// Whether equal rows of the parts become one.
+    pub distinct: bool,
+}
+
+impl BoundQuery {
+    /// The clauses of every part.
+    pub fn parts(&self) -> impl Iterator<Item = &[BoundClause]> {
+        std::iter::once(self.clauses.as_slice()).chain(self.more.iter().map(Vec::as_slice))
+    }
 }
 
 /// One column that comes back.
@@ -479,9 +492,60 @@ pub enum ValueKind {
     },
     /// A list.
     List(Vec<Value>),
+    /// A map.
+    Map(Vec<(String, Value)>),
+    /// A whole node or relationship; of a variable-length relationship, the list of its relationships.
+    Whole(Part),
+    /// A path: its nodes and relationships, in turns.
+    Path(Vec<Part>),
+    /// The variable of a comprehension around it.
+    Local(String),
+    /// `a[b]`: an element of a list, a member of a map, a property, a part of a date.
+    Access(Box<Value>, Box<Value>),
+    /// `a[from..to]`
+    Slice(Box<Value>, Option<Box<Value>>, Option<Box<Value>>),
+    /// `=~`
+    Pattern(Box<Value>, Box<Value>),
+    /// `[x IN list WHERE filter | result]`
+    Comprehension {
+        /// The variable that takes each element.
+        variable: String,
+        /// The list.
+        list: Box<Value>,
+        /// Which elements are taken.
+        filter: Option<Box<Value>>,
+        /// What is made of each; the element itself where nothing is said.
+        result: Option<Box<Value>>,
+    },
+    /// `any(x IN list WHERE condition)`
+    Quantified {
+        /// How many elements must fulfil the condition.
+        quantifier: Quantifier,
+        /// The variable that takes each element.
+        variable: String,
+        /// The list.
+        list: Box<Value>,
+        /// The condition.
+        condition: Box<Value>,
+    },
+    /// `reduce(accumulator = start, x IN list | step)`
+    Reduce {
+        /// The variable that takes what was computed so far.
+        accumulator: String,
+        /// What it is at first.
+        start: Box<Value>,
+        /// The variable that takes each element.
+        variable: String,
+        /// The list.
+        list: Box<Value>,
+        /// What it becomes with an element.
+        step: Box<Value>,
+    },
+    /// What a query inside an expression comes to.
+    Subquery(Box<Subquery>),
     /// A value as the type of this node.
     Cast(Box<Value>),
-    /// A function of the allow-list.
+    /// A function.
     Call(Function, Vec<Value>),
     /// How many relationships a path has: so many, and those of these variable-length parts.
     Length(i64, Vec<String>),
@@ -493,26 +557,46 @@ pub enum ValueKind {
         distinct: bool,
         /// Its argument; none for `count(*)`.
         argument: Option<Box<Value>>,
+        /// The percentile, of those that want one: a constant.
+        fraction: Option<Box<Value>>,
     },
 }
 
-/// Functions that mean the same in the index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    /// The first argument that is not NULL.
-    Coalesce,
-    /// Without its sign; overflow is an error.
-    Abs,
-    /// The largest whole number that is not greater.
-    Floor,
-    /// The smallest whole number that is not less.
-    Ceil,
-    /// How many elements a list has.
-    Size,
+/// A node or relationship as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Its variable.
+    pub variable: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+}
+
+/// A query inside an expression, asked for every row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subquery {
+    /// The variable under which the row has its answer.
+    pub variable: String,
+    /// The variables of the row that it names.
+    pub captured: Vec<String>,
+    /// Its clauses; they begin with the captured variables.
+    pub clauses: Vec<BoundClause>,
+    /// What is made of its rows.
+    pub answer: Answer,
+}
+
+/// What a query inside an expression comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Whether there are rows.
+    Exists,
+    /// How many there are.
+    Count,
+    /// The list of a value of each.
+    Collect(Value),
 }
 
 /// Aggregate functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Aggregate {
     /// How many rows, or values that are not NULL.
     Count,
@@ -526,6 +610,14 @@ pub enum Aggregate {
     Maximum,
     /// All that are not NULL, as a list.
     Collect,
+    /// The standard deviation of a sample.
+    StandardDeviation,
+    /// The standard deviation of all there are.
+    PopulationDeviation,
+    /// The value below which a part of them lies, between two of them.
+    PercentileContinuous,
+    /// The value below which a part of them lies, one of them.
+    PercentileDiscrete,
 }
 
 impl Value {
@@ -558,6 +650,15 @@ impl Value {
         }
     }
 
+    /// Whether it is the same for all rows.
+    pub fn is_constant(&self) -> bool {
+        let volatile = matches!(self.kind, ValueKind::Call(Function::Rand, _) | ValueKind::Subquery(_));
+        !volatile
+            && self.variables().is_empty()
+            && !self.has_aggregate()
+            && self.children().into_iter().all(Value::is_constant)
+    }
+
     /// Whether an aggregate is part of it.
     pub fn has_aggregate(&self) -> bool {
         matches!(self.kind, ValueKind::Aggregate { .. }) || self.children().into_iter().any(Value::has_aggregate)
@@ -569,8 +670,11 @@ impl Value {
             ValueKind::Property { variable: name, .. }
             | ValueKind::Variable { name, .. }
             | ValueKind::Identity(name)
-            | ValueKind::Table(name) => BTreeSet::from([name.as_str()]),
+            | ValueKind::Table(name)
+            | ValueKind::Whole(Part { variable: name, .. }) => BTreeSet::from([name.as_str()]),
             ValueKind::Length(_, walks) => walks.iter().map(String::as_str).collect(),
+            ValueKind::Path(parts) => parts.iter().map(|part| part.variable.as_str()).collect(),
+            ValueKind::Subquery(subquery) => subquery.captured.iter().map(String::as_str).collect(),
             _ => self.children().into_iter().flat_map(Value::variables).collect(),
         }
     }
@@ -589,6 +693,10 @@ impl Value {
             | ValueKind::Variable { .. }
             | ValueKind::Identity(_)
             | ValueKind::Table(_)
+            | ValueKind::Whole(_)
+            | ValueKind::Path(_)
+            | ValueKind::Local(_)
+            | ValueKind::Subquery(_)
             | ValueKind::Length(_, _) => Vec::new(),
             ValueKind::Not(operand)
             | ValueKind::Negate(operand)
@@ -602,14 +710,27 @@ impl Value {
             | ValueKind::Arithmetic(_, left, right)
             | ValueKind::Concatenate(left, right)
             | ValueKind::Match(_, left, right)
+            | ValueKind::Access(left, right)
+            | ValueKind::Pattern(left, right)
             | ValueKind::InList(left, right) => vec![left, right],
+            ValueKind::Map(members) => members.iter().map(|(_, value)| value).collect(),
+            ValueKind::Slice(list, from, to) => {
+                std::iter::once(list.as_ref()).chain(from.as_deref()).chain(to.as_deref()).collect()
+            }
+            ValueKind::Comprehension { list, filter, result, .. } => {
+                std::iter::once(list.as_ref()).chain(filter.as_deref()).chain(result.as_deref()).collect()
+            }
+            ValueKind::Quantified { list, condition, .. } => vec![list, condition],
+            ValueKind::Reduce { start, list, step, .. } => vec![start, list, step],
             ValueKind::InItems(operand, items) => std::iter::once(operand.as_ref()).chain(items).collect(),
             ValueKind::Case { branches, otherwise } => branches
                 .iter()
                 .flat_map(|(when, then)| [when, then])
                 .chain(std::iter::once(otherwise.as_ref()))
                 .collect(),
-            ValueKind::Aggregate { argument, .. } => argument.as_deref().into_iter().collect(),
+            ValueKind::Aggregate { argument, fraction, .. } => {
+                argument.as_deref().into_iter().chain(fraction.as_deref()).collect()
+            }
         }
     }
 
@@ -620,6 +741,7 @@ impl Value {
             return other;
         }
         let one = |value: Box<Value>| Box::new(value.replace(replacement));
+        let some = |value: Option<Box<Value>>| value.map(one);
         let all = |values: Vec<Value>| values.into_iter().map(|value| value.replace(replacement)).collect::<Vec<_>>();
         let kind = match self.kind {
             leaf @ (ValueKind::Null
@@ -633,6 +755,10 @@ impl Value {
             | ValueKind::Variable { .. }
             | ValueKind::Identity(_)
             | ValueKind::Table(_)
+            | ValueKind::Whole(_)
+            | ValueKind::Path(_)
+            | ValueKind::Local(_)
+            | ValueKind::Subquery(_)
             | ValueKind::Length(_, _)) => leaf,
             ValueKind::Not(operand) => ValueKind::Not(one(operand)),
             ValueKind::Negate(operand) => ValueKind::Negate(one(operand)),
@@ -648,6 +774,22 @@ impl Value {
             ValueKind::Concatenate(left, right) => ValueKind::Concatenate(one(left), one(right)),
             ValueKind::Match(operator, left, right) => ValueKind::Match(operator, one(left), one(right)),
             ValueKind::InList(left, right) => ValueKind::InList(one(left), one(right)),
+            ValueKind::Access(left, right) => ValueKind::Access(one(left), one(right)),
+            ValueKind::Pattern(left, right) => ValueKind::Pattern(one(left), one(right)),
+            ValueKind::Slice(list, from, to) => ValueKind::Slice(one(list), some(from), some(to)),
+            ValueKind::Map(members) => {
+                let members = members.into_iter().map(|(name, value)| (name, value.replace(replacement)));
+                ValueKind::Map(members.collect())
+            }
+            ValueKind::Comprehension { variable, list, filter, result } => {
+                ValueKind::Comprehension { variable, list: one(list), filter: some(filter), result: some(result) }
+            }
+            ValueKind::Quantified { quantifier, variable, list, condition } => {
+                ValueKind::Quantified { quantifier, variable, list: one(list), condition: one(condition) }
+            }
+            ValueKind::Reduce { accumulator, start, variable, list, step } => {
+                ValueKind::Reduce { accumulator, start: one(start), variable, list: one(list), step: one(step) }
+            }
             ValueKind::InItems(operand, items) => ValueKind::InItems(one(operand), all(items)),
             ValueKind::Case { branches, otherwise } => ValueKind::Case {
                 branches: branches
@@ -656,8 +798,8 @@ impl Value {
                     .collect(),
                 otherwise: one(otherwise),
             },
-            ValueKind::Aggregate { function, distinct, argument } => {
-                ValueKind::Aggregate { function, distinct, argument: argument.map(one) }
+            ValueKind::Aggregate { function, distinct, argument, fraction } => {
+                ValueKind::Aggregate { function, distinct, argument: some(argument), fraction: some(fraction) }
             }
         };
         Value { kind, sql_type: self.sql_type }

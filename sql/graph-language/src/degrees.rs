@@ -32,7 +32,10 @@ pub fn counted_paths(query: &BoundQuery) -> Option<&BoundMatch> {
 fn only_counts(projection: &BoundProjection) -> bool {
     let counts = |item: &BoundItem| match item {
         BoundItem::Value { value, .. } => {
-            matches!(value.kind, ValueKind::Aggregate { function: Aggregate::Count, distinct: false, argument: None })
+            matches!(
+                value.kind,
+                ValueKind::Aggregate { function: Aggregate::Count, distinct: false, argument: None, .. }
+            )
         }
         BoundItem::Variable(_) => false,
     };

@@ -7,7 +7,7 @@ use super::syntax::SearchKind;
 /// The patterns of a query.
 pub(super) fn describe(query: &BoundQuery) -> String {
     let mut words = Vec::new();
-    for clause in &query.clauses {
+    for clause in query.parts().flatten() {
         let BoundClause::Match(pattern) = clause else { continue };
         if pattern.optional {
             words.push("OPTIONAL".to_string());

@@ -25,6 +25,7 @@
 pub mod bound;
 pub mod degrees;
 pub mod extent;
+pub mod function;
 pub mod index;
 pub mod lexer;
 pub mod parse;

@@ -55,5 +55,5 @@ fn value(item: &BoundItem) -> Option<&Value> {
 
 /// Whether the length of a variable-length relationship is part of a value; such a relationship is not passed on.
 fn has_length(value: &Value) -> bool {
-    matches!(value.kind, ValueKind::Length(..)) || value.children().into_iter().any(has_length)
+    matches!(value.kind, ValueKind::Length(..) | ValueKind::Path(_)) || value.children().into_iter().any(has_length)
 }

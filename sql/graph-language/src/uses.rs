@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::bound::{BoundClause, BoundItem, BoundMatch, BoundSet, Distinct, Made, Value, ValueKind};
+use crate::bound::{Answer, BoundClause, BoundItem, BoundMatch, BoundSet, Distinct, Made, Part, Value, ValueKind};
 
 /// What clauses name.
 #[derive(Debug, Default)]
@@ -15,6 +15,10 @@ pub struct Uses {
     pub lengths: HashSet<String>,
     /// Variable-length relationships whose edges are compared with others.
     pub walks: HashSet<String>,
+    /// Elements that are asked for as a whole.
+    pub wholes: HashSet<String>,
+    /// Variable-length relationships, and other parts of paths, whose path is asked as a whole.
+    pub paths: HashSet<String>,
     /// Elements and values that are named as they are: nodes of earlier clauses in a pattern, what WITH passes on.
     pub named: HashSet<String>,
 }
@@ -43,6 +47,21 @@ impl Uses {
                 BoundClause::Set(sets) => sets.iter().flat_map(BoundSet::values).for_each(&mut *visit),
                 BoundClause::Delete { items, .. } => items.iter().map(|item| &item.key).for_each(&mut *visit),
             }
+        }
+    }
+
+    /// Visits the patterns of clauses, those of queries inside their expressions among them.
+    pub fn patterns_of<'a>(clauses: &'a [BoundClause], visit: &mut impl FnMut(&'a BoundMatch)) {
+        let mut queries: Vec<&'a [BoundClause]> = vec![clauses];
+        while let Some(clauses) = queries.pop() {
+            for clause in clauses {
+                match clause {
+                    BoundClause::Match(pattern) => visit(pattern),
+                    BoundClause::Merge(merge) => visit(&merge.pattern),
+                    _ => {}
+                }
+            }
+            Uses::values_of(clauses, &mut |value| note_queries(value, &mut queries));
         }
     }
 
@@ -87,6 +106,12 @@ impl Uses {
         }
     }
 
+    /// Adds a whole element.
+    fn part(&mut self, part: &Part) {
+        self.properties.entry(part.variable.clone()).or_default().extend(part.columns.iter().cloned());
+        self.wholes.insert(part.variable.clone());
+    }
+
     /// Adds what a value uses.
     pub fn value(&mut self, value: &Value) {
         match &value.kind {
@@ -100,7 +125,31 @@ impl Uses {
                 self.named.insert(variable.clone());
             }
             ValueKind::Length(_, walks) => self.lengths.extend(walks.iter().cloned()),
+            ValueKind::Whole(part) => self.part(part),
+            ValueKind::Path(parts) => {
+                parts.iter().for_each(|part| self.part(part));
+                self.paths.extend(parts.iter().map(|part| part.variable.clone()));
+            }
+            ValueKind::Subquery(subquery) => {
+                self.named.extend(subquery.captured.iter().cloned());
+                self.values.extend(subquery.captured.iter().cloned());
+                subquery.clauses.iter().for_each(|clause| self.clause(clause));
+                if let Answer::Collect(value) = &subquery.answer {
+                    self.value(value);
+                }
+            }
             _ => value.children().into_iter().for_each(|child| self.value(child)),
         }
     }
+}
+
+/// The clauses of the queries inside a value.
+fn note_queries<'a>(value: &'a Value, found: &mut Vec<&'a [BoundClause]>) {
+    if let ValueKind::Subquery(subquery) = &value.kind {
+        found.push(&subquery.clauses);
+        if let Answer::Collect(value) = &subquery.answer {
+            note_queries(value, found);
+        }
+    }
+    value.children().into_iter().for_each(|child| note_queries(child, found));
 }

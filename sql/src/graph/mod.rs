@@ -14,4 +14,5 @@ pub(crate) mod lateral;
 pub(crate) mod relation;
 pub(crate) mod route;
 pub(crate) mod table;
+pub(crate) mod value;
 pub(crate) mod write;

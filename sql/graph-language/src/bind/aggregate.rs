@@ -4,7 +4,8 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Binder;
-use super::function::one;
+use super::expression::list_of;
+use super::function::{one, wrong_count};
 use super::types::{Class, mismatch};
 use crate::bound::{Aggregate, BoundItem, Value, ValueKind};
 use crate::lexer::Span;
@@ -12,7 +13,7 @@ use crate::syntax::Expression;
 
 impl Binder<'_> {
     pub(super) fn count_rows(&self) -> Value {
-        let kind = ValueKind::Aggregate { function: Aggregate::Count, distinct: false, argument: None };
+        let kind = ValueKind::Aggregate { function: Aggregate::Count, distinct: false, argument: None, fraction: None };
         Value::new(kind, SqlType::BigInt)
     }
 
@@ -31,9 +32,21 @@ impl Binder<'_> {
             "min" => Aggregate::Minimum,
             "max" => Aggregate::Maximum,
             "collect" => Aggregate::Collect,
+            "stdev" => Aggregate::StandardDeviation,
+            "stdevp" => Aggregate::PopulationDeviation,
+            "percentilecont" => Aggregate::PercentileContinuous,
+            "percentiledisc" => Aggregate::PercentileDiscrete,
             _ => return Ok(None),
         };
-        let argument = one(name, arguments, span)?;
+        let (argument, fraction) = match (function, arguments) {
+            (Aggregate::PercentileContinuous | Aggregate::PercentileDiscrete, [argument, fraction]) => {
+                (argument, Some(Box::new(self.fraction(fraction)?)))
+            }
+            (Aggregate::PercentileContinuous | Aggregate::PercentileDiscrete, _) => {
+                return Err(wrong_count(name, span));
+            }
+            _ => (one(name, arguments, span)?, None),
+        };
         let value = match self.get_element(argument) {
             Some(element) if function == Aggregate::Count => element.key_value(),
             _ => self.item_value(argument)?,
@@ -43,7 +56,7 @@ impl Binder<'_> {
                 .at(argument.span.position()));
         }
         let (value, sql_type) = self.aggregate_type(function, name, value, argument.span)?;
-        let kind = ValueKind::Aggregate { function, distinct, argument: Some(Box::new(value)) };
+        let kind = ValueKind::Aggregate { function, distinct, argument: Some(Box::new(value)), fraction };
         Ok(Some(Value::new(kind, sql_type)))
     }
 
@@ -55,6 +68,21 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<(Value, SqlType)> {
         match function {
+            Aggregate::StandardDeviation | Aggregate::PopulationDeviation | Aggregate::PercentileContinuous => {
+                self.beyond_index(name, span);
+                Ok((self.number(value, span, name)?, SqlType::Double))
+            }
+            Aggregate::PercentileDiscrete => {
+                self.beyond_index(name, span);
+                let value = self.number(value, span, name)?;
+                let sql_type = value.sql_type.clone().unwrap_or(SqlType::Double);
+                Ok((value, sql_type))
+            }
+            Aggregate::Sum | Aggregate::Average if is_dynamic(&value) => {
+                self.beyond_index("aggregates of dynamic values", span);
+                let sql_type = value.sql_type.clone().unwrap_or(SqlType::Jsonb);
+                Ok((value, sql_type))
+            }
             Aggregate::Sum | Aggregate::Average => {
                 let value = self.number(value, span, name)?;
                 let integer = value.sql_type == Some(SqlType::BigInt) && function == Aggregate::Sum;
@@ -63,17 +91,29 @@ impl Binder<'_> {
             Aggregate::Count | Aggregate::Collect | Aggregate::Minimum | Aggregate::Maximum => {
                 let value = if value.sql_type.is_none() { self.assume(value, &SqlType::Text) } else { value };
                 let sql_type = value.sql_type.clone().unwrap_or(SqlType::Text);
+                if !Class::of(&sql_type).is_plain() {
+                    self.beyond_index("aggregates of lists and dynamic values", span);
+                }
                 match function {
                     Aggregate::Count => Ok((value, SqlType::BigInt)),
-                    Aggregate::Collect if Class::of(&sql_type) == Class::List => {
-                        Err(Error::not_supported("collecting lists is not supported").at(span.position()))
-                    }
-                    Aggregate::Collect => Ok((value, SqlType::Array(Box::new(sql_type)))),
+                    Aggregate::Collect => Ok((value, list_of(sql_type))),
                     _ if Class::of(&sql_type).is_ordered() => Ok((value, sql_type)),
                     _ => Err(mismatch(format!("values of type {sql_type} have no order"), span)),
                 }
             }
         }
+    }
+
+    /// The percentile that is asked: a number or a parameter.
+    fn fraction(&mut self, fraction: &Expression) -> Result<Value> {
+        let value = self.value(fraction)?;
+        let value = self.towards(value, Some(&SqlType::Double), fraction.span)?;
+        let value = self.number(value, fraction.span, "a percentile")?;
+        if !value.is_constant() {
+            return Err(Error::not_supported("a percentile that is not the same for all rows is not supported")
+                .at(fraction.span.position()));
+        }
+        Ok(value)
     }
 
     /// Splits items that compute with aggregates: the keys and aggregates come first, as a stage, and the items are
@@ -92,6 +132,10 @@ impl Binder<'_> {
         for item in items.iter_mut() {
             match item {
                 BoundItem::Variable(variable) => stage.push(BoundItem::Variable(variable.clone())),
+                // An element goes through as it is, and becomes a value in the end.
+                BoundItem::Value { value: Value { kind: ValueKind::Whole(part), .. }, .. } => {
+                    stage.push(BoundItem::Variable(part.variable.clone()));
+                }
                 BoundItem::Value { value, .. } if !value.has_aggregate() => {
                     let key = value.clone();
                     *value = self.staged(&mut stage, key);
@@ -144,6 +188,8 @@ impl Binder<'_> {
 /// The variable under which `items` hold `value`.
 pub(super) fn find(items: &[BoundItem], value: &Value) -> Option<Value> {
     items.iter().find_map(|item| match item {
+        // An element goes through as it is, and becomes a value in the end.
+        BoundItem::Value { value: Value { kind: ValueKind::Whole(_), .. }, .. } => None,
         BoundItem::Value { value: other, variable } if other == value => Some(Value {
             kind: ValueKind::Variable { name: variable.clone(), key: value.key() },
             sql_type: value.sql_type.clone(),
@@ -155,8 +201,12 @@ pub(super) fn find(items: &[BoundItem], value: &Value) -> Option<Value> {
 /// Whether `value` needs anything of a row but what `items` hold.
 pub(super) fn depends_on_row(value: &Value, items: &[BoundItem]) -> bool {
     match &value.kind {
-        ValueKind::Property { variable, .. } => {
-            !items.iter().any(|item| matches!(item, BoundItem::Variable(element) if element == variable))
+        ValueKind::Property { variable, .. } => !items.iter().any(|item| holds(item, variable)),
+        ValueKind::Whole(part) => !items.iter().any(|item| holds(item, &part.variable)),
+        ValueKind::Path(parts) => !parts.iter().all(|part| items.iter().any(|item| item.variable() == part.variable)),
+        ValueKind::Subquery(subquery) => {
+            let held = |name: &String| items.iter().any(|item| item.variable() == name);
+            !subquery.captured.iter().all(held)
         }
         ValueKind::Variable { name, .. } => {
             !items.iter().any(|item| matches!(item, BoundItem::Value { variable, .. } if variable == name))
@@ -174,4 +224,18 @@ fn collect_aggregates(value: &Value, found: &mut Vec<Value>) {
     for child in value.children() {
         collect_aggregates(child, found);
     }
+}
+
+/// Whether an item is an element as it is.
+fn holds(item: &BoundItem, variable: &str) -> bool {
+    match item {
+        BoundItem::Variable(held) => held == variable,
+        BoundItem::Value { value: Value { kind: ValueKind::Whole(part), .. }, .. } => part.variable == variable,
+        BoundItem::Value { .. } => false,
+    }
+}
+
+/// Whether a value is summed by openCypher's rules for values of any type.
+fn is_dynamic(value: &Value) -> bool {
+    matches!(value.sql_type.as_ref().map(Class::of), Some(Class::Dynamic | Class::Interval))
 }

@@ -6,16 +6,9 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::Binder;
 use super::scope::{Binding, Element};
 use super::types::{Class, mismatch};
-use crate::bound::{Value, ValueKind};
+use crate::bound::{Function, Value, ValueKind};
 use crate::lexer::Span;
-use crate::syntax::{
-    Arithmetic, BinaryOperator, Comparison, Expression, ExpressionKind, LabelExpression, Name, StringMatch,
-};
-
-/// The error for an expression that is correct Cypher and not done here.
-fn undone(what: &str, span: Span) -> Error {
-    Error::not_supported(format!("{what} not supported")).at(span.position())
-}
+use crate::syntax::{Arithmetic, BinaryOperator, Comparison, Expression, ExpressionKind, Name, StringMatch};
 
 impl Binder<'_> {
     /// A condition: a boolean without aggregates.
@@ -57,7 +50,10 @@ impl Binder<'_> {
             }
             ExpressionKind::Negate(operand) => {
                 let value = self.item_value(operand)?;
-                let value = self.number(value, operand.span, "-")?;
+                let value = match value.sql_type.as_ref().map(Class::of) {
+                    Some(Class::Interval) => value,
+                    _ => self.number(value, operand.span, "-")?,
+                };
                 let sql_type = value.sql_type.clone().unwrap_or(SqlType::BigInt);
                 Ok(Value::new(ValueKind::Negate(Box::new(value)), sql_type))
             }
@@ -77,60 +73,64 @@ impl Binder<'_> {
             }
             ExpressionKind::Call { name, distinct, arguments } => self.call(name, *distinct, arguments, span),
             ExpressionKind::CountRows => Ok(self.count_rows()),
-            ExpressionKind::Map(_) => Err(undone("a map is", span)),
-            ExpressionKind::Index(..) | ExpressionKind::Slice { .. } => {
-                Err(undone("an element or slice of a list is", span))
+            ExpressionKind::Map(members) => self.map(members, span),
+            ExpressionKind::Index(value, index) => self.index(value, index, span),
+            ExpressionKind::Slice { list, from, to } => self.slice(list, from.as_deref(), to.as_deref(), span),
+            ExpressionKind::ListComprehension { variable, list, filter, result } => {
+                self.comprehension(variable, list, filter.as_deref(), result.as_deref(), span)
             }
-            ExpressionKind::ListComprehension { .. } => Err(undone("a list comprehension is", span)),
-            ExpressionKind::Quantified { .. } | ExpressionKind::Reduce { .. } => {
-                Err(undone("a condition over a list is", span))
+            ExpressionKind::Quantified { quantifier, variable, list, condition } => {
+                self.quantified(*quantifier, variable, list, condition, span)
             }
-            ExpressionKind::Pattern(pattern) if pattern.search.is_some() => {
-                Err(undone("searching for shortest paths is", span))
+            ExpressionKind::Reduce { accumulator, start, variable, list, step } => {
+                self.reduce((accumulator, start), (variable, list), step, span)
             }
-            ExpressionKind::Pattern(_) => Err(undone("a pattern as a condition is", span)),
-            ExpressionKind::PatternComprehension { .. } => Err(undone("a comprehension over a pattern is", span)),
-            ExpressionKind::Exists(_) => Err(undone("EXISTS is", span)),
-            ExpressionKind::Count(_) => Err(undone("a subquery is", span)),
-            ExpressionKind::MapProjection { .. } => Err(undone("a projection of properties is", span)),
-            ExpressionKind::HasLabels(operand, labels) => self.has_labels(operand, labels),
+            ExpressionKind::Pattern(pattern) => self.pattern_exists(pattern, span),
+            ExpressionKind::PatternComprehension { pattern, filter, result } => {
+                self.pattern_comprehension(pattern, filter.as_deref(), result, span)
+            }
+            ExpressionKind::Exists(query) => self.exists(query, span),
+            ExpressionKind::Count(query) => self.count(query, span),
+            ExpressionKind::MapProjection { variable, items } => self.map_projection(variable, items, span),
+            ExpressionKind::HasLabels(operand, labels) => self.has_labels(operand, labels, span),
         }
     }
 
-    fn variable(&self, name: &str, span: Span) -> Result<Value> {
-        let refuse = |what: &str| {
-            Error::not_supported(format!("a whole {what} as a value is not supported")).at(span.position())
-        };
-        match self.scope.binding(name, span)? {
-            Binding::Value(value) => Ok(value.clone()),
-            Binding::Node(element) => Err(refuse("node").with_hint(property_hint(name, element))),
-            Binding::Relationship(element) => Err(refuse("relationship").with_hint(property_hint(name, element))),
-            Binding::Walk(_) => {
-                Err(refuse("variable-length relationship").with_hint(format!("Use its length: length({name}).")))
+    fn variable(&mut self, name: &str, span: Span) -> Result<Value> {
+        let binding = self.scope.binding(name, span)?.clone();
+        Ok(match binding {
+            Binding::Value(value) => value,
+            Binding::Node(element) | Binding::Relationship(element) => self.whole(&element, span),
+            Binding::Walk(element) => {
+                self.beyond_index("lists of relationships", span);
+                Value::new(ValueKind::Whole(element.part()), SqlType::Jsonb)
             }
-            Binding::Path(_) => Err(refuse("path").with_hint(format!("Use its length: length({name})."))),
-        }
+            Binding::Path(path) => {
+                self.beyond_index("paths as values", span);
+                Value::new(ValueKind::Path(path.parts), SqlType::Jsonb)
+            }
+        })
     }
 
     fn property(&mut self, owner: &Expression, name: &Name) -> Result<Value> {
-        let ExpressionKind::Variable(variable) = &owner.kind else {
-            return Err(mismatch("only nodes and relationships have properties", owner.span));
-        };
-        match self.scope.binding(variable, owner.span)? {
-            Binding::Node(element) | Binding::Relationship(element) if self.deleted.contains(&element.variable) => {
-                Err(Error::new(ErrorKind::UndefinedColumn, format!("\"{variable}\" has been deleted"))
-                    .with_hint("Pass its properties on with WITH before DELETE.")
-                    .at(owner.span.position()))
-            }
-            Binding::Node(element) | Binding::Relationship(element) => element.property(name, &mut self.unindexed),
-            Binding::Walk(_) => {
-                Err(Error::not_supported("properties of a variable-length relationship are not supported")
-                    .at(name.span.position()))
-            }
-            Binding::Path(_) | Binding::Value(_) => {
-                Err(mismatch(format!("\"{variable}\" is not a node or relationship"), owner.span))
+        if let ExpressionKind::Variable(variable) = &owner.kind {
+            match self.scope.binding(variable, owner.span)? {
+                Binding::Node(element) | Binding::Relationship(element) if self.deleted.contains(&element.variable) => {
+                    return Err(Error::new(ErrorKind::UndefinedColumn, format!("\"{variable}\" has been deleted"))
+                        .with_hint("Pass its properties on with WITH before DELETE.")
+                        .at(owner.span.position()));
+                }
+                Binding::Node(element) | Binding::Relationship(element) => {
+                    return element.property(name, &mut self.unindexed);
+                }
+                Binding::Walk(_) | Binding::Path(_) => {
+                    return Err(mismatch(format!("\"{variable}\" is not a node, a relationship or a map"), owner.span));
+                }
+                Binding::Value(_) => {}
             }
         }
+        let value = self.item_value(owner)?;
+        self.member_of(value, name, owner.span)
     }
 
     /// The node or relationship that an expression names, if it names one.
@@ -151,11 +151,14 @@ impl Binder<'_> {
 
     fn list(&mut self, items: &[Expression], span: Span) -> Result<Value> {
         let values = items.iter().map(|item| self.item_value(item)).collect::<Result<Vec<_>>>()?;
-        if let Some(at) = values.iter().position(|value| matches!(value.sql_type, Some(SqlType::Array(_)))) {
-            return Err(Error::not_supported("a list of lists is not supported").at(items[at].span.position()));
+        let nested = |value: &Value| value.sql_type.as_ref().is_some_and(|other| Class::of(other) == Class::List);
+        if values.iter().any(nested) {
+            self.beyond_index("lists of lists", span);
+            let values = values.into_iter().map(|value| self.dynamic(value)).collect();
+            return Ok(Value::new(ValueKind::List(values), SqlType::Jsonb));
         }
         let (values, item) = self.common(values, span)?;
-        Ok(Value::new(ValueKind::List(values), SqlType::Array(Box::new(item))))
+        Ok(Value::new(ValueKind::List(values), list_of(item)))
     }
 
     fn binary(&mut self, operator: BinaryOperator, left: &Expression, right: &Expression, span: Span) -> Result<Value> {
@@ -168,7 +171,7 @@ impl Binder<'_> {
             BinaryOperator::Arithmetic(operator) => self.arithmetic(operator, left, right, span),
             BinaryOperator::Match(operator) => self.string_match(operator, left, right),
             BinaryOperator::In => self.membership(left, right),
-            BinaryOperator::Regex => Err(undone("matching by regular expression in Cypher is", span)),
+            BinaryOperator::Regex => self.regular_expression(left, right, span),
         }
     }
 
@@ -206,14 +209,6 @@ impl Binder<'_> {
     }
 
     /// `n:label`
-    fn has_labels(&mut self, operand: &Expression, labels: &LabelExpression) -> Result<Value> {
-        let Some(element) = self.get_element(operand) else {
-            return Err(mismatch("only nodes and relationships have labels", operand.span));
-        };
-        let fitting = self.fitting_members(element, labels)?;
-        Ok(element.is_from(&fitting))
-    }
-
     /// Compares two values.
     pub(super) fn compare(&mut self, comparison: Comparison, left: Value, right: Value, span: Span) -> Result<Value> {
         let (left, right) = self.comparable(left, right, span)?;
@@ -228,10 +223,18 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Value> {
         let (left, right) = (self.item_value(left_syntax)?, self.item_value(right_syntax)?);
-        let text = |value: &Value| value.sql_type.as_ref().is_some_and(|other| Class::of(other) == Class::Text);
-        if operator == Arithmetic::Add && (text(&left) || text(&right)) {
-            let left = self.text(left, left_syntax.span, "+")?;
-            let right = self.text(right, right_syntax.span, "+")?;
+        let class = |value: &Value| value.sql_type.as_ref().map(Class::of);
+        let classes = [class(&left), class(&right)];
+        let either = |wanted: Class| classes.contains(&Some(wanted));
+        if either(Class::Dynamic) || either(Class::List) {
+            return self.dynamic_arithmetic(operator, left, right, span);
+        }
+        if classes.iter().flatten().any(|class| class.is_temporal()) {
+            return self.temporal_arithmetic(operator, left, right, span);
+        }
+        if operator == Arithmetic::Add && either(Class::Text) {
+            let left = self.summand(left, left_syntax.span)?;
+            let right = self.summand(right, right_syntax.span)?;
             return Ok(Value::new(ValueKind::Concatenate(Box::new(left), Box::new(right)), SqlType::Text));
         }
         let left = self.number(left, left_syntax.span, operator.symbol())?;
@@ -240,11 +243,22 @@ impl Binder<'_> {
             || [&left, &right].iter().any(|value| value.sql_type == Some(SqlType::Double));
         let sql_type = if double { SqlType::Double } else { SqlType::BigInt };
         if operator == Arithmetic::Modulo && double {
-            return Err(Error::not_supported("% of floating point numbers is not supported").at(span.position()));
+            self.beyond_index("% of floating point numbers", span);
         }
         let (left, right) = (self.towards(left, Some(&sql_type), span)?, self.towards(right, Some(&sql_type), span)?);
         let (left, right) = (left.cast(sql_type.clone()), right.cast(sql_type.clone()));
         Ok(Value::new(ValueKind::Arithmetic(operator, Box::new(left), Box::new(right)), sql_type))
+    }
+
+    /// What can be added to a string: another, or a number, as its text.
+    fn summand(&mut self, value: Value, span: Span) -> Result<Value> {
+        match value.sql_type.as_ref().map(Class::of) {
+            Some(Class::Integer | Class::Float | Class::Numeric) => {
+                self.beyond_index("the text of numbers", span);
+                Ok(Value::new(ValueKind::Call(Function::ToString, vec![value]), SqlType::Text))
+            }
+            _ => self.text(value, span, "+"),
+        }
     }
 
     /// A number as Cypher computes with it: `bigint` or `double precision`.
@@ -252,7 +266,8 @@ impl Binder<'_> {
         let Some(sql_type) = value.sql_type.clone() else { return Ok(self.assume(value, &SqlType::BigInt)) };
         match Class::of(&sql_type) {
             Class::Integer => Ok(value.cast(SqlType::BigInt)),
-            Class::Float => Ok(value.cast(SqlType::Double)),
+            Class::Float | Class::Numeric => Ok(value.cast(SqlType::Double)),
+            Class::Dynamic => Ok(value),
             _ => Err(mismatch(format!("\"{operator}\" needs a number, not {sql_type}"), span)),
         }
     }
@@ -261,7 +276,7 @@ impl Binder<'_> {
     pub(super) fn text(&mut self, value: Value, span: Span, operator: &str) -> Result<Value> {
         match &value.sql_type {
             None => Ok(self.assume(value, &SqlType::Text)),
-            Some(sql_type) if Class::of(sql_type) == Class::Text => Ok(value),
+            Some(sql_type) if matches!(Class::of(sql_type), Class::Text | Class::Dynamic) => Ok(value),
             Some(sql_type) => Err(mismatch(format!("{operator} needs a string, not {sql_type}"), span)),
         }
     }
@@ -276,29 +291,50 @@ impl Binder<'_> {
     fn membership(&mut self, needle: &Expression, list: &Expression) -> Result<Value> {
         let span = needle.span.to(list.span);
         let mut value = self.item_value(needle)?;
+        let plain = |value: &Value| value.sql_type.as_ref().is_none_or(|other| Class::of(other).is_plain());
         if let ExpressionKind::List(items) = &list.kind {
-            let mut bound = Vec::with_capacity(items.len());
-            for item in items {
-                let other = self.item_value(item)?;
-                let (left, other) = self.comparable(value, other, item.span)?;
-                value = left;
-                bound.push(other);
+            let mut bound = items.iter().map(|item| self.item_value(item)).collect::<Result<Vec<_>>>()?;
+            if plain(&value) && bound.iter().all(plain) {
+                for (other, item) in bound.iter_mut().zip(items) {
+                    let (left, right) = self.comparable(value, std::mem::replace(other, Value::null()), item.span)?;
+                    value = left;
+                    *other = right;
+                }
+                let value = if value.sql_type.is_none() { self.assume(value, &SqlType::Text) } else { value };
+                return Ok(Value::new(ValueKind::InItems(Box::new(value), bound), SqlType::Boolean));
             }
-            let value = if value.sql_type.is_none() { self.assume(value, &SqlType::Text) } else { value };
-            return Ok(Value::new(ValueKind::InItems(Box::new(value), bound), SqlType::Boolean));
+            self.beyond_index("comparisons of lists, maps, elements and durations", span);
+            let value = self.dynamic(value);
+            let items = bound.into_iter().map(|item| self.dynamic(item)).collect();
+            let items = Value::new(ValueKind::List(items), SqlType::Jsonb);
+            return Ok(Value::new(ValueKind::InList(Box::new(value), Box::new(items)), SqlType::Boolean));
         }
         let list_value = self.item_value(list)?;
-        let wanted = SqlType::Array(Box::new(value.sql_type.clone().unwrap_or(SqlType::Text)));
+        let wanted = list_of(value.sql_type.clone().unwrap_or(SqlType::Text));
         let list_value = self.towards(list_value, Some(&wanted), list.span)?;
-        let Some(SqlType::Array(item)) = list_value.sql_type.clone() else {
-            return Err(mismatch("IN needs a list", list.span));
-        };
-        let value = self.towards(value, Some(&item), needle.span)?;
-        let classes = value.sql_type.as_ref().map(Class::of).zip(Some(Class::of(&item)));
-        if classes.is_none_or(|(one, other)| one != other || !one.is_ordered()) {
-            return Err(mismatch(format!("cannot look for this value in a list of {item}"), span));
+        match list_value.sql_type.clone() {
+            Some(SqlType::Array(item)) => {
+                let value = self.towards(value, Some(&item), needle.span)?;
+                let value_class = value.sql_type.as_ref().map_or(Class::Text, Class::of);
+                let (value_class, item_class) = (value_class, Class::of(&item));
+                if value_class == Class::Dynamic || value_class == Class::List {
+                    self.beyond_index("comparisons of lists, maps and elements", span);
+                } else if value_class != item_class && !(value_class.is_number() && item_class.is_number()) {
+                    return Err(mismatch(format!("cannot look for this value in a list of {item}"), span));
+                } else if value_class != item_class {
+                    self.beyond_index("comparisons of numbers of several types", span);
+                    let (value, list) = (self.dynamic(value), self.dynamic(list_value));
+                    return Ok(Value::new(ValueKind::InList(Box::new(value), Box::new(list)), SqlType::Boolean));
+                }
+                Ok(Value::new(ValueKind::InList(Box::new(value), Box::new(list_value)), SqlType::Boolean))
+            }
+            Some(SqlType::Jsonb) => {
+                self.beyond_index("lists of anything", span);
+                let value = self.dynamic(value);
+                Ok(Value::new(ValueKind::InList(Box::new(value), Box::new(list_value)), SqlType::Boolean))
+            }
+            _ => Err(mismatch("IN needs a list", list.span)),
         }
-        Ok(Value::new(ValueKind::InList(Box::new(value), Box::new(list_value)), SqlType::Boolean))
     }
 
     fn boolean_operands(&mut self, operands: &[Expression], operator: &str) -> Result<Vec<Value>> {
@@ -310,10 +346,11 @@ impl Binder<'_> {
         self.boolean(value, operand.span, operator)
     }
 
-    fn boolean(&mut self, value: Value, span: Span, operator: &str) -> Result<Value> {
+    pub(super) fn boolean(&mut self, value: Value, span: Span, operator: &str) -> Result<Value> {
         match &value.sql_type {
             None => Ok(self.assume(value, &SqlType::Boolean)),
             Some(SqlType::Boolean) => Ok(value),
+            Some(SqlType::Jsonb) => Ok(value.cast(SqlType::Boolean)),
             Some(other) => {
                 Err(mismatch(format!("argument of {operator} must be type boolean, not type {other}"), span))
             }
@@ -347,9 +384,10 @@ impl Binder<'_> {
     }
 }
 
-fn property_hint(name: &str, element: &Element) -> String {
-    match element.members.first() {
-        Some(member) => format!("Name its properties, such as {name}.{}.", member.key),
-        None => "Name its properties.".to_string(),
+/// The type of lists of a type.
+pub(super) fn list_of(item: SqlType) -> SqlType {
+    match item {
+        SqlType::Jsonb | SqlType::Array(_) => SqlType::Jsonb,
+        item => SqlType::Array(Box::new(item)),
     }
 }

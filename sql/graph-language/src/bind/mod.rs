@@ -8,14 +8,18 @@
 mod aggregate;
 mod candidates;
 mod distinct;
+mod dynamic;
 mod expression;
 mod function;
 mod labels;
+mod lambda;
 mod parameters;
 mod pattern;
 mod projection;
 mod scope;
+mod subquery;
 mod types;
+mod union;
 mod write;
 
 use std::collections::HashSet;
@@ -29,7 +33,7 @@ use self::scope::{Binding, Scope};
 use super::CypherParameter;
 use super::bound::{BoundClause, BoundQuery, Output, Value, ValueKind};
 use super::index::Lack;
-use super::syntax::{Clause, Part, Query, Unwind};
+use super::syntax::{Clause, Query, Unwind};
 
 /// A query, bound.
 pub(super) struct Bound {
@@ -57,7 +61,7 @@ impl Unindexed {
 
 /// Binds a query. Errors point into its text, in characters from 1.
 pub(super) fn bind(
-    query: &Query,
+    syntax: &Query,
     catalog: &Catalog,
     graph: &GraphDefinition,
     declared: &[CypherParameter],
@@ -75,24 +79,22 @@ pub(super) fn bind(
         lacks: Vec::new(),
         deleted: HashSet::new(),
     };
-    let part = only_part(query)?;
-    let clauses = part.clauses.iter().map(|clause| binder.clause(clause)).collect::<Result<Vec<_>>>()?;
+    let (clauses, more) = binder.parts(syntax)?;
     let parameters = binder.parameters.finish()?;
-    let query = BoundQuery { clauses, outputs: binder.outputs };
-    if let (true, Some(at)) = (query.writes(), query.clauses.iter().position(BoundClause::is_search)) {
-        return Err(Error::not_supported("searching for shortest paths in a query that writes is not supported")
-            .at(part.clauses[at].span().position()));
+    let query = BoundQuery { clauses, outputs: binder.outputs, more, distinct: !syntax.all };
+    if query.writes() {
+        let clauses = syntax.parts.first().map(|part| part.clauses.as_slice()).unwrap_or_default();
+        if let Some(at) = query.clauses.iter().position(BoundClause::is_search) {
+            return Err(Error::not_supported("searching for shortest paths in a query that writes is not supported")
+                .at(clauses[at].span().position()));
+        }
+        if let Some(second) = syntax.parts.get(1) {
+            return Err(
+                Error::not_supported("UNION in a query that writes is not supported").at(second.span.position())
+            );
+        }
     }
     Ok(Bound { query, parameters, lacks: binder.lacks })
-}
-
-/// The part of a query that has no other.
-fn only_part(query: &Query) -> Result<&Part> {
-    match query.parts.as_slice() {
-        [part] => Ok(part),
-        [] => Err(Error::internal("a query without parts")),
-        [_, second, ..] => Err(Error::not_supported("UNION in Cypher is not supported").at(second.span.position())),
-    }
 }
 
 struct Binder<'a> {
@@ -150,6 +152,7 @@ impl Binder<'_> {
 
     fn unwind(&mut self, unwind: &Unwind) -> Result<BoundClause> {
         let list = self.value(&unwind.list)?;
+        let list = if matches!(list.kind, ValueKind::Null) { self.dynamic(list) } else { list };
         let Some(list_type) = list.sql_type.clone() else {
             return Err(Error::new(
                 ErrorKind::UndefinedParameter,
@@ -157,14 +160,21 @@ impl Binder<'_> {
             )
             .at(unwind.list.span.position()));
         };
-        let SqlType::Array(item) = list_type else {
-            return Err(Error::new(ErrorKind::DatatypeMismatch, format!("UNWIND needs a list, not {list_type}"))
-                .at(unwind.list.span.position()));
+        let item = match &list_type {
+            SqlType::Array(item) => item.as_ref().clone(),
+            SqlType::Jsonb => {
+                self.beyond_index("UNWIND of a list of anything", unwind.list.span);
+                SqlType::Jsonb
+            }
+            _ => {
+                let message = format!("UNWIND needs a list, not {list_type}");
+                return Err(Error::new(ErrorKind::DatatypeMismatch, message).at(unwind.list.span.position()));
+            }
         };
-        let list = self.assume(list, &SqlType::Array(item.clone()));
+        let list = self.assume(list, &list_type);
         self.identity = None;
         let variable = self.fresh('v');
-        let value = Value::new(ValueKind::Variable { name: variable.clone(), key: None }, *item);
+        let value = Value::new(ValueKind::Variable { name: variable.clone(), key: None }, item);
         self.scope.introduce(&unwind.variable, Binding::Value(value))?;
         Ok(BoundClause::Unwind { list, variable })
     }

@@ -156,12 +156,9 @@ fn reads_as(declared: &SqlType, target: &SqlType) -> bool {
     match (declared, target) {
         (SqlType::Array(declared), SqlType::Array(target)) => reads_as(declared, target),
         _ => match Class::of(declared) {
-            Class::Text => Class::of(target) != Class::List,
+            Class::Text => !matches!(Class::of(target), Class::List | Class::Dynamic),
             Class::Integer => matches!(Class::of(target), Class::Integer | Class::Float),
-            Class::Opaque => {
-                matches!(declared, SqlType::Numeric { .. })
-                    && matches!(Class::of(target), Class::Integer | Class::Float)
-            }
+            Class::Numeric => matches!(Class::of(target), Class::Integer | Class::Float | Class::Numeric),
             class => class == Class::of(target),
         },
     }

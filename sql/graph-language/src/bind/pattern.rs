@@ -11,7 +11,7 @@ use slipstream_engine::{Error, Result};
 use super::Binder;
 use super::candidates::{MAX_LENGTH, Pattern, PatternPath, PatternRelationship};
 use super::distinct::{check_optional, trail};
-use super::scope::{Binding, Element, Member};
+use super::scope::{Binding, Element, Member, Path};
 use crate::bound::{BoundMatch, BoundNode, BoundPath, BoundRelationship, Value, ValueKind};
 use crate::syntax::{Comparison, Direction, Expression, ExpressionKind, Match, Name, PathMode, Properties};
 
@@ -24,8 +24,8 @@ impl Binder<'_> {
         let nodes = self.bind_nodes(&pattern, syntax.optional)?;
         let relationships = self.bind_relationships(&pattern, &nodes, syntax.optional)?;
         let (paths, mut conditions) = bound_paths(&pattern, &nodes, introduced, &relationships);
-        for (name, length) in path_lengths(&pattern, &nodes, &relationships, syntax.optional) {
-            self.scope.introduce(name, Binding::Path(length))?;
+        for (name, path) in named_paths(&pattern, &nodes, &relationships, syntax.optional) {
+            self.scope.introduce(name, Binding::Path(path))?;
         }
         if possible {
             conditions.extend(self.label_conditions(&pattern));
@@ -202,8 +202,7 @@ impl Binder<'_> {
             ))
             .at(name.span.position()));
         }
-        let binding =
-            if walk { Binding::Walk(element.variable.clone()) } else { Binding::Relationship(element.clone()) };
+        let binding = if walk { Binding::Walk(element.clone()) } else { Binding::Relationship(element.clone()) };
         self.scope.introduce(name, binding)
     }
 
@@ -362,14 +361,14 @@ fn bound_paths(
     (paths, conditions)
 }
 
-/// The length of every named path.
-pub(super) fn path_lengths<'p>(
+/// Every path with a name.
+pub(super) fn named_paths<'p>(
     pattern: &Pattern<'p>,
     nodes: &[Element],
     relationships: &[(BoundRelationship, Element)],
     optional: bool,
-) -> Vec<(&'p Name, Value)> {
-    let mut lengths = Vec::new();
+) -> Vec<(&'p Name, Path)> {
+    let mut paths = Vec::new();
     for path in &pattern.paths {
         let Some(name) = &path.syntax.variable else { continue };
         let steps = || path.steps.iter().map(|(at, _)| &relationships[*at]);
@@ -378,11 +377,15 @@ pub(super) fn path_lengths<'p>(
         let fixed = i64::try_from(path.steps.len() - walks.len()).unwrap_or(i64::MAX);
         let length = Value::new(ValueKind::Length(fixed, walks), SqlType::BigInt);
         let witness = steps().find(|(bound, _)| bound.length.is_none()).map(|(_, element)| element);
-        let value = match witness.or_else(|| nodes.get(path.start)) {
+        let length = match witness.or_else(|| nodes.get(path.start)) {
             Some(witness) if optional => witness.guard(length),
             _ => length,
         };
-        lengths.push((name, value));
+        let mut parts = vec![nodes[path.start].part()];
+        for (relationship, node) in &path.steps {
+            parts.extend([relationships[*relationship].1.part(), nodes[*node].part()]);
+        }
+        paths.push((name, Path { parts, length }));
     }
-    lengths
+    paths
 }

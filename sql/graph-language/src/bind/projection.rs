@@ -24,11 +24,8 @@ struct Items {
 
 impl Binder<'_> {
     pub(super) fn with(&mut self, projection: &Projection) -> Result<BoundProjection> {
-        if !projection.order.is_empty() && projection.skip.is_none() && projection.limit.is_none() {
-            return Err(Error::not_supported("ORDER BY in WITH without SKIP or LIMIT is not supported")
-                .with_detail("The order of rows is not kept from one clause to the next.")
-                .with_hint("Order in RETURN.")
-                .at(projection.order[0].expression.span.position()));
+        if let (Some(order), None, None) = (projection.order.first(), &projection.skip, &projection.limit) {
+            self.beyond_index("ORDER BY in WITH without SKIP or LIMIT", order.expression.span);
         }
         let mut items = Items::default();
         if let Some(star) = projection.star {
@@ -65,14 +62,7 @@ impl Binder<'_> {
     pub(super) fn return_clause(&mut self, projection: &Projection) -> Result<BoundProjection> {
         let mut items = Items::default();
         if let Some(star) = projection.star {
-            self.pass_on_all(&mut items, star)?;
-            for (name, binding) in items.scope.iter() {
-                if binding.element().is_some() {
-                    return Err(Error::not_supported(format!("returning \"{name}\" as a whole is not supported"))
-                        .with_hint("Name the properties to return.")
-                        .at(star.position()));
-                }
-            }
+            self.return_all(&mut items, star)?;
         }
         let star_names: Vec<String> = items.scope.iter().map(|(name, _)| name.clone()).collect();
         for item in &projection.items {
@@ -92,6 +82,19 @@ impl Binder<'_> {
             })
             .collect();
         self.projection(projection, items)
+    }
+
+    /// `*` of RETURN: what has a name.
+    fn return_all(&mut self, items: &mut Items, span: Span) -> Result<()> {
+        let names: Vec<String> = self.scope.iter().map(|(name, _)| name.clone()).collect();
+        if names.is_empty() {
+            return Err(Error::new(ErrorKind::Syntax, "\"*\" needs variables, and there are none").at(span.position()));
+        }
+        for text in names {
+            let expression = Expression::new(ExpressionKind::Variable(text.clone()), span)?;
+            self.value_item(&expression, &Name { text, span }, items)?;
+        }
+        Ok(())
     }
 
     /// `*`
@@ -122,12 +125,18 @@ impl Binder<'_> {
                 items.introduce(name, Binding::Relationship(element))
             }
             Binding::Value(value) => self.pass_on_value(name, value, items),
-            Binding::Walk(_) | Binding::Path(_) => Err(Error::not_supported(format!(
-                "passing on a path or variable-length relationship (\"{}\") is not supported",
-                name.text
-            ))
-            .with_hint("Pass on its length.")
-            .at(name.span.position())),
+            Binding::Walk(walk) => {
+                self.beyond_index("WITH of a variable-length relationship", name.span);
+                items.push_variable(&walk.variable, name.span);
+                items.introduce(name, Binding::Walk(walk))
+            }
+            Binding::Path(path) => {
+                self.beyond_index("WITH of a path", name.span);
+                for part in &path.parts {
+                    items.push_variable(&part.variable, name.span);
+                }
+                items.introduce(name, Binding::Path(path))
+            }
         }
     }
 
@@ -147,6 +156,13 @@ impl Binder<'_> {
     fn value_item(&mut self, expression: &Expression, name: &Name, items: &mut Items) -> Result<()> {
         let value = self.item_value(expression)?;
         let value = if value.sql_type.is_none() { self.assume(value, &SqlType::Text) } else { value };
+        if let (ExpressionKind::Variable(variable), ValueKind::Whole(_)) = (&expression.kind, &value.kind) {
+            // ORDER BY still sees the element.
+            let binding = self.scope.binding(variable, expression.span)?.clone();
+            let variable = self.fresh('v');
+            items.push(BoundItem::Value { value, variable }, name.span, self.unindexed.take());
+            return items.introduce(name, binding);
+        }
         self.pass_on_value(name, value, items)
     }
 
@@ -195,7 +211,10 @@ impl Binder<'_> {
         for (name, binding) in names.iter() {
             self.scope.set(name, binding.clone());
         }
-        let value = self.item_value(&sort.expression);
+        let value = match self.get_element(&sort.expression) {
+            Some(element) => Ok(element.key_value()),
+            None => self.item_value(&sort.expression),
+        };
         self.scope = before;
         let value = value?.replace(&|part| find(items, part));
         if value.has_aggregate() || ((grouped || distinct) && depends_on_row(&value, items)) {
@@ -208,7 +227,12 @@ impl Binder<'_> {
             Some(sql_type) if !Class::of(sql_type).is_ordered() => {
                 Err(mismatch(format!("values of type {sql_type} have no order"), span))
             }
-            _ => Ok((value, sort.descending)),
+            sql_type => {
+                if !sql_type.as_ref().is_none_or(|sql_type| Class::of(sql_type).is_plain()) {
+                    self.beyond_index("the order of lists and dynamic values", span);
+                }
+                Ok((value, sort.descending))
+            }
         }
     }
 
@@ -231,8 +255,14 @@ impl Binder<'_> {
                 Err(mismatch(format!("{clause} needs a whole number"), span))
             }
             _ => {
-                Err(Error::not_supported(format!("{clause} of anything but a number or a parameter is not supported"))
-                    .at(span.position()))
+                self.beyond_index("numbers of rows", span);
+                let value = self.value(expression)?;
+                if !value.variables().is_empty() || matches!(value.kind, ValueKind::Subquery(_)) {
+                    return Err(Error::new(ErrorKind::Syntax, format!("{clause} must be the same for all rows"))
+                        .at(span.position()));
+                }
+                let value = self.whole_number(value, span, clause)?;
+                Ok(Some(value.cast(SqlType::BigInt)))
             }
         }
     }
@@ -293,9 +323,16 @@ impl Items {
 
     /// Adds an element, which goes on only once whatever its names.
     fn push_element(&mut self, element: &Element, span: Span) {
-        let held = |item: &BoundItem| matches!(item, BoundItem::Variable(variable) if *variable == element.variable);
-        if !self.bound.iter().any(held) {
-            self.push(BoundItem::Variable(element.variable.clone()), span, None);
+        self.push_variable(&element.variable, span);
+    }
+
+    fn push_variable(&mut self, variable: &str, span: Span) {
+        if !self.holds(variable) {
+            self.push(BoundItem::Variable(variable.to_string()), span, None);
         }
+    }
+
+    fn holds(&self, variable: &str) -> bool {
+        self.bound.iter().any(|item| matches!(item, BoundItem::Variable(held) if held == variable))
     }
 }

@@ -8,7 +8,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Unindexed;
-use crate::bound::{Value, ValueKind, common_type};
+use crate::bound::{Part, Value, ValueKind, common_type};
 use crate::cover::same_in_index;
 use crate::lexer::Span;
 use crate::syntax::Name;
@@ -25,11 +25,20 @@ pub(super) enum Binding {
     /// A relationship.
     Relationship(Element),
     /// Relationships in a row, of a variable-length pattern.
-    Walk(String),
-    /// A path; all that can be asked of it is its length.
-    Path(Value),
+    Walk(Element),
+    /// A path.
+    Path(Path),
     /// A value.
     Value(Value),
+}
+
+/// A path in a pattern.
+#[derive(Debug, Clone)]
+pub(super) struct Path {
+    /// Its nodes and relationships in turns, by their variables.
+    pub(super) parts: Vec<Part>,
+    /// How many relationships it has.
+    pub(super) length: Value,
 }
 
 /// A node or relationship: a row of a vertex or edge table.
@@ -113,7 +122,7 @@ impl Binding {
     pub(super) fn variable(&self) -> Option<&str> {
         match self {
             Binding::Node(element) | Binding::Relationship(element) => Some(&element.variable),
-            Binding::Walk(variable) => Some(variable),
+            Binding::Walk(element) => Some(&element.variable),
             Binding::Value(Value { kind: ValueKind::Variable { name, .. }, .. }) => Some(name),
             Binding::Path(_) | Binding::Value(_) => None,
         }
@@ -121,6 +130,12 @@ impl Binding {
 }
 
 impl Element {
+    /// All of it. Where it may be from several tables, their columns are not told apart.
+    pub(super) fn part(&self) -> Part {
+        let columns = self.only().map(|only| only.table.columns.iter().map(|column| column.name.clone()).collect());
+        Part { variable: self.variable.clone(), columns: columns.unwrap_or_default() }
+    }
+
     /// Its table, where there is one.
     pub(super) fn only(&self) -> Option<&Member> {
         match self.members.as_slice() {
@@ -273,7 +288,7 @@ impl Element {
 }
 
 impl Member {
-    fn key_type(&self) -> SqlType {
+    pub(super) fn key_type(&self) -> SqlType {
         // The key is a column of the table: the graph's definition was checked against it.
         self.table.get_column(&self.key).map_or(SqlType::BigInt, |column| column.sql_type.clone())
     }

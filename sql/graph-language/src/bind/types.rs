@@ -20,7 +20,13 @@ pub(super) enum Class {
     Date,
     Timestamp,
     TimestampTz,
+    Time,
+    Interval,
+    /// Numbers of SQL with decimals.
+    Numeric,
     List,
+    /// What it is, is known when the query runs.
+    Dynamic,
     /// Types that can be returned, and nothing else.
     Opaque,
 }
@@ -37,23 +43,47 @@ impl Class {
             SqlType::Timestamp => Class::Timestamp,
             SqlType::TimestampTz => Class::TimestampTz,
             SqlType::Array(_) => Class::List,
-            SqlType::Numeric { .. }
-            | SqlType::Bytea
-            | SqlType::Time
-            | SqlType::Interval
-            | SqlType::Json
-            | SqlType::Jsonb
-            | SqlType::Vector(_) => Class::Opaque,
+            SqlType::Time => Class::Time,
+            SqlType::Interval => Class::Interval,
+            SqlType::Numeric { .. } => Class::Numeric,
+            SqlType::Jsonb => Class::Dynamic,
+            SqlType::Bytea | SqlType::Json | SqlType::Vector(_) => Class::Opaque,
         }
     }
 
     /// Whether values of it have an order.
     pub(super) fn is_ordered(self) -> bool {
-        !matches!(self, Class::List | Class::Opaque)
+        !matches!(self, Class::Opaque)
+    }
+
+    /// Whether the index, and SQL, compare values of it as openCypher does.
+    pub(super) fn is_plain(self) -> bool {
+        !matches!(self, Class::List | Class::Dynamic | Class::Opaque | Class::Interval)
+    }
+
+    /// Whether it is a class of numbers.
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Class::Integer | Class::Float | Class::Numeric)
+    }
+
+    /// Whether it is a class of dates, times or durations.
+    pub(super) fn is_temporal(self) -> bool {
+        matches!(self, Class::Date | Class::Time | Class::Timestamp | Class::TimestampTz | Class::Interval)
     }
 }
 
 impl Binder<'_> {
+    /// Notes something that the index does not compute, or not as openCypher does.
+    pub(super) fn beyond_index(&mut self, what: &str, span: Span) {
+        self.unindexed
+            .note(|| Error::not_supported(format!("the graph index does not compute {what}")).at(span.position()));
+    }
+
+    /// A value as a dynamic one.
+    pub(super) fn dynamic(&mut self, value: Value) -> Value {
+        if value.sql_type.is_none() { self.assume(value, &SqlType::Jsonb) } else { value.cast(SqlType::Jsonb) }
+    }
+
     /// Gives a value of no type yet the type that its use asks for.
     pub(super) fn assume(&mut self, value: Value, sql_type: &SqlType) -> Value {
         if let ValueKind::Parameter(name) = &value.kind {
@@ -71,19 +101,25 @@ impl Binder<'_> {
             return Ok((self.assume(left, &SqlType::Text), self.assume(right, &SqlType::Text)));
         };
         let fits = match (Class::of(&left_type), Class::of(&right_type)) {
-            (Class::Integer, Class::Float) | (Class::Float, Class::Integer) => {
+            (Class::Integer | Class::Numeric, Class::Float) | (Class::Float, Class::Integer | Class::Numeric) => {
                 return Ok((left.cast(SqlType::Double), right.cast(SqlType::Double)));
             }
-            (Class::List | Class::Opaque, _) | (_, Class::List | Class::Opaque) => false,
+            (Class::Opaque, _) | (_, Class::Opaque) => false,
+            (Class::Dynamic, _) | (_, Class::Dynamic) => true,
+            (Class::Integer, Class::Numeric) | (Class::Numeric, Class::Integer) => true,
             (left_class, right_class) => left_class == right_class,
         };
         if fits {
+            if !Class::of(&left_type).is_plain() || !Class::of(&right_type).is_plain() {
+                self.beyond_index("comparisons of lists, maps, elements and durations", span);
+            }
             return Ok((left, right));
         }
         Err(mismatch(format!("cannot compare {left_type} with {right_type}"), span))
     }
 
-    /// Brings values of which any may be the result (of CASE, say) to one type.
+    /// Brings values of which any may be the result (of CASE, say) to one type: what they have in common, else a dynamic
+    /// one.
     pub(super) fn common(&mut self, values: Vec<Value>, span: Span) -> Result<(Vec<Value>, SqlType)> {
         let mut common: Option<SqlType> = None;
         for value in &values {
@@ -92,10 +128,13 @@ impl Binder<'_> {
                 None => sql_type.clone(),
                 Some(other) => merge(&other, sql_type)
                     .or_else(|| self.merge_constant(&values, &other, sql_type))
-                    .ok_or_else(|| mismatch(format!("{other} and {sql_type} have no type in common"), span))?,
+                    .unwrap_or(SqlType::Jsonb),
             });
         }
         let common = common.unwrap_or(SqlType::Text);
+        if common == SqlType::Jsonb {
+            self.beyond_index("values of several types", span);
+        }
         let values = values
             .into_iter()
             .map(|value| Ok(self.towards(value, Some(&common), span)?.cast(common.clone())))
@@ -152,7 +191,8 @@ fn fits(number: i64, target: &SqlType) -> bool {
     }
 }
 
-fn merge(left: &SqlType, right: &SqlType) -> Option<SqlType> {
+/// The type that two have in common, if they have one.
+pub(super) fn merge(left: &SqlType, right: &SqlType) -> Option<SqlType> {
     if left == right {
         return Some(left.clone());
     }
@@ -160,6 +200,14 @@ fn merge(left: &SqlType, right: &SqlType) -> Option<SqlType> {
         (Class::Integer, Class::Integer) => Some(SqlType::BigInt),
         (Class::Integer | Class::Float, Class::Integer | Class::Float) => Some(SqlType::Double),
         (Class::Text, Class::Text) => Some(SqlType::Text),
+        (Class::Numeric, Class::Integer | Class::Float | Class::Numeric)
+        | (Class::Integer | Class::Float, Class::Numeric) => Some(SqlType::Double),
+        (Class::List, Class::List) => match (left, right) {
+            (SqlType::Array(left), SqlType::Array(right)) => {
+                merge(left, right).map(|item| SqlType::Array(Box::new(item)))
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

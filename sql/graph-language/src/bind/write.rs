@@ -7,7 +7,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Binder;
-use super::scope::{Binding, Element, Member};
+use super::scope::{Binding, Element, Member, Path};
 use crate::bound::{BoundClause, BoundItem, BoundMerge, BoundSet, Made, Value, ValueKind, Written};
 use crate::lexer::Span;
 use crate::syntax::{
@@ -38,15 +38,17 @@ impl Binder<'_> {
     fn make_path(&mut self, path: &PathPattern, making: &mut Making) -> Result<()> {
         let alone = path.steps.is_empty();
         let mut left = self.make_node(&path.start, alone, making)?;
+        let mut parts = vec![left.part()];
         for (relationship, node) in &path.steps {
             let right = self.make_node(node, false, making)?;
-            self.make_relationship(relationship, &left, &right, making)?;
+            let made = self.make_relationship(relationship, &left, &right, making)?;
+            parts.extend([made.part(), right.part()]);
             left = right;
         }
         if let Some(name) = &path.variable {
             let length = i64::try_from(path.steps.len()).unwrap_or(i64::MAX);
             let length = Value::new(ValueKind::Length(length, Vec::new()), SqlType::BigInt);
-            self.note_made(name, Binding::Path(length), making)?;
+            self.note_made(name, Binding::Path(Path { parts, length }), making)?;
         }
         Ok(())
     }
@@ -86,7 +88,7 @@ impl Binder<'_> {
         left: &Element,
         right: &Element,
         making: &mut Making,
-    ) -> Result<()> {
+    ) -> Result<Element> {
         let (source, destination) = match syntax.direction {
             Direction::Left => (right, left),
             Direction::Right | Direction::Either => (left, right),
@@ -102,9 +104,9 @@ impl Binder<'_> {
             properties,
         });
         if let Some(name) = &syntax.variable {
-            self.note_made(name, Binding::Relationship(element), making)?;
+            self.note_made(name, Binding::Relationship(element.clone()), making)?;
         }
-        Ok(())
+        Ok(element)
     }
 
     fn known_while_making(&self, name: &Name, making: &Making) -> Option<Binding> {

@@ -65,11 +65,25 @@ pub(super) fn value_text(value: &Value, truth: Truth) -> String {
         ValueKind::Cast(operand) => cast_text(&exact(operand), value.sql_type.as_ref()),
         ValueKind::Call(function, arguments) => format!("{}({})", function_name(*function), list_text(arguments)),
         ValueKind::Length(fixed, walks) => length_text(*fixed, walks),
-        ValueKind::Aggregate { function, distinct, argument } => {
+        ValueKind::Map(_)
+        | ValueKind::Whole(_)
+        | ValueKind::Path(_)
+        | ValueKind::Local(_)
+        | ValueKind::Access(..)
+        | ValueKind::Slice(..)
+        | ValueKind::Pattern(..)
+        | ValueKind::Comprehension { .. }
+        | ValueKind::Quantified { .. }
+        | ValueKind::Reduce { .. }
+        | ValueKind::Subquery(_) => BEYOND.to_string(),
+        ValueKind::Aggregate { function, distinct, argument, .. } => {
             aggregate_text(*function, *distinct, argument.as_deref(), value.sql_type.as_ref())
         }
     }
 }
+
+/// Stands for what the index does not compute; the binder has noted it, and no text with it is run.
+const BEYOND: &str = "?";
 
 fn infix(operands: &[Value], operator: &str, truth: Truth) -> String {
     let operands: Vec<String> = operands.iter().map(|operand| value_text(operand, truth)).collect();
@@ -151,6 +165,7 @@ fn function_name(function: Function) -> &'static str {
         Function::Floor => "floor",
         Function::Ceil => "ceil",
         Function::Size => "size",
+        _ => BEYOND,
     }
 }
 
@@ -167,6 +182,10 @@ fn aggregate_text(function: Aggregate, distinct: bool, argument: Option<&Value>,
         Aggregate::Minimum => format!("min({argument})"),
         Aggregate::Maximum => format!("max({argument})"),
         Aggregate::Collect => format!("collect({argument})"),
+        Aggregate::StandardDeviation
+        | Aggregate::PopulationDeviation
+        | Aggregate::PercentileContinuous
+        | Aggregate::PercentileDiscrete => BEYOND.to_string(),
     }
 }
 

@@ -16,7 +16,7 @@ use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use slipstream_engine::catalog::{EdgeTable, EndPoint, GraphDefinition, TableId};
 use slipstream_engine::{Error, Result};
-use slipstream_graph_language::bound::{BoundClause, BoundQuery, common_type};
+use slipstream_graph_language::bound::{BoundClause, BoundMatch, BoundQuery, common_type};
 
 use slipstream_graph_language::uses::Uses;
 
@@ -29,6 +29,10 @@ pub(super) struct Element<'a> {
     pub(super) members: Vec<Member<'a>>,
     /// The columns that the query uses.
     columns: BTreeSet<String>,
+    /// Whether it is relationships in a row.
+    pub(super) walk: bool,
+    /// Whether its rows have it as a value, because it may be from several tables and is asked for as a whole.
+    pub(super) whole: bool,
 }
 
 /// A table that an element may be from.
@@ -37,6 +41,8 @@ pub(super) struct Member<'a> {
     pub(super) place: usize,
     /// The element table's name.
     pub(super) name: &'a str,
+    /// Its labels.
+    pub(super) labels: &'a [String],
     /// The key column.
     pub(super) key: &'a str,
     /// The ends of a relationship: source and destination.
@@ -53,37 +59,42 @@ pub(super) struct End<'a> {
     pub(super) vertex: usize,
 }
 
-/// The elements of a query: their variables and the names of their tables.
-pub(super) fn tables_of(query: &BoundQuery) -> impl Iterator<Item = (&str, &[String])> {
-    let paths = query.clauses.iter().filter_map(|clause| match clause {
-        BoundClause::Match(pattern) => Some(&pattern.paths),
-        BoundClause::Merge(merge) => Some(&merge.pattern.paths),
-        _ => None,
+fn each_pattern<'q>(query: &'q BoundQuery, visit: &mut impl FnMut(&'q BoundMatch)) {
+    query.parts().for_each(|clauses| Uses::patterns_of(clauses, visit));
+}
+
+/// An element of a query: its variable, the names of its tables, and whether it is relationships in a row.
+type Named<'q> = (&'q str, &'q [String], bool);
+
+/// The elements of a query, those of the queries inside its expressions among them.
+pub(super) fn tables_of(query: &BoundQuery) -> Vec<Named<'_>> {
+    let mut found: Vec<Named<'_>> = Vec::new();
+    each_pattern(query, &mut |pattern| {
+        for path in &pattern.paths {
+            found.push((path.start.variable.as_str(), path.start.tables.as_slice(), false));
+            for (step, node) in &path.steps {
+                found.push((step.variable.as_str(), step.tables.as_slice(), step.length.is_some()));
+                found.push((node.variable.as_str(), node.tables.as_slice(), false));
+            }
+        }
     });
-    let made = query.clauses.iter().filter_map(|clause| match clause {
-        BoundClause::Create(made) => Some(made),
-        _ => None,
-    });
-    let made = made.flatten().map(|made| (made.variable.as_str(), std::slice::from_ref(&made.table)));
-    let matched = paths.flatten().flat_map(|path| {
-        let start = std::iter::once((path.start.variable.as_str(), path.start.tables.as_slice()));
-        start.chain(path.steps.iter().flat_map(|(relationship, node)| {
-            [
-                (relationship.variable.as_str(), relationship.tables.as_slice()),
-                (node.variable.as_str(), node.tables.as_slice()),
-            ]
-        }))
-    });
-    matched.chain(made)
+    for clause in query.parts().flatten() {
+        if let BoundClause::Create(made) = clause {
+            found.extend(made.iter().map(|made| (made.variable.as_str(), std::slice::from_ref(&made.table), false)));
+        }
+    }
+    found
 }
 
 /// The elements that may be missing, because their MATCH is optional.
 pub(super) fn optional(query: &BoundQuery) -> HashSet<String> {
-    let patterns = query.clauses.iter().filter_map(|clause| match clause {
-        BoundClause::Match(pattern) if pattern.optional => Some(pattern.introduced()),
-        _ => None,
+    let mut found = HashSet::new();
+    each_pattern(query, &mut |pattern| {
+        if pattern.optional {
+            found.extend(pattern.introduced().into_iter().map(str::to_string));
+        }
     });
-    patterns.flatten().map(str::to_string).collect()
+    found
 }
 
 /// The table of an element table's name.
@@ -103,24 +114,27 @@ pub(super) fn elements<'a>(
     uses: &Uses,
 ) -> Result<HashMap<String, Element<'a>>> {
     tables_of(query)
-        .map(|(variable, tables)| {
+        .into_iter()
+        .map(|(variable, tables, walk)| {
             let members = tables.iter().map(|name| member(ground, name)).collect::<Result<Vec<_>>>()?;
             let mut columns = uses.properties.get(variable).cloned().unwrap_or_default();
             if let [only] = members.as_slice() {
                 columns.insert(only.key.to_string());
             }
-            Ok((variable.to_string(), Element { members, columns }))
+            let whole = members.len() != 1 && !walk && uses.wholes.contains(variable);
+            Ok((variable.to_string(), Element { members, columns, walk, whole }))
         })
         .collect()
 }
 
-fn member<'a>(ground: &'a Ground<'a>, name: &str) -> Result<Member<'a>> {
+pub(super) fn member<'a>(ground: &'a Ground<'a>, name: &str) -> Result<Member<'a>> {
     let graph = ground.graph;
     let table = |id: &TableId| ground.tables.get(id).ok_or_else(|| unknown(name));
     if let Some(place) = graph.vertices.iter().position(|vertex| vertex.name == name) {
         let vertex = &graph.vertices[place];
         let key = single(&vertex.key, name)?;
-        return Ok(Member { place, name: &vertex.name, table: table(&vertex.table)?, key, ends: None });
+        let labels = &vertex.labels;
+        return Ok(Member { place, name: &vertex.name, labels, table: table(&vertex.table)?, key, ends: None });
     }
     let place = graph.edges.iter().position(|edge| edge.name == name).ok_or_else(|| unknown(name))?;
     let edge: &EdgeTable = &graph.edges[place];
@@ -129,7 +143,8 @@ fn member<'a>(ground: &'a Ground<'a>, name: &str) -> Result<Member<'a>> {
         Ok::<_, Error>(End { column: single(&end.columns, name)?, vertex: vertex.ok_or_else(|| unknown(name))? })
     };
     let ends = Some((end(&edge.source)?, end(&edge.destination)?));
-    Ok(Member { place, name: &edge.name, table: table(&edge.table)?, key: single(&edge.key, name)?, ends })
+    let (key, labels) = (single(&edge.key, name)?, &edge.labels);
+    Ok(Member { place, name: &edge.name, labels, table: table(&edge.table)?, key, ends })
 }
 
 fn single<'a>(columns: &'a [String], name: &str) -> Result<&'a str> {
@@ -147,6 +162,11 @@ impl<'a> Member<'a> {
     /// The table.
     pub(super) fn table(&self) -> &'a ElementTable {
         self.table
+    }
+
+    /// The ends of a relationship, if it is one.
+    pub(super) fn get_ends(&self) -> Option<(End<'a>, End<'a>)> {
+        self.ends
     }
 
     /// The ends of a relationship.
@@ -170,12 +190,7 @@ impl<'a> Element<'a> {
     }
 
     /// Its columns in one of its tables, under their names in the plan.
-    pub(super) fn projected(
-        &self,
-        variable: &str,
-        member: &Member<'_>,
-        table: &TableReference,
-    ) -> PlanResult<Vec<Expr>> {
+    fn projected(&self, variable: &str, member: &Member<'_>, table: &TableReference) -> PlanResult<Vec<Expr>> {
         let mut projected = Vec::with_capacity(self.columns.len() + 1);
         if self.only().is_none() {
             projected.push(Identity::call(member.place, named(table, member.key)).alias(identity(variable)));
@@ -213,8 +228,33 @@ impl<'a> Element<'a> {
 
 impl Lowering<'_> {
     pub(super) fn element(&self, variable: &str) -> PlanResult<&Element<'_>> {
-        let element = self.elements.get(variable);
-        element.ok_or_else(|| Error::internal(format!("variable {variable} of a bound query is no element")).into())
+        Ok(self.known_element(variable)?)
+    }
+
+    /// The element of a variable that stands for one.
+    pub(super) fn known_element(&self, variable: &str) -> Result<&Element<'_>> {
+        self.get_element(variable)
+            .ok_or_else(|| Error::internal(format!("variable {variable} of a bound query is no element")))
+    }
+
+    /// The element of a variable, where it stands for one.
+    pub(super) fn get_element(&self, variable: &str) -> Option<&Element<'_>> {
+        self.elements.get(variable)
+    }
+
+    /// The columns of an element in one of its tables, and itself as a value where that is asked for.
+    pub(super) fn projected(
+        &self,
+        variable: &str,
+        member: &Member<'_>,
+        table: &TableReference,
+    ) -> PlanResult<Vec<Expr>> {
+        let element = self.element(variable)?;
+        let mut projected = element.projected(variable, member, table)?;
+        if element.whole {
+            projected.push(self.element_value(member, &|name| named(table, name))?.alias(whole(variable)));
+        }
+        Ok(projected)
     }
 
     /// What tells an element from others of its tables: its key, or its identity; NULL where it is missing.
@@ -263,8 +303,13 @@ impl Lowering<'_> {
     pub(super) fn columns(&self, variable: &str, rows: &LogicalPlan) -> Vec<String> {
         let Some(element) = self.elements.get(variable) else { return vec![variable.to_string()] };
         let there: HashSet<&String> = names(rows).collect();
-        let own = element.only().is_none().then(|| identity(variable));
-        let columns = own.into_iter().chain(element.columns.iter().map(|column| format!("{variable}.{column}")));
+        if element.walk {
+            let prefix = format!("{variable}?");
+            return there.into_iter().filter(|name| name.starts_with(&prefix)).cloned().collect();
+        }
+        let own = element.only().is_none().then(|| [identity(variable), whole(variable)]);
+        let columns =
+            own.into_iter().flatten().chain(element.columns.iter().map(|column| format!("{variable}.{column}")));
         columns.filter(|column| there.contains(column)).collect()
     }
 
@@ -272,8 +317,10 @@ impl Lowering<'_> {
     pub(super) fn missing(&self, variable: &str) -> PlanResult<Vec<Expr>> {
         let element = self.element(variable)?;
         let own = element.only().is_none().then(|| Ok((identity(variable), DataType::Utf8)));
+        let value = element.whole.then(|| Ok((whole(variable), DataType::Utf8)));
         let columns = element.columns.iter().map(|name| Ok((format!("{variable}.{name}"), element.data_type(name)?)));
         own.into_iter()
+            .chain(value)
             .chain(columns)
             .map(|found: Result<_>| {
                 let (name, data_type) = found?;
@@ -282,8 +329,14 @@ impl Lowering<'_> {
             .collect()
     }
 
-    /// All rows that an element may be: what tells it from others, under a name, and some of its columns.
-    pub(super) fn by_key(&self, variable: &str, key: &str, columns: &[&String]) -> PlanResult<LogicalPlan> {
+    /// All rows that an element may be: what tells it from others, under a name, some of its columns, and itself as a value.
+    pub(super) fn by_key(
+        &self,
+        variable: &str,
+        key: &str,
+        columns: &[&String],
+        with_value: bool,
+    ) -> PlanResult<LogicalPlan> {
         let element = self.element(variable)?;
         let branches = element.members.iter().map(|member| {
             let (scan, table) = member.scan()?;
@@ -292,6 +345,9 @@ impl Lowering<'_> {
             let mut projected = vec![own.alias(key)];
             for name in columns {
                 projected.push(element.property(name, member, &table)?.alias(format!("{variable}.{name}")));
+            }
+            if with_value {
+                projected.push(self.element_value(member, &|name| named(&table, name))?.alias(whole(variable)));
             }
             scan.project(projected)?.build()
         });
@@ -303,7 +359,7 @@ impl Lowering<'_> {
         let element = self.element(variable)?;
         let branches = element.members.iter().map(|member| {
             let (scan, table) = member.scan()?;
-            scan.project(element.projected(variable, member, &table)?)?.build()
+            scan.project(self.projected(variable, member, &table)?)?.build()
         });
         union(branches.collect::<PlanResult<Vec<_>>>()?)
     }
@@ -319,11 +375,11 @@ pub(super) fn union(plans: Vec<LogicalPlan>) -> PlanResult<LogicalPlan> {
 /// The walks whose edges are told by identity: those over several tables, and those that are compared with such.
 pub(super) fn identified<'a>(query: &'a BoundQuery, elements: &HashMap<String, Element<'_>>) -> HashSet<&'a str> {
     let distinct = || {
-        let patterns = query.clauses.iter().filter_map(|clause| match clause {
-            BoundClause::Match(pattern) => Some(&pattern.distinct),
-            _ => None,
+        let mut found = Vec::new();
+        each_pattern(query, &mut |pattern| {
+            found.extend(pattern.distinct.iter().filter_map(|distinct| distinct.walks()))
         });
-        patterns.flatten().filter_map(|distinct| distinct.walks())
+        found
     };
     let several = |variable: &str| elements.get(variable).is_some_and(|element| element.only().is_none());
     let mut identified = HashSet::new();
@@ -348,4 +404,9 @@ pub(super) fn named(table: &TableReference, name: &str) -> Expr {
 /// The column with the identity of an element.
 fn identity(variable: &str) -> String {
     format!("{variable}?id")
+}
+
+/// The column with an element of several tables as a value.
+pub(super) fn whole(variable: &str) -> String {
+    format!("{variable}?whole")
 }

@@ -13,7 +13,7 @@ use datafusion::scalar::ScalarValue;
 use super::pattern::{Condition, Kind, Placing, filtered, joined, owned};
 use super::relationships::{Leg, left_end, right_end, walk_end};
 use super::{Lowering, column, extended, names};
-use slipstream_graph_language::bound::{BoundMatch, BoundPath};
+use slipstream_graph_language::bound::{BoundMatch, BoundPath, Value};
 
 /// Whether a row has the whole pattern.
 const FOUND: &str = "?found";
@@ -21,10 +21,17 @@ const FOUND: &str = "?found";
 const PLACE: &str = "?place";
 
 impl Lowering<'_> {
-    pub(super) fn optional(&self, rows: LogicalPlan, pattern: &BoundMatch, clause: usize) -> PlanResult<LogicalPlan> {
+    /// `asking` are conditions with queries inside, which are asked of rows that hold the pattern.
+    pub(super) fn optional(
+        &self,
+        rows: LogicalPlan,
+        pattern: &BoundMatch,
+        asking: &[Value],
+        clause: usize,
+    ) -> PlanResult<LogicalPlan> {
         match pattern.paths.as_slice() {
-            [path] if is_simple(path) => self.one_join(rows, pattern, path),
-            _ => self.numbered(rows, pattern, clause),
+            [path] if is_simple(path) && asking.is_empty() => self.one_join(rows, pattern, path),
+            _ => self.numbered(rows, pattern, asking, clause),
         }
     }
 
@@ -57,11 +64,21 @@ impl Lowering<'_> {
         joined(filtered(element, own)?, rows, JoinType::Right, on)
     }
 
-    fn numbered(&self, rows: LogicalPlan, pattern: &BoundMatch, clause: usize) -> PlanResult<LogicalPlan> {
+    fn numbered(
+        &self,
+        rows: LogicalPlan,
+        pattern: &BoundMatch,
+        asking: &[Value],
+        clause: usize,
+    ) -> PlanResult<LogicalPlan> {
         let before: Vec<String> = names(&rows).cloned().collect();
         let number = format!("?row{clause}");
         let rows = LogicalPlanBuilder::from(rows).window([row_number().alias(&number)])?.build()?;
-        let (rows, conditions) = Placing::new(self, Some(rows), pattern, Kind::Outer)?.all()?.into_parts()?;
+        let (rows, mut conditions) = Placing::new(self, Some(rows), pattern, Kind::Outer)?.all()?.into_parts()?;
+        let rows = self.answered(rows, asking)?;
+        for condition in asking {
+            conditions.push(Condition { expr: self.value(condition)?, needs: owned(condition.variables()) });
+        }
         let after: Vec<String> = names(&rows).cloned().collect();
         let rows = extended(rows, [self.found(pattern, conditions)?.alias(FOUND)])?;
         let place = row_number()

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder,
 use slipstream_catalog::expand::{Bounds, Expand, Output, Way};
 
 use super::relationships::{Leg, left_end, right_end, walk_edges, walk_end, walk_length};
+use super::subquery::has_subquery;
 use super::{Lowering, column, extended};
 use slipstream_graph_language::bound::{BoundMatch, Distinct, Value, ValueKind};
 use slipstream_graph_language::syntax::{Comparison, Direction};
@@ -23,10 +24,20 @@ impl Lowering<'_> {
         pattern: &BoundMatch,
         clause: usize,
     ) -> PlanResult<LogicalPlan> {
-        match pattern.optional {
-            _ if pattern.impossible => self.nothing(super::started(rows)?, pattern),
-            true => self.optional(super::started(rows)?, pattern, clause),
-            false => Placing::new(self, rows, pattern, Kind::Inner)?.all()?.finish(),
+        if pattern.impossible {
+            return self.nothing(super::started(rows)?, pattern);
+        }
+        let (placed, asking) = apart(pattern);
+        if pattern.optional {
+            return self.optional(super::started(rows)?, &placed, &asking, clause);
+        }
+        let rows = Placing::new(self, rows, &placed, Kind::Inner)?.all()?.finish()?;
+        let rows = self.answered(rows, &asking)?;
+        let conditions = asking.iter().map(|condition| self.value(condition));
+        let conditions = conditions.collect::<slipstream_engine::Result<Vec<Expr>>>()?;
+        match conditions.into_iter().reduce(Expr::and) {
+            Some(condition) => LogicalPlanBuilder::from(rows).filter(condition)?.build(),
+            None => Ok(rows),
         }
     }
 
@@ -242,6 +253,9 @@ impl<'a> Placing<'a> {
         self.missing.remove(name);
         self.few = 0;
         let end_column = walk_end(name);
+        if !from_left && let Some(rows) = self.rows.take() {
+            self.rows = Some(self.lowering.turned(rows, name)?);
+        }
         if self.is_placed(end) {
             let expr = end_key.eq(column(end_column));
             self.conditions.push(Condition { expr, needs: BTreeSet::new() });
@@ -312,6 +326,12 @@ impl Condition {
     pub(super) fn is_about(&self, variable: &str) -> bool {
         self.needs.len() == 1 && self.needs.contains(variable)
     }
+}
+
+/// A pattern without the conditions that have a query inside, and those.
+fn apart(pattern: &BoundMatch) -> (BoundMatch, Vec<Value>) {
+    let (asking, rest) = pattern.conditions.iter().cloned().partition(has_subquery);
+    (BoundMatch { conditions: rest, ..pattern.clone() }, asking)
 }
 
 /// The nodes of a pattern, each once, and its relationships.

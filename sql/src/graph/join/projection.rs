@@ -1,5 +1,10 @@
 //! WITH and RETURN.
 
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::Schema;
+use datafusion::common::DFSchema;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::FunctionRegistry;
@@ -15,7 +20,11 @@ use slipstream_engine::{Error, Result};
 
 use super::functions::Ieee;
 use super::value::empty_list;
-use super::{Lowering, column, names};
+use super::{Lowering, column, extended, names};
+use crate::error::from_datafusion;
+use crate::graph::value::Dynamic;
+use crate::graph::value::aggregate::{DynamicAggregate, fraction as aggregate_fraction};
+use crate::graph::value::function::Result as Computed;
 use crate::types::{CastContext, cast, typed_literal};
 use slipstream_graph_language::bound::{Aggregate, BoundItem, BoundProjection, Output, Value, ValueKind};
 use slipstream_graph_language::syntax::Arithmetic;
@@ -42,7 +51,8 @@ impl Lowering<'_> {
         let mut keys = Vec::with_capacity(projection.order.len());
         for (at, (value, descending)) in projection.order.iter().enumerate() {
             let value = value.clone().replace(&|part| computed(&projection.items, part));
-            keys.push((self.value(&value)?.alias(format!("?order{at}")), *descending));
+            let key = self.key_of(self.value(&value)?, value.sql_type.as_ref());
+            keys.push((key.alias(format!("?order{at}")), *descending));
         }
         let columns = items.into_iter().chain(keys.iter().map(|(key, _)| key.clone()));
         let rows = LogicalPlanBuilder::from(rows).project(columns.collect::<Vec<_>>())?.build()?;
@@ -58,10 +68,13 @@ impl Lowering<'_> {
     /// DISTINCT, order and limits of rows that hold the items.
     fn after(&self, rows: LogicalPlan, projection: &BoundProjection) -> PlanResult<LogicalPlan> {
         let rows = match projection.distinct {
-            true => LogicalPlanBuilder::from(rows).distinct()?.build()?,
+            true => self.distinct_rows(rows, &dynamic_columns(&projection.items))?,
             false => rows,
         };
-        let order = projection.order.iter().map(|(value, descending)| Ok(sort(self.value(value)?, *descending)));
+        let order = projection.order.iter().map(|(value, descending)| {
+            let key = self.key_of(self.value(value)?, value.sql_type.as_ref());
+            Ok(sort(key, *descending))
+        });
         let order = order.collect::<PlanResult<Vec<_>>>()?;
         self.limited(rows, order, projection)
     }
@@ -86,12 +99,8 @@ impl Lowering<'_> {
 
     /// A number of rows.
     fn count(&self, value: &Value, clause: &str) -> Result<Expr> {
-        let number = match &value.kind {
-            ValueKind::Integer(number) => Some(*number),
-            ValueKind::Parameter(name) => match self.parameter(name)? {
-                ScalarValue::Int64(number) => number,
-                _ => None,
-            },
+        let number = match self.constant(value).map_err(from_datafusion)? {
+            Dynamic::Integer(number) => Some(number),
             _ => None,
         };
         match number {
@@ -129,8 +138,14 @@ impl Lowering<'_> {
                     columns.extend(passed.iter().map(column));
                 }
                 BoundItem::Value { value, variable } => match &value.kind {
-                    ValueKind::Aggregate { function, distinct, argument } => {
-                        let parts = self.aggregate(*function, *distinct, argument.as_deref(), value, variable)?;
+                    ValueKind::Aggregate { function, distinct, argument, fraction } => {
+                        let parts = match argument.as_deref() {
+                            Some(argument) if needs_program(*function, argument) => {
+                                let call = self.dynamic_aggregate(value, *distinct, argument, fraction.as_deref())?;
+                                Parts::of(call, variable)
+                            }
+                            argument => self.aggregate(*function, *distinct, argument, value, variable)?,
+                        };
                         computed.extend(parts.computed);
                         columns.push(parts.result.alias(variable));
                     }
@@ -141,7 +156,49 @@ impl Lowering<'_> {
                 },
             }
         }
-        LogicalPlanBuilder::from(rows).aggregate(keys, computed)?.project(columns)?.build()
+        let dynamic = dynamic_columns(items);
+        if dynamic.is_empty() {
+            return LogicalPlanBuilder::from(rows).aggregate(keys, computed)?.project(columns)?.build();
+        }
+        // Grouped by bytes that are made of them; for that they must be columns.
+        let names: Vec<String> = keys.iter().map(|key| key.schema_name().to_string()).collect();
+        let rows = extended(rows, keys.into_iter().filter(|key| !matches!(key, Expr::Column(_))))?;
+        let rows = self.distinct_by(rows, &names, &dynamic, computed)?;
+        LogicalPlanBuilder::from(rows).project(columns)?.build()
+    }
+
+    /// An aggregate of dynamic values, or one that DataFusion has not.
+    fn dynamic_aggregate(
+        &self,
+        whole: &Value,
+        distinct: bool,
+        argument: &Value,
+        fraction: Option<&Value>,
+    ) -> PlanResult<Expr> {
+        let ValueKind::Aggregate { function, .. } = &whole.kind else {
+            return Err(Error::internal("an aggregate that is none").into());
+        };
+        let returns = whole.sql_type.clone().unwrap_or(SqlType::Jsonb);
+        let sql_type = argument.sql_type.clone().unwrap_or(SqlType::Jsonb);
+        let fraction = fraction.map(|fraction| self.fraction(fraction)).transpose()?;
+        let value = self.value(argument)?;
+        Ok(DynamicAggregate::call(*function, distinct, fraction, (value, sql_type), returns))
+    }
+
+    /// The percentile that is asked.
+    fn fraction(&self, value: &Value) -> PlanResult<f64> {
+        Ok(aggregate_fraction(&self.constant(value)?)?)
+    }
+
+    /// The value of an expression that is the same for all rows.
+    fn constant(&self, value: &Value) -> PlanResult<Dynamic> {
+        let sql_type = value.sql_type.clone().unwrap_or(SqlType::Jsonb);
+        let value = self.value(value)?;
+        let computed = self.ground.functions.create_physical_expr(value, &DFSchema::empty())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+        let value = computed.evaluate(&row)?.into_array(1)?;
+        Ok(Dynamic::of_typed(&sql_type, &ScalarValue::try_from_array(&value, 0)?)?)
     }
 
     /// An aggregate, as those of DataFusion and what is made of their results.
@@ -191,6 +248,12 @@ impl Lowering<'_> {
                 let result = datafusion::functions::expr_fn::coalesce(vec![parts.result, empty]);
                 Parts { result, computed: parts.computed }
             }
+            Aggregate::StandardDeviation
+            | Aggregate::PopulationDeviation
+            | Aggregate::PercentileContinuous
+            | Aggregate::PercentileDiscrete => {
+                return Err(Error::internal("an aggregate that needs a program").into());
+            }
         })
     }
 }
@@ -215,7 +278,7 @@ fn count_star() -> Expr {
     aggregates::count(datafusion::logical_expr::lit(1_i64))
 }
 
-fn aggregate(function: std::sync::Arc<AggregateUDF>, value: Expr, distinct: bool, filter: Option<Expr>) -> Expr {
+fn aggregate(function: Arc<AggregateUDF>, value: Expr, distinct: bool, filter: Option<Expr>) -> Expr {
     let filter = filter.map(Box::new);
     Expr::AggregateFunction(AggregateFunction::new_udf(function, vec![value], distinct, filter, Vec::new(), None))
 }
@@ -238,18 +301,74 @@ fn sort(value: Expr, descending: bool) -> SortExpr {
     value.sort(!descending, descending)
 }
 
-/// The rows under the names and types that the query promises.
-pub(super) fn outputs(rows: LogicalPlan, projection: &BoundProjection, outputs: &[Output]) -> PlanResult<LogicalPlan> {
-    let mut columns = Vec::with_capacity(outputs.len());
-    for (item, output) in projection.items.iter().zip(outputs) {
+/// Whether an aggregate is computed by openCypher's rules for values of any type.
+fn needs_program(function: Aggregate, argument: &Value) -> bool {
+    let dynamic = matches!(argument.sql_type, Some(SqlType::Jsonb | SqlType::Array(_) | SqlType::Interval));
+    let unknown = matches!(
+        function,
+        Aggregate::StandardDeviation
+            | Aggregate::PopulationDeviation
+            | Aggregate::PercentileContinuous
+            | Aggregate::PercentileDiscrete
+    );
+    dynamic || unknown
+}
+
+/// The columns of items whose values are told apart by openCypher's rules for values of any type.
+fn dynamic_columns(items: &[BoundItem]) -> Vec<(String, SqlType)> {
+    let dynamic = |item: &BoundItem| match item {
+        BoundItem::Value { value, variable } if !matches!(value.kind, ValueKind::Aggregate { .. }) => {
+            match value.sql_type.clone()? {
+                sql_type @ (SqlType::Jsonb | SqlType::Array(_) | SqlType::Interval) => {
+                    Some((variable.clone(), sql_type))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    items.iter().filter_map(dynamic).collect()
+}
+
+/// The columns of a result whose values are told apart by openCypher's rules.
+pub(super) fn dynamic_outputs(outputs: &[Output]) -> Vec<(String, SqlType)> {
+    let dynamic = |output: &&Output| matches!(output.sql_type, SqlType::Jsonb | SqlType::Array(_) | SqlType::Interval);
+    outputs.iter().filter(dynamic).map(|output| (output.name.clone(), output.sql_type.clone())).collect()
+}
+
+/// Rows whose columns say the types that the query promises.
+pub(super) fn named_outputs(rows: LogicalPlan, outputs: &[Output]) -> PlanResult<LogicalPlan> {
+    let columns = outputs.iter().map(|output| {
         let field = output.sql_type.field(&output.name, true);
-        let found = rows.schema().field_with_unqualified_name(item.variable())?;
-        let value = column(item.variable());
-        let value = match found.data_type() == field.data_type() {
-            true => value,
-            false => Expr::Cast(Cast::new(Box::new(value), field.data_type().clone())),
-        };
-        columns.push(value.alias_with_metadata(&output.name, Some(FieldMetadata::from(&field))));
-    }
+        column(&output.name).alias_with_metadata(&output.name, Some(FieldMetadata::from(&field)))
+    });
+    let columns: Vec<Expr> = columns.collect();
     LogicalPlanBuilder::from(rows).project(columns)?.build()
+}
+
+impl Lowering<'_> {
+    /// The rows under the names and types that the query promises. `results` are what each column is.
+    pub(super) fn outputs(&self, rows: LogicalPlan, results: &[Value], outputs: &[Output]) -> PlanResult<LogicalPlan> {
+        let mut columns = Vec::with_capacity(outputs.len());
+        for (result, output) in results.iter().zip(outputs) {
+            let field = output.sql_type.field(&output.name, true);
+            let value = match &result.kind {
+                ValueKind::Whole(_) => self.evaluated(result, Computed::Client)?,
+                ValueKind::Cast(value) => self.for_client(self.value(value)?),
+                _ => self.value(result)?,
+            };
+            let value = match &value {
+                Expr::Column(found) => {
+                    let found = rows.schema().field_with_unqualified_name(&found.name)?;
+                    match found.data_type() == field.data_type() {
+                        true => value,
+                        false => Expr::Cast(Cast::new(Box::new(value), field.data_type().clone())),
+                    }
+                }
+                _ => value,
+            };
+            columns.push(value.alias_with_metadata(&output.name, Some(FieldMetadata::from(&field))));
+        }
+        LogicalPlanBuilder::from(rows).project(columns)?.build()
+    }
 }

@@ -27,7 +27,7 @@ pub(super) struct Leg<'a> {
 pub(super) struct WalkEdges {
     pub(super) columns: EdgeColumns,
     /// The column with what tells an edge.
-    key: String,
+    pub(super) key: String,
     /// Whether its vertices are told by identity.
     pub(super) identified: bool,
 }
@@ -45,7 +45,7 @@ impl Lowering<'_> {
             let mut lying = |from: End<'_>, to: End<'_>, again: bool| {
                 if left.may_be(from.vertex) && right.may_be(to.vertex) {
                     let ends = (end(left, from), end(right, to));
-                    branches.push(lie(element, member, &relationship.variable, ends, again)?);
+                    branches.push(lie(self, member, &relationship.variable, ends, again)?);
                 }
                 Ok::<_, datafusion::error::DataFusionError>(())
             };
@@ -67,7 +67,8 @@ impl Lowering<'_> {
         let keys = self.identified.contains(name) || element.only().is_none();
         let vertices = self.is_identified(leg, element)?;
         let tables: Vec<&str> = element.members.iter().map(|member| member.table().definition.name.as_str()).collect();
-        if let (Some(only), false, false) = (element.only(), keys, vertices) {
+        let (whole, path) = self.wanted(name);
+        if let (Some(only), false, false, false) = (element.only(), keys, vertices, whole || path) {
             let (source, destination) = only.ends()?;
             let columns = EdgeColumns {
                 table: Arc::clone(&only.table().rows),
@@ -84,20 +85,23 @@ impl Lowering<'_> {
         let branches = element.members.iter().map(|member| {
             let (source, destination) = member.ends()?;
             let (scan, table) = member.scan()?;
-            let columns = [
+            let mut columns = vec![
                 told(vertices, source.vertex, named(&table, source.column)).alias(SOURCE),
                 told(vertices, destination.vertex, named(&table, destination.column)).alias(DESTINATION),
                 told(keys, member.place, named(&table, member.key)).alias(KEY),
             ];
-            scan.project(columns)?.build()
+            columns.extend(self.edge_value(member, &table, whole, path)?);
+            let edges = scan.project(columns)?.build()?;
+            if path { self.with_nodes(edges, member) } else { Ok(edges) }
         });
         let edges = match branches.collect::<PlanResult<Vec<_>>>()? {
             none if none.is_empty() => no_edges()?,
             branches => union(branches)?,
         };
+        let values = if whole || path { " as values" } else { "" };
         let columns = EdgeColumns {
             table: Arc::new(ViewTable::new(edges, None)) as Arc<dyn TableProvider>,
-            name: tables.join(", "),
+            name: format!("{}{values}", tables.join(", ")),
             source: SOURCE.to_string(),
             destination: DESTINATION.to_string(),
         };
@@ -106,8 +110,9 @@ impl Lowering<'_> {
 
     /// The columns of its edges that are wanted along a variable-length relationship, and the names of the lists.
     pub(super) fn walk_lists(&self, edges: &WalkEdges, variable: &str) -> Vec<(String, String)> {
-        let wanted = self.uses.walks.contains(variable);
-        wanted.then(|| (edges.key.clone(), walk_edges(variable))).into_iter().collect()
+        let wanted = self.uses.walks.contains(variable) || self.uses.named.contains(variable);
+        let keys = wanted.then(|| (edges.key.clone(), walk_edges(variable)));
+        keys.into_iter().chain(self.value_lists(variable)).collect()
     }
 
     /// What tells a node where a walk begins or ends.
@@ -147,7 +152,7 @@ fn end<'a>(node: &Element<'_>, end: End<'a>) -> Told<'a> {
 
 /// The edges of one table, lying one way. Where they lie `again`, one from a node to itself is left out.
 fn lie(
-    element: &Element<'_>,
+    lowering: &Lowering<'_>,
     member: &Member<'_>,
     variable: &str,
     (left, right): (Told<'_>, Told<'_>),
@@ -160,7 +165,7 @@ fn lie(
         None => named(&table, column),
     };
     let mut columns = vec![told(left).alias(left_end(variable)), told(right).alias(right_end(variable))];
-    columns.extend(element.projected(variable, member, &table)?);
+    columns.extend(lowering.projected(variable, member, &table)?);
     scan.project(columns)?.build()
 }
 

@@ -11,6 +11,7 @@ use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 use slipstream_engine::Result;
 
+use super::elements::whole;
 use super::pattern::joined;
 use super::relationships::walk_length;
 use super::{Lowering, column, names};
@@ -57,6 +58,7 @@ impl Lowering<'_> {
         let mut uses = Uses::default();
         start.conditions.iter().for_each(|condition| uses.value(condition));
         let rows = self.fetched(start.rows, &uses)?;
+        let rows = self.answered(rows, start.conditions)?;
         let conditions = start.conditions.iter().map(|condition| self.value(condition));
         let conditions = conditions.collect::<Result<Vec<_>>>()?;
         match conditions.into_iter().reduce(Expr::and) {
@@ -74,13 +76,16 @@ impl Lowering<'_> {
             let has = |column: &str| there.contains(&format!("{variable}.{column}"));
             let missing: Vec<&String> = columns.iter().filter(|column| !has(column)).collect();
             let known = self.key(variable)?;
-            if missing.is_empty() || !there.contains(&known.qualified_name().1) {
+            let value =
+                self.element(variable)?.whole && uses.wholes.contains(variable) && !there.contains(&whole(variable));
+            if missing.is_empty() && !value || !there.contains(&known.qualified_name().1) {
                 continue;
             }
             let kept: Vec<Expr> = names(&rows).map(column).collect();
             let key = format!("{variable}?key");
-            let fetched = self.by_key(variable, &key, &missing)?;
+            let fetched = self.by_key(variable, &key, &missing, value)?;
             let new = missing.iter().map(|name| column(format!("{variable}.{name}")));
+            let new = new.chain(value.then(|| column(whole(variable))));
             let columns: Vec<Expr> = kept.into_iter().chain(new).collect();
             let join = if self.optional.contains(variable) { JoinType::Left } else { JoinType::Inner };
             let rows_with = joined(rows, fetched, join, vec![known.eq(column(key))])?;

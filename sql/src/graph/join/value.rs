@@ -8,10 +8,12 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, lit};
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, Result};
 
+use super::dynamic::is_native;
 use super::functions::{Ieee, InList};
 use super::relationships::walk_length;
 use super::{Lowering, column};
 use crate::error::from_datafusion;
+use crate::graph::value::function::Result as Computed;
 use crate::types::{literal, typed_literal};
 use slipstream_graph_language::bound::{Function, Value, ValueKind};
 use slipstream_graph_language::syntax::{Arithmetic, Comparison, StringMatch};
@@ -19,6 +21,10 @@ use slipstream_graph_language::syntax::{Arithmetic, Comparison, StringMatch};
 impl Lowering<'_> {
     /// The expression of a value.
     pub(super) fn value(&self, value: &Value) -> Result<Expr> {
+        if !is_native(value) {
+            let sql_type = value.sql_type.clone().unwrap_or(SqlType::Jsonb);
+            return self.evaluated(value, Computed::Value(sql_type));
+        }
         Ok(match &value.kind {
             ValueKind::Null => null(value.sql_type.as_ref())?,
             ValueKind::Boolean(boolean) => lit(*boolean),
@@ -63,6 +69,17 @@ impl Lowering<'_> {
             ValueKind::Cast(operand) => converted(self.value(operand)?, operand.sql_type.as_ref(), known(value)?),
             ValueKind::Call(function, arguments) => self.call(*function, arguments)?,
             ValueKind::Length(fixed, walks) => self.length(*fixed, walks),
+            ValueKind::Subquery(subquery) => column(&subquery.variable),
+            ValueKind::Map(_)
+            | ValueKind::Whole(_)
+            | ValueKind::Path(_)
+            | ValueKind::Local(_)
+            | ValueKind::Access(..)
+            | ValueKind::Slice(..)
+            | ValueKind::Pattern(..)
+            | ValueKind::Comprehension { .. }
+            | ValueKind::Quantified { .. }
+            | ValueKind::Reduce { .. } => return Err(Error::internal("a value that needs a program")),
             ValueKind::Aggregate { .. } => return Err(Error::internal("an aggregate outside a projection")),
         })
     }
@@ -145,6 +162,7 @@ impl Lowering<'_> {
             Function::Floor => floor(argument),
             Function::Ceil => ceil(argument),
             Function::Size => arrow_cast(cardinality(argument), &SqlType::BigInt),
+            _ => return Err(Error::internal("a function that needs a program")),
         })
     }
 
