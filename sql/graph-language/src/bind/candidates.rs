@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use slipstream_engine::graph::index::LONGEST_PATH;
+use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::scope::{Binding, Element, Member};
@@ -120,6 +121,8 @@ impl Binder<'_> {
                 candidates.retain(|vertex| tables.contains(&self.graph.vertices[*vertex].name));
                 Some(element.clone())
             }
+            // A value that may be a node is compared with the nodes of the pattern.
+            Some(Binding::Value(value)) if value.sql_type == Some(SqlType::Jsonb) => None,
             Some(_) => return Err(mismatch(format!("variable \"{}\" is not a node", name.text), name.span)),
         };
         pattern.nodes.push(PatternNode { name: Some(name), span: syntax.span, candidates, known });

@@ -195,7 +195,13 @@ impl Binder<'_> {
     }
 
     /// Whether two elements are the same.
-    fn same_element(&mut self, comparison: Comparison, one: &Element, other: &Element, span: Span) -> Result<Value> {
+    pub(super) fn same_element(
+        &mut self,
+        comparison: Comparison,
+        one: &Element,
+        other: &Element,
+        span: Span,
+    ) -> Result<Value> {
         let meets = one.members.iter().any(|member| other.tables().contains(&member.name));
         if !meets {
             let differ = Value::new(ValueKind::Boolean(comparison == Comparison::NotEqual), SqlType::Boolean);
@@ -208,7 +214,6 @@ impl Binder<'_> {
         self.compare(comparison, identity(one), identity(other), span)
     }
 
-    /// `n:label`
     /// Compares two values.
     pub(super) fn compare(&mut self, comparison: Comparison, left: Value, right: Value, span: Span) -> Result<Value> {
         let (left, right) = self.comparable(left, right, span)?;

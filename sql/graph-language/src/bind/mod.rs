@@ -11,6 +11,7 @@ mod distinct;
 mod dynamic;
 mod expression;
 mod function;
+mod known;
 mod labels;
 mod lambda;
 mod parameters;

@@ -19,6 +19,8 @@ impl Binder<'_> {
     /// Binds a MATCH. `lacks` gets what the index lacks of each of its conditions.
     pub(super) fn match_clause(&mut self, syntax: &Match, lacks: &mut Vec<Option<Error>>) -> Result<BoundMatch> {
         let mut pattern = self.collect(syntax)?;
+        self.check_names(&pattern)?;
+        let before = self.scope.clone();
         let possible = self.narrow(&mut pattern);
         let introduced: Vec<bool> = pattern.nodes.iter().map(|node| node.known.is_none()).collect();
         let nodes = self.bind_nodes(&pattern, syntax.optional)?;
@@ -32,6 +34,7 @@ impl Binder<'_> {
         }
         lacks.resize(conditions.len(), None);
         let pattern_lack = self.unindexed.take();
+        self.known_conditions(&before, &pattern, &nodes, &relationships, &mut conditions, lacks)?;
         self.property_conditions(&pattern, &nodes, &relationships, &mut conditions, lacks)?;
         for filter in syntax.filter.iter().flat_map(conjuncts) {
             let condition = self.condition(filter)?;
@@ -79,7 +82,9 @@ impl Binder<'_> {
             let vertices = node.candidates.iter().map(|vertex| &self.graph.vertices[*vertex]);
             let members = vertices.map(|vertex| self.vertex_member(vertex)).collect::<Result<_>>()?;
             let element = Element { variable: self.fresh('n'), members, optional, ends: Vec::new() };
-            if let Some(name) = node.name {
+            if let Some(name) = node.name
+                && !matches!(self.scope.get(&name.text), Some(Binding::Value(_)))
+            {
                 self.scope.introduce(name, Binding::Node(element.clone()))?;
             }
             elements.push(element);
@@ -195,6 +200,10 @@ impl Binder<'_> {
     }
 
     fn introduce_relationship(&mut self, name: &Name, element: &Element, walk: bool) -> Result<()> {
+        // One of an earlier clause is compared with this one.
+        if !walk && matches!(self.scope.get(&name.text), Some(Binding::Relationship(_))) {
+            return Ok(());
+        }
         if matches!(self.scope.get(&name.text), Some(Binding::Relationship(_) | Binding::Walk(_))) {
             return Err(Error::not_supported(format!(
                 "using relationship \"{}\" in more than one place of a pattern is not supported",
@@ -221,11 +230,16 @@ impl Binder<'_> {
             for ((relationship, node), (_, syntax)) in path.steps.iter().zip(&path.syntax.steps) {
                 let (bound, element) = &relationships[*relationship];
                 let properties = Properties::written(pattern.relationships[*relationship].syntax.properties.as_ref());
-                if let (Some(_), Some((name, _))) = (bound.length, properties.first()) {
-                    return Err(Error::not_supported("properties of a variable-length relationship are not supported")
-                        .at(name.span.position()));
+                match (bound.length, bound.search) {
+                    (None, _) => self.equalities(properties, element, conditions, lacks)?,
+                    (Some(_), None) => self.every_equality(properties, element, conditions, lacks)?,
+                    (Some(_), Some(_)) => {
+                        if let Some((name, _)) = properties.first() {
+                            return Err(Error::not_supported("properties of a shortest path are not supported")
+                                .at(name.span.position()));
+                        }
+                    }
                 }
-                self.equalities(properties, element, conditions, lacks)?;
                 let properties = Properties::written(syntax.properties.as_ref());
                 self.equalities(properties, &nodes[*node], conditions, lacks)?;
             }
