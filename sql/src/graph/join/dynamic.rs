@@ -87,7 +87,7 @@ pub(super) fn is_native(value: &Value) -> bool {
         }
         ValueKind::Arithmetic(operator, left, right) => {
             let numbers = matches!(value.sql_type, Some(SqlType::BigInt | SqlType::Double));
-            numbers && plain(left) && plain(right) && !(*operator == Arithmetic::Power && !plain(value))
+            numbers && plain(left) && plain(right) && (*operator != Arithmetic::Power || plain(value))
         }
         ValueKind::InList(needle, list) => {
             let scalars = matches!(&list.sql_type, Some(SqlType::Array(item)) if **item != SqlType::Jsonb);

@@ -45,7 +45,7 @@ fn split(subject: &str, delimiter: &str) -> Result<Dynamic> {
     Ok(Dynamic::List(parts))
 }
 
-fn text<'v>(function: Function, value: &'v Dynamic) -> Result<&'v str> {
+fn text(function: Function, value: &Dynamic) -> Result<&str> {
     match value {
         Dynamic::String(text) => Ok(text),
         other => Err(mismatch(function.name(), "a string", other)),
