@@ -23,7 +23,7 @@ async fn the_index_and_joins_find_the_same_walks() {
     let (mut compared, mut refused) = (0, 0);
     let mut failures = Vec::new();
     for at in 0..number("SLIPSTREAM_MIRROR_QUERIES", QUERIES) {
-        let sql = Writer { random: &mut random, nodes: Vec::new(), edges: Vec::new() }.query();
+        let sql = Writer { random: &mut random, nodes: Vec::new(), edges: Vec::new(), walks: 0 }.query();
         match compare(&client, &sql).await {
             Comparison::Same => compared += 1,
             Comparison::Refused => refused += 1,
@@ -42,6 +42,7 @@ struct Writer<'a> {
     /// Variables of people, and of the edges between them that are one each, with their tables.
     nodes: Vec<String>,
     edges: Vec<(String, &'static str)>,
+    walks: usize,
 }
 
 impl Writer<'_> {
@@ -95,11 +96,25 @@ impl Writer<'_> {
         let (left, right) = *self.random.pick(&[("-", "->"), ("-", "->"), ("<-", "-"), ("-", "-")]);
         if self.random.percent(40) {
             let quantifier = *self.random.pick(&["{1,3}", "{2}", "?", "{,2}", "{2,4}"]);
-            return format!("{left}[IS {table}]{right}{quantifier}");
+            let filter = match table {
+                "knows" if self.random.percent(40) => {
+                    format!(" WHERE w.since {} {}", self.random.pick(&["<", ">=", "<>"]), self.random.below(4))
+                }
+                _ => String::new(),
+            };
+            let name = if filter.is_empty() { String::new() } else { format!("w{} ", self.walks()) };
+            let filter = filter.replace(" w.", &format!(" {}.", name.trim_end()));
+            return format!("{left}[{name}IS {table}{filter}]{right}{quantifier}");
         }
         let name = format!("e{}", self.edges.len());
         self.edges.push((name.clone(), table));
         format!("{left}[{name} IS {table}]{right}")
+    }
+
+    /// A number for a variable of several edges.
+    fn walks(&mut self) -> usize {
+        self.walks += 1;
+        self.walks
     }
 
     fn condition(&mut self) -> String {

@@ -355,6 +355,8 @@ pub struct BoundRelationship {
     pub search: Option<SearchKind>,
     /// Whether such a path may use one of them more than once.
     pub repeats: bool,
+    /// What each of them must satisfy, where it is a path of them. Its variable stands for one of them there.
+    pub conditions: Vec<Value>,
 }
 
 /// WITH or RETURN.

@@ -35,7 +35,10 @@ impl Uses {
     pub(crate) fn values_of<'a>(clauses: &'a [BoundClause], visit: &mut impl FnMut(&'a Value)) {
         for clause in clauses {
             match clause {
-                BoundClause::Match(pattern) => pattern.conditions.iter().for_each(&mut *visit),
+                BoundClause::Match(pattern) => {
+                    pattern.conditions.iter().for_each(&mut *visit);
+                    pattern.each_relationship().flat_map(|edge| &edge.conditions).for_each(&mut *visit);
+                }
                 BoundClause::Unwind { list, .. } => visit(list),
                 BoundClause::With(projection, filter) => {
                     projection.values().for_each(&mut *visit);

@@ -19,7 +19,7 @@ use super::relation::{SeenParameters, known_parameters, string_argument};
 use super::table::CypherTable;
 use crate::pgq::graph_table::{FUNCTION, GraphTable, conditions};
 use crate::source::SourceText;
-use slipstream_graph_language::bound::{BoundClause, common_type};
+use slipstream_graph_language::bound::BoundClause;
 use slipstream_graph_language::syntax::Expression;
 use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
 
@@ -31,47 +31,52 @@ pub(super) fn graph_of(factor: &TableFactor) -> Option<String> {
 
 /// The named elements of a pattern that are one row each, with the tables that they may be from.
 #[derive(Debug, Default)]
-pub(crate) struct Elements(HashMap<String, Vec<Arc<TableDefinition>>>);
+pub(crate) struct Elements {
+    single: HashMap<String, Vec<Arc<TableDefinition>>>,
+    /// Those that are several edges in a row.
+    rows: HashMap<String, Vec<Arc<TableDefinition>>>,
+}
 
 impl Elements {
     /// The elements of a planned pattern.
     fn of(query: &GraphQuery, catalog: &Catalog, graph: &GraphDefinition) -> Self {
-        let mut elements = HashMap::new();
+        let mut elements = Elements::default();
         let table = |name: &String| {
             let vertex = graph.get_vertex(name).map(|vertex| vertex.table);
             let table = vertex.or_else(|| graph.get_edge(name).map(|edge| edge.table))?;
             catalog.tables.get(&table).cloned()
         };
-        let mut note = |written: &Option<String>, names: &[String]| {
+        let mut note = |written: &Option<String>, names: &[String], in_a_row: bool| {
+            let place = if in_a_row { &mut elements.rows } else { &mut elements.single };
             if let Some(written) = written {
-                elements.insert(written.clone(), names.iter().filter_map(table).collect());
+                place.insert(written.clone(), names.iter().filter_map(table).collect());
             }
         };
         for clause in &query.bound.clauses {
             let BoundClause::Match(pattern) = clause else { continue };
             for path in &pattern.paths {
-                note(&path.start.written, &path.start.tables);
+                note(&path.start.written, &path.start.tables, false);
                 for (relationship, node) in &path.steps {
-                    if relationship.length.is_none() {
-                        note(&relationship.written, &relationship.tables);
-                    }
-                    note(&node.written, &node.tables);
+                    note(&relationship.written, &relationship.tables, relationship.length.is_some());
+                    note(&node.written, &node.tables, false);
                 }
             }
         }
-        Elements(elements)
+        elements
     }
 
     /// The type of a property, where all tables that have it agree.
     pub(crate) fn property(&self, element: &str, name: &str) -> Option<SqlType> {
-        let columns = self.0.get(element)?.iter().filter_map(|table| table.get_column(name));
-        common_type(columns.map(|column| &column.sql_type))
+        let tables = self.single.get(element).or_else(|| self.rows.get(element))?;
+        let mut types = tables.iter().filter_map(|table| Some(&table.get_column(name)?.sql_type));
+        let first = types.next()?;
+        types.all(|other| other == first).then(|| first.clone())
     }
 
     /// The properties of an element.
     pub(crate) fn properties(&self, element: &str) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        for column in self.0.get(element).into_iter().flatten().flat_map(|table| &table.columns) {
+        for column in self.single.get(element).into_iter().flatten().flat_map(|table| &table.columns) {
             if !names.contains(&column.name) {
                 names.push(column.name.clone());
             }

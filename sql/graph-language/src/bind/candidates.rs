@@ -292,7 +292,8 @@ fn refuse_undone(path: &PathPattern) -> Result<()> {
         }
     }
     let nodes = path.nodes().map(|node| &node.filter);
-    if let Some(filter) = nodes.chain(path.relationships().map(|relationship| &relationship.filter)).flatten().next() {
+    let relationships = path.relationships().filter(|relationship| relationship.length.is_none());
+    if let Some(filter) = nodes.chain(relationships.map(|relationship| &relationship.filter)).flatten().next() {
         return refuse("WHERE inside an element of a pattern is", filter.span);
     }
     Ok(())

@@ -55,7 +55,8 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// `{name: value}` of every relationship of a variable-length one.
+    /// `{name: value}` of every relationship of a variable-length one, where the value is another one in each row: a path is
+    /// found first, and asked then. Other values narrow what is followed (`walk_conditions`).
     pub(super) fn every_equality(
         &mut self,
         properties: &[(Name, Expression)],
@@ -67,6 +68,9 @@ impl Binder<'_> {
             // Whether there is such a property, and whether it compares with the value.
             let property = element.property(name, &mut self.unindexed)?;
             let value = self.value(expression)?;
+            if value.variables().is_empty() {
+                continue;
+            }
             let (_, value) = self.comparable(property, value, expression.span)?;
             let variable = self.fresh('x');
             let local = Value::new(ValueKind::Local(variable.clone()), SqlType::Jsonb);

@@ -21,6 +21,7 @@ mod scope;
 mod subquery;
 mod types;
 mod union;
+mod walk;
 mod write;
 
 use std::collections::HashSet;

@@ -124,7 +124,19 @@ impl Binder<'_> {
             let written = syntax.variable.as_ref().map(|name| name.text.clone());
             let (variable, tables) = (element.variable.clone(), element.tables());
             let repeats = relationship.mode == PathMode::Walk;
-            bound.push((BoundRelationship { variable, written, tables, direction, length, search, repeats }, element));
+            let conditions = match length {
+                Some(_) => self.walk_conditions(syntax, &element)?,
+                None => Vec::new(),
+            };
+            if let (Some(_), false) = (search, conditions.is_empty()) {
+                return Err(Error::not_supported(
+                    "conditions on the relationships of a shortest path are not supported",
+                )
+                .at(syntax.span.position()));
+            }
+            let bound_one =
+                BoundRelationship { variable, written, tables, direction, length, search, repeats, conditions };
+            bound.push((bound_one, element));
         }
         Ok(bound)
     }
@@ -306,7 +318,7 @@ fn check_search(condition: &Value, syntax: &Expression, relationships: &[(BoundR
 }
 
 /// The conditions that must all hold where a condition holds.
-fn conjuncts(filter: &Expression) -> Vec<&Expression> {
+pub(super) fn conjuncts(filter: &Expression) -> Vec<&Expression> {
     match &filter.kind {
         ExpressionKind::And(operands) => operands.iter().flat_map(conjuncts).collect(),
         _ => vec![filter],

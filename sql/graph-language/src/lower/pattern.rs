@@ -110,8 +110,30 @@ fn relationship_text(relationship: &BoundRelationship) -> String {
         (None, true) => "",
         (None, false) => " TRAIL",
     };
-    let length = relationship.length.map(|(lower, upper)| format!("*{mode} {lower}..{upper}"));
+    let length =
+        relationship.length.map(|(lower, upper)| format!("*{mode} {lower}..{upper}{}", each_text(relationship)));
     format!("{}:{}{}", relationship.variable, tables_text(&relationship.tables, "|"), length.unwrap_or_default())
+}
+
+/// What each relationship of a path of them must satisfy.
+fn each_text(path: &BoundRelationship) -> String {
+    if path.conditions.is_empty() {
+        return String::new();
+    }
+    let (one, node) = (format!("{}_r", path.variable), format!("{}_n", path.variable));
+    let renamed = |value: &Value| match &value.kind {
+        ValueKind::Property { variable, column, key_of } if *variable == path.variable => {
+            let kind = ValueKind::Property { variable: one.clone(), column: column.clone(), key_of: *key_of };
+            Some(Value { kind, sql_type: value.sql_type.clone() })
+        }
+        _ => None,
+    };
+    let conditions: Vec<String> = path
+        .conditions
+        .iter()
+        .map(|condition| value_text(&condition.clone().replace(&renamed), Truth::Filter))
+        .collect();
+    format!(" ({one}, {node} | WHERE {})", conditions.join(" AND "))
 }
 
 /// The tables of an element, which is from any of them.

@@ -202,7 +202,7 @@ impl<'a> Element<'a> {
     }
 
     /// A property of a row of one of the tables.
-    fn property(&self, name: &str, member: &Member<'_>, table: &TableReference) -> PlanResult<Expr> {
+    pub(super) fn property(&self, name: &str, member: &Member<'_>, table: &TableReference) -> PlanResult<Expr> {
         if self.only().is_some() {
             return Ok(named(table, name));
         }

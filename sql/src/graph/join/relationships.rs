@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::datasource::ViewTable;
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
@@ -68,7 +69,8 @@ impl Lowering<'_> {
         let vertices = self.is_identified(leg, element)?;
         let tables: Vec<&str> = element.members.iter().map(|member| member.table().definition.name.as_str()).collect();
         let (whole, path) = self.wanted(name);
-        if let (Some(only), false, false, false) = (element.only(), keys, vertices, whole || path) {
+        let all = leg.relationship.conditions.is_empty();
+        if let (Some(only), false, false, false, true) = (element.only(), keys, vertices, whole || path, all) {
             let (source, destination) = only.ends()?;
             let columns = EdgeColumns {
                 table: Arc::clone(&only.table().rows),
@@ -85,6 +87,7 @@ impl Lowering<'_> {
         let branches = element.members.iter().map(|member| {
             let (source, destination) = member.ends()?;
             let (scan, table) = member.scan()?;
+            let scan = self.allowed(scan, &table, leg.relationship, member)?;
             let mut columns = vec![
                 told(vertices, source.vertex, named(&table, source.column)).alias(SOURCE),
                 told(vertices, destination.vertex, named(&table, destination.column)).alias(DESTINATION),
@@ -106,6 +109,28 @@ impl Lowering<'_> {
             destination: DESTINATION.to_string(),
         };
         Ok(WalkEdges { columns, key: KEY.to_string(), identified: vertices })
+    }
+
+    /// The edges of a table that satisfy what a variable-length relationship asks of each.
+    fn allowed(
+        &self,
+        scan: LogicalPlanBuilder,
+        table: &TableReference,
+        relationship: &BoundRelationship,
+        member: &Member<'_>,
+    ) -> PlanResult<LogicalPlanBuilder> {
+        let element = self.element(&relationship.variable)?;
+        let own = format!("{}.", relationship.variable);
+        relationship.conditions.iter().try_fold(scan, |scan, condition| {
+            let condition = self.value(condition)?.transform(|expr| {
+                let Expr::Column(column) = &expr else { return Ok(Transformed::no(expr)) };
+                match column.name.strip_prefix(&own) {
+                    Some(name) => Ok(Transformed::yes(element.property(name, member, table)?)),
+                    None => Ok(Transformed::no(expr)),
+                }
+            })?;
+            scan.filter(condition.data)
+        })
     }
 
     /// The columns of its edges that are wanted along a variable-length relationship, and the names of the lists.

@@ -28,7 +28,8 @@ mod pieces;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 use slipstream_engine::catalog::DEFAULT_SCHEMA;
 use slipstream_engine::{Error, ErrorKind, Result};
 use slipstream_graph_language::lexer::Span;
@@ -36,10 +37,11 @@ use slipstream_graph_language::syntax::{
     Clause, Expression, ExpressionKind, Item, Match, Name, Part, Projection, Query,
 };
 
+use self::pattern::Read;
 use self::pieces::{ColumnName, Pieces, folded};
 use crate::graph::graph_table::Elements;
 use crate::source::SourceText;
-use crate::statement::DIALECT;
+use crate::statement::{self, DIALECT};
 
 pub(crate) use expand::expand;
 
@@ -56,6 +58,8 @@ pub(crate) struct GraphTable {
     pub(crate) graph: Name,
     /// The pattern, without conditions.
     pattern: Match,
+    /// Conditions on each of several edges in a row.
+    on_each: Vec<OnEach>,
     /// Conditions, all of which must hold: those inside of elements first.
     conditions: Vec<Span>,
     /// The items of COLUMNS.
@@ -80,6 +84,15 @@ struct Property {
     span: Span,
 }
 
+/// A condition in an edge with a quantifier.
+#[derive(Debug, Clone)]
+struct OnEach {
+    /// Where the edge stands.
+    edge: Span,
+    condition: ast::Expr,
+    span: Span,
+}
+
 /// One item of COLUMNS.
 #[derive(Debug, Clone)]
 struct Column {
@@ -99,16 +112,31 @@ impl GraphTable {
         let mut pieces = Pieces::new(&tokens, &source, text.chars().count());
         let graph = graph_name(&mut pieces)?;
         pieces.expect("MATCH")?;
-        let (pattern, mut conditions) = pattern::parse(&mut pieces)?;
+        let Read { pattern, mut conditions, on_each } = pattern::parse(&mut pieces)?;
         if pieces.word("WHERE") {
             conditions.push(pieces.until(&["ONE", "COLUMNS", "EXPORT"], "a condition")?);
         }
         rows(&mut pieces)?;
         let columns = columns(&mut pieces)?;
         pieces.end()?;
+        let on_each = on_each.into_iter().map(|(edge, span)| {
+            let within = |token: &&TokenWithSpan| {
+                let place = source.position(token.span.start.line, token.span.start.column);
+                place.is_some_and(|place| (span.start + 1..=span.end).contains(&place))
+            };
+            let tokens: Vec<TokenWithSpan> = tokens.iter().filter(within).cloned().collect();
+            let mut parser = statement::parser(tokens.clone());
+            let condition = parser.parse_expr().map_err(|error| statement::syntax_error(error, &tokens, &source))?;
+            match parser.next_token() {
+                end if end.token == Token::EOF => Ok(OnEach { edge, condition, span }),
+                rest => Err(statement::near(&rest, &source)),
+            }
+        });
+        let on_each = on_each.collect::<Result<Vec<_>>>()?;
         let mut table = GraphTable {
             graph,
             pattern,
+            on_each,
             conditions,
             columns,
             properties: Vec::new(),
@@ -179,6 +207,9 @@ impl GraphTable {
             items.push(item(Expression::new(ExpressionKind::Integer(1), span)?, "?".to_string()));
         }
         let mut pattern = self.pattern.clone();
+        if let Some(elements) = elements {
+            self.filter_edges(&mut pattern, elements)?;
+        }
         if !conditions.is_empty() {
             pattern.filter = Some(Expression::new(ExpressionKind::And(conditions), span)?);
         }
@@ -186,6 +217,26 @@ impl GraphTable {
             Projection { span, distinct: false, star: None, items, order: Vec::new(), skip: None, limit: None };
         let clauses = vec![Clause::Match(pattern), Clause::Return(projection)];
         Ok((Query { parts: vec![Part { span, clauses }], all: false }, returned.into_keys().collect()))
+    }
+
+    /// Puts the conditions on each of several edges into their patterns.
+    fn filter_edges(&self, pattern: &mut Match, elements: &Elements) -> Result<()> {
+        for OnEach { edge, condition, span } in &self.on_each {
+            let condition = conditions::expression(condition, elements, *span).ok_or_else(|| {
+                Error::not_supported("this condition in an edge with a quantifier is not supported")
+                    .with_detail(
+                        "It may compare properties of the edge with constants, parameters and each other, where both are whole \
+                         numbers, strings, booleans, dates or of another type without exceptions.",
+                    )
+                    .at(span.position())
+            })?;
+            let edges = pattern.patterns.iter_mut().flat_map(|path| path.steps.iter_mut().map(|(edge, _)| edge));
+            for found in edges.filter(|found| found.span == *edge) {
+                let both = found.filter.take().map(|other| *other).into_iter().chain([condition.clone()]).collect();
+                found.filter = Some(Box::new(Expression::new(ExpressionKind::And(both), *span)?));
+            }
+        }
+        Ok(())
     }
 
     /// The properties that are wanted, each once, with the place of one that names it.

@@ -27,10 +27,18 @@ const MAX_DEPTH: usize = 64;
 /// What may follow the variable of an element.
 const AFTER_VARIABLE: &[&str] = &["IS", "WHERE", "COST"];
 
-/// Reads a pattern; gives it with the places of the conditions that stand in its elements.
-pub(super) fn parse(pieces: &mut Pieces<'_>) -> Result<(Match, Vec<Span>)> {
+/// A pattern, and the places of the conditions that stand in its elements.
+pub(super) struct Read {
+    pub(super) pattern: Match,
+    pub(super) conditions: Vec<Span>,
+    /// Conditions on each of several edges in a row, with the place of the edge.
+    pub(super) on_each: Vec<(Span, Span)>,
+}
+
+/// Reads a pattern.
+pub(super) fn parse(pieces: &mut Pieces<'_>) -> Result<Read> {
     let start = pieces.span();
-    let mut parser = Parser { pieces, mode: PathMode::Walk, conditions: Vec::new() };
+    let mut parser = Parser { pieces, mode: PathMode::Walk, conditions: Vec::new(), on_each: Vec::new() };
     parser.match_mode()?;
     let mut patterns = vec![parser.path()?];
     while parser.pieces.symbol(',') {
@@ -39,9 +47,9 @@ pub(super) fn parse(pieces: &mut Pieces<'_>) -> Result<(Match, Vec<Span>)> {
     if parser.pieces.at_word("KEEP") {
         return Err(parser.pieces.refused("KEEP is"));
     }
-    let conditions = std::mem::take(&mut parser.conditions);
+    let Parser { conditions, on_each, .. } = parser;
     let span = pieces.span_from(start);
-    Ok((Match { span, optional: false, patterns, filter: None }, conditions))
+    Ok(Read { pattern: Match { span, optional: false, patterns, filter: None }, conditions, on_each })
 }
 
 struct Parser<'p, 't> {
@@ -49,6 +57,7 @@ struct Parser<'p, 't> {
     /// What a path is that says nothing else.
     mode: PathMode,
     conditions: Vec<Span>,
+    on_each: Vec<(Span, Span)>,
 }
 
 impl Parser<'_, '_> {
@@ -91,6 +100,13 @@ impl Parser<'_, '_> {
                 .with_detail("A walk may go round and round, so there is no end of them.")
                 .with_hint("Write a quantifier such as {1,5}, or ANY SHORTEST, ALL SHORTEST or TRAIL before the path.")
                 .at(length.span.position()));
+        }
+        let searched = steps.len() == 1 && steps.iter().all(|(edge, _)| edge.length.is_some());
+        if let (Some(search), false) = (search, searched) {
+            return Err(Error::not_supported(
+                "a shortest path of anything but one edge with a quantifier is not supported",
+            )
+            .at(search.span.position()));
         }
         Ok(PathPattern { span, variable, mode, search, start: first, steps })
     }
@@ -218,10 +234,9 @@ impl Parser<'_, '_> {
         };
         let span = self.pieces.span_from(start);
         let length = self.quantifier()?;
-        if let (Some(_), Some(condition)) = (length, self.conditions.get(before)) {
-            return Err(
-                Error::not_supported("WHERE in an edge with a quantifier is not supported").at(condition.position())
-            );
+        if length.is_some() {
+            // It is about each edge, and there are several.
+            self.on_each.extend(self.conditions.drain(before..).map(|condition| (span, condition)));
         }
         let types = labels;
         Ok(Some(RelationshipPattern { span, variable, types, length, properties: None, filter: None, direction }))
