@@ -52,14 +52,17 @@ async fn sigkill_loses_no_acknowledged_row_and_leaves_no_half_statement() {
     answers_without_the_index_files_are_the_same(data.path()).await;
 }
 
-/// Inserts until the server is gone, which it is after `delay`.
+/// Inserts until the server is gone, which it is `delay` after the first statement was acknowledged: on a machine that has other
+/// work to do nothing might be written otherwise.
 async fn write_until_killed(
     server: TestServer,
     client: Client,
     mut acknowledged: Acknowledged,
     delay: Duration,
 ) -> Acknowledged {
+    let (first_one, written) = tokio::sync::oneshot::channel();
     let writer = tokio::spawn(async move {
+        let mut first_one = Some(first_one);
         loop {
             let next = acknowledged.people + 1;
             let first = next * BATCH;
@@ -68,6 +71,9 @@ async fn write_until_killed(
                 return acknowledged;
             }
             acknowledged.people = next;
+            if let Some(first_one) = first_one.take() {
+                first_one.send(()).expect("somebody waits for it");
+            }
             let rows: Vec<String> = (first..first + BATCH).map(|id| format!("({id}, {id}, {first})")).collect();
             if client.batch_execute(&format!("INSERT INTO knows VALUES {}", rows.join(", "))).await.is_err() {
                 return acknowledged;
@@ -75,6 +81,7 @@ async fn write_until_killed(
             acknowledged.edges = next;
         }
     });
+    written.await.expect("a statement is acknowledged");
     tokio::time::sleep(delay).await;
     server.kill();
     writer.await.expect("the writer notices that the server is gone")
