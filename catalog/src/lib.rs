@@ -7,6 +7,7 @@
 //! * [`graph_algorithms`] are PageRank and its like, over a graph's tables.
 //! * [`keyed_table`] is a table that an operator looks rows up in.
 //! * [`index_then_store`] is the operator that takes keys from an index and rows from Lance, and the rule that chooses it.
+//! * [`version_diff`] is what one version of a table has that another has not.
 //! * [`pg_catalog`], [`information_schema`] and [`system`] are the metadata, made of one declarative description
 //!   ([`metadata`]).
 
@@ -23,6 +24,7 @@ pub mod search_path;
 pub mod sequence_table;
 pub mod system;
 pub mod tables;
+pub mod version_diff;
 
 use std::sync::Arc;
 

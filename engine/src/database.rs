@@ -1,6 +1,6 @@
 //! A database, open for reading and writing in this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use crate::change::Changes;
 use crate::error::{Error, Result};
 use crate::graph::index::{IndexFactory, IndexReader, Standing};
 use crate::graph_set::{GraphSet, OpenGraph, READ_PATIENCE};
+use crate::history::{History, Past, Version};
 use crate::lock::Lock;
 use crate::log::{CommitLog, CommitRecord};
 use crate::pending::Pending;
@@ -81,12 +82,15 @@ const READER_PATIENCE: Duration = Duration::from_millis(20);
 pub struct Database {
     format: FormatFile,
     durability: Durability,
-    committer: Arc<Committer>,
+    pub(crate) committer: Arc<Committer>,
     recovery: RecoveryReport,
     turn: Arc<Mutex<()>>,
     /// Whether a task is bringing graph indexes forward.
     repairing: Arc<AtomicBool>,
     spill: Arc<SpillSpace>,
+    pub(crate) history: History,
+    /// Held by what must not run twice at a time.
+    pub(crate) upkeep: Mutex<()>,
     _lock: Lock,
 }
 
@@ -142,6 +146,7 @@ impl Database {
             epoch,
             Sequences::recovered(&sequences),
         );
+        committer.settle_tags().await?;
         Ok(Arc::new(Database {
             format,
             durability: options.durability,
@@ -150,6 +155,8 @@ impl Database {
             turn: Arc::default(),
             repairing: Arc::default(),
             spill,
+            history: History::default(),
+            upkeep: Mutex::default(),
             _lock: lock,
         }))
     }
@@ -285,6 +292,27 @@ impl Database {
         Transaction::new(Arc::clone(self))
     }
 
+    /// An older version, for reading; `22023` where there is none, or none any more. No graph index stands there.
+    pub async fn view_at(&self, version: &Version) -> Result<ReadView> {
+        let seq = self.past().seq(version).await?;
+        let pin = self.committer.pins.pin_past(seq);
+        let snapshot = self.past().snapshot(seq).await?;
+        Ok(ReadView { snapshot, readers: BTreeMap::new(), pending: Arc::default(), pin })
+    }
+
+    /// As [`Database::view_at`], for a transaction that may commit what it has read.
+    pub(crate) async fn base_at(&self, version: &Version) -> Result<ReadView> {
+        let seq = self.past().seq(version).await?;
+        let pin = self.committer.pins.pin(seq);
+        let snapshot = self.past().snapshot(seq).await?;
+        Ok(ReadView { snapshot, readers: BTreeMap::new(), pending: Arc::default(), pin })
+    }
+
+    pub(crate) fn past(&self) -> Past<'_> {
+        let Committer { storage, store, log, .. } = &*self.committer;
+        Past { storage, store, log, history: &self.history, head: self.committer.head() }
+    }
+
     /// What the sequences have given out.
     pub fn sequences(&self) -> &Sequences {
         &self.committer.sequences
@@ -398,12 +426,20 @@ impl Database {
     pub async fn commits(&self, limit: usize) -> Result<Vec<CommitRecord>> {
         let mut records = Vec::new();
         let mut seq = self.snapshot().seq;
-        while seq > 0 && records.len() < limit {
+        let oldest = self.snapshot().catalog.oldest_kept.max(1);
+        while seq >= oldest && records.len() < limit {
             match self.committer.log.get(seq).await? {
                 Some(record) => records.push(record),
                 None => break,
             }
             seq -= 1;
+        }
+        // What is older than what is kept is there because it has a name.
+        let catalog = &self.snapshot().catalog;
+        let named: BTreeSet<u64> =
+            catalog.snapshots.values().map(|named| named.seq).filter(|named| *named < seq).collect();
+        for seq in named.into_iter().rev().take(limit.saturating_sub(records.len())) {
+            records.extend(self.committer.log.get(seq).await?);
         }
         Ok(records)
     }

@@ -52,12 +52,15 @@ mod batches;
 pub mod catalog;
 pub mod change;
 pub mod check;
+mod cleanup;
 pub mod database;
 pub mod error;
 pub mod graph;
 mod graph_set;
+pub mod history;
 mod lock;
 pub mod log;
+mod maintenance;
 pub mod pending;
 pub mod sequences;
 pub mod snapshot;
@@ -71,12 +74,15 @@ mod view;
 
 pub use addresses::AddressSet;
 pub use batches::Batches;
+pub use cleanup::CleanupReport;
 pub use database::{Database, OpenOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use graph::index::IndexFactory;
+pub use history::Version;
+pub use maintenance::CompactionReport;
 pub use spill::SpillLimits;
 pub use transaction::block::{Savepoint, Transaction};
-pub use view::ReadView;
+pub use view::{Hold, ReadView};
 
 #[cfg(test)]
 mod tests;

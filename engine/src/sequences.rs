@@ -52,6 +52,15 @@ impl Sequences {
         Sequences(Mutex::new(states.collect()))
     }
 
+    /// Adds sequences that had counted so far when they were last known, and are not known any more.
+    pub(crate) fn add_missing(&self, entries: &[SequenceEntry]) {
+        let mut states = self.0.lock();
+        for entry in entries {
+            let state = State { last: entry.last, called: entry.called, reserved: Some(*entry), run: FIRST_RUN };
+            states.entry(entry.id).or_insert(state);
+        }
+    }
+
     /// The next value, where it is reserved.
     pub(crate) fn next(&self, definition: &SequenceDefinition) -> Result<Next> {
         let mut states = self.0.lock();

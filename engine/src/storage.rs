@@ -311,6 +311,14 @@ impl Storage {
         decode_versioned(name, &bytes, "catalog record", CATALOG_FORMAT)
     }
 
+    /// Deletes a catalog record that no commit names any more.
+    pub(crate) async fn remove_catalog(&self, name: &str) -> Result<()> {
+        match self.store.delete(&Path::from(format!("{CATALOG_FOLDER}/{name}"))).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed("remove a catalog record", &error)),
+        }
+    }
+
     async fn create<T: Serialize>(&self, path: &Path, value: &T) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(value)
             .map_err(|error| Error::internal(format!("cannot encode \"{path}\": {error}")))?;

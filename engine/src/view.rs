@@ -24,7 +24,18 @@ pub struct ReadView {
     pub(crate) pin: Arc<Pin>,
 }
 
+/// Keeps a version from being cleaned up, for rows that are still being read from it.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    _pin: Arc<Pin>,
+}
+
 impl ReadView {
+    /// Holds the version that is read, without the readers of its indexes.
+    pub fn hold(&self) -> Hold {
+        Hold { _pin: Arc::clone(&self.pin) }
+    }
+
     /// A table of the view's catalog.
     pub async fn table(&self, definition: &Arc<TableDefinition>) -> Result<Arc<TableState>> {
         self.snapshot.table_state(definition, &self.pending).await.map(Arc::new)

@@ -18,7 +18,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use slipstream_engine::catalog::{CatalogEdit, TableDefinition};
 use slipstream_engine::change::Changes;
-use slipstream_engine::{Batches, Error, ErrorKind, ReadView, Result};
+use slipstream_engine::snapshot::Snapshot;
+use slipstream_engine::{Batches, Error, ErrorKind, ReadView, Result, Version};
 
 use crate::attempts::Attempts;
 use crate::copy_command::CopyOut;
@@ -38,6 +39,7 @@ use crate::planner::state::Engine;
 use crate::prepare::{Explain, Kind, Planned, Prepared};
 use crate::session::{Execution, Inner};
 use crate::statement::Command;
+use crate::time_travel::{self, Key, Versions};
 use crate::utility::utility;
 
 /// Runs a prepared statement. EXECUTE runs another one, so the future has a type that does not hold itself.
@@ -104,6 +106,8 @@ struct Run<'a> {
     session: &'a Arc<Inner>,
     engine: Arc<Engine>,
     view: ReadView,
+    /// The older versions that the statement names.
+    versions: Versions,
     planned: Arc<Planned>,
     parameters: &'a [ScalarValue],
     /// The rows of its query that writes, which has run.
@@ -121,8 +125,9 @@ impl<'a> Run<'a> {
         let engine = session.engine()?;
         loop {
             let view = session.view(planned.indexes(session.settings().graph_strategy())).await?;
-            if session.tables(&view).basis() == planned.basis {
-                return Ok(Run { session, engine, view, planned, parameters, written: None });
+            let versions = session.versions(prepared.statement(), &view).await?;
+            if session.tables(&view).with_versions(&versions).basis() == planned.basis {
+                return Ok(Run { session, engine, view, versions, planned, parameters, written: None });
             }
             planned = session.planned(prepared.statement(), prepared.declared()).await?;
             prepared.replace(&planned)?;
@@ -137,10 +142,10 @@ impl<'a> Run<'a> {
         {
             return Ok((plan, vec![note]));
         }
-        let tables = self.session.tables(&self.view);
+        let tables = self.session.tables(&self.view).with_versions(&self.versions);
         let written = self.written.clone();
         let patterns = Patterns { strategy, engine: &self.engine, now: self.session.now(), written };
-        let Bound { plan, optimized, notes } =
+        let Bound { plan, optimized, mut notes } =
             binding::bind(&self.planned, &tables, self.parameters, &patterns).await?;
         let plan = match optimized {
             true => plan,
@@ -148,12 +153,37 @@ impl<'a> Run<'a> {
                 .and_then(|plan| self.engine.optimize(plan, self.session.now()))
                 .map_err(from_datafusion)?,
         };
+        notes.extend(self.explain_versions());
         Ok((self.engine.physical(&plan).await?, notes))
     }
 
+    /// What EXPLAIN says of older versions.
+    fn explain_versions(&self) -> Vec<String> {
+        let line = |what: &str, view: &ReadView| {
+            let Snapshot { seq, timestamp, .. } = &*view.snapshot;
+            format!("Version: {what}, commit {seq} of {}", Version::Time(*timestamp))
+        };
+        let mut lines = Vec::new();
+        if let Ok(as_of) = self.session.settings().show(time_travel::SETTING)
+            && !as_of.is_empty()
+        {
+            lines.push(line(&format!("{} = '{as_of}'", time_travel::SETTING), &self.view));
+        }
+        let keys = self.versions.iter().filter_map(|(database, view)| Some((Key::of_database(database)?, view)));
+        lines.extend(keys.map(|(key, view)| line(&key.clause(), view)));
+        lines
+    }
+
+    /// The rows, for which the versions that they are from are held.
     async fn rows(&self) -> Result<SendableRecordBatchStream> {
         let (plan, _) = self.physical().await?;
-        execute_stream(plan, Arc::clone(&self.engine.task)).map_err(from_datafusion)
+        let rows = execute_stream(plan, Arc::clone(&self.engine.task)).map_err(from_datafusion)?;
+        let held: Vec<_> = self.versions.values().chain([&self.view]).map(ReadView::hold).collect();
+        let schema = rows.schema();
+        let rows = rows.inspect(move |_| {
+            let _ = &held;
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
     /// Rows that are there already, as the client sees them.
@@ -352,7 +382,7 @@ async fn write_graph_once(
     let outcome = write::run(session, &engine, table, parameters, &work).await?;
     let view = write::view(&work).await?;
     let written: Option<Arc<dyn TableProvider>> = Some(Arc::new(outcome.rows));
-    let run = Run { session, engine, view, planned, parameters, written };
+    let run = Run { session, engine, view, versions: Versions::new(), planned, parameters, written };
     let mut rows = session.database().batches();
     let mut stream = run.rows().await?;
     while let Some(batch) = stream.next().await {

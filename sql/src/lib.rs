@@ -88,6 +88,7 @@ mod subqueries;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod time_travel;
 mod transaction;
 pub mod types;
 mod unparsed;

@@ -5,7 +5,7 @@
 //! through [`Session::parse`], [`Session::prepare`] and [`Session::execute`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -33,6 +33,7 @@ use crate::prepare::{Planned, Prepared, has_plan, plan, utility_fields};
 use crate::settings::Settings;
 use crate::statement::{self, Command, Statement};
 use crate::text::OutputStyle;
+use crate::time_travel::{self, AsOf};
 use crate::transaction::{Transaction, TransactionStatus};
 use crate::types::ClientType;
 
@@ -91,6 +92,10 @@ pub(crate) struct Inner {
     cursors: Cursors,
     engine: Mutex<Option<(String, Arc<Engine>)>>,
     functions: Mutex<Option<(String, Arc<Functions>)>>,
+    /// The version that `slipstream.as_of` stands for.
+    as_of: AsOf,
+    /// The number of the commit that the running statement reads.
+    reading: Arc<AtomicU64>,
     /// Values of sequences that the session has drawn.
     given: Arc<sequences::Given>,
     warnings: Mutex<Vec<Error>>,
@@ -129,6 +134,8 @@ impl Session {
             cursors: Cursors::default(),
             engine: Mutex::default(),
             functions: Mutex::default(),
+            as_of: AsOf::default(),
+            reading: Arc::default(),
             given: Arc::default(),
             warnings: Mutex::default(),
             notices: Mutex::default(),
@@ -283,6 +290,15 @@ impl Inner {
         &self.given
     }
 
+    pub(crate) fn as_of_held(&self) -> &AsOf {
+        &self.as_of
+    }
+
+    /// Notes what the running statement reads.
+    pub(crate) fn note_reading(&self, view: &ReadView) {
+        self.reading.store(view.snapshot.seq, Ordering::Relaxed);
+    }
+
     pub(crate) fn plans(&self) -> &PlanCache {
         &self.plans
     }
@@ -371,7 +387,9 @@ impl Inner {
                 let sequences = sequences::functions(&self.database, catalog, &self.info, &self.given)
                     .into_iter()
                     .map(|function| (function.name().to_string(), function));
-                let fresh: Arc<Functions> = Arc::new(fresh.chain(sequences).collect());
+                let export = Arc::new(time_travel::export_function(&self.reading));
+                let export = std::iter::once((export.name().to_string(), export));
+                let fresh: Arc<Functions> = Arc::new(fresh.chain(sequences).chain(export).collect());
                 *functions = Some((record.clone(), Arc::clone(&fresh)));
                 fresh
             }
@@ -412,14 +430,16 @@ impl Inner {
     pub(crate) async fn planned(&self, statement: &Statement, declared: &[Option<ClientType>]) -> Result<Arc<Planned>> {
         let engine = self.engine()?;
         let view = self.view(&[]).await?;
+        let versions = self.versions(statement, &view).await?;
         let key = PlanKey { text: statement.text().to_string(), declared: declared.to_vec() };
-        if let Some(planned) = self.plans.get(&key, &self.tables(&view).basis()) {
+        if let Some(planned) = self.plans.get(&key, &self.tables(&view).with_versions(&versions).basis()) {
             return Ok(planned);
         }
         let Command::Sql(sql) = statement.command() else {
             return Err(Error::internal("a statement without a plan was to be planned"));
         };
-        let ground = self.ground(engine, &view);
+        let mut ground = self.ground(engine, &view);
+        ground.tables = ground.tables.with_versions(&versions);
         let types: Vec<_> = declared.iter().map(|known| known.as_ref().map(|known| known.sql_type().clone())).collect();
         let planned = Arc::new(plan(ground.planning(statement, &types), sql, declared).await?);
         self.plans.put(key, Arc::clone(&planned));
@@ -443,8 +463,14 @@ impl Inner {
 
     /// Refuses a write where the transaction is for reading.
     pub(crate) fn check_writable(&self, what: &str) -> Result<()> {
+        let refused = || Error::new(ErrorKind::ReadOnly, format!("cannot execute {what} in a read-only transaction"));
         if self.settings.is_on("transaction_read_only") {
-            return Err(Error::new(ErrorKind::ReadOnly, format!("cannot execute {what} in a read-only transaction")));
+            return Err(refused());
+        }
+        if !self.settings.show(time_travel::SETTING)?.is_empty() {
+            return Err(refused()
+                .with_detail("An older version is being read: slipstream.as_of is set.")
+                .with_hint("RESET slipstream.as_of."));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! PREPARE to [`crate::named`], and `cypher(...) AS (a agtype)` gets the alias that the grammar wants ([`crate::graph::relation`]
 //! reads the column list). Positions in errors count characters of the whole message from 1, as Postgres does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast;
@@ -24,6 +25,7 @@ use crate::pgq::graph_table;
 use crate::settings;
 use crate::shorthands;
 use crate::source::SourceText;
+use crate::time_travel;
 use crate::transaction::TransactionCommand;
 use crate::unparsed;
 use crate::words::Words;
@@ -44,6 +46,8 @@ struct Parsed {
     text: String,
     command: Command,
     source: Arc<SourceText>,
+    /// The versions that it names, as the databases that stand for them.
+    versions: BTreeSet<String>,
 }
 
 /// What a statement asks for.
@@ -89,6 +93,24 @@ impl Statement {
         }
     }
 
+    /// No statement, for an expression that stands by itself.
+    pub(crate) fn none() -> Statement {
+        Statement::new(String::new(), Command::Empty, &Arc::new(SourceText::new("")))
+    }
+
+    fn new(text: String, command: Command, source: &Arc<SourceText>) -> Statement {
+        let versions = match &command {
+            Command::Sql(statement) => time_travel::keys(statement),
+            _ => BTreeSet::new(),
+        };
+        Statement(Arc::new(Parsed { text, command, source: Arc::clone(source), versions }))
+    }
+
+    /// The versions that it names, as the databases that stand for them.
+    pub(crate) fn versions(&self) -> &BTreeSet<String> {
+        &self.0.versions
+    }
+
     pub(crate) fn command(&self) -> &Command {
         &self.0.command
     }
@@ -113,7 +135,7 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>> {
         }
     }
     if statements.is_empty() {
-        statements.push(Statement(Arc::new(Parsed { text: String::new(), command: Command::Empty, source })));
+        statements.push(Statement::new(String::new(), Command::Empty, &source));
     }
     Ok(statements)
 }
@@ -121,7 +143,7 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>> {
 /// The statement that some of a text's tokens are: all up to a semicolon, or those after `PREPARE name AS`.
 pub(crate) fn one(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Result<Statement> {
     let text = significant(tokens).map(|span| slice(sql, source, span)).unwrap_or_default();
-    Ok(Statement(Arc::new(Parsed { text, command: command(sql, tokens, source)?, source: Arc::clone(source) })))
+    Ok(Statement::new(text, command(sql, tokens, source)?, source))
 }
 
 /// Parses the text of an expression, for a column default out of the catalog.
@@ -158,6 +180,7 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
     }
     let (tokens, with_data) = without_data_clause(tokens);
     let tokens = graph_table::expand(sql, name_cypher_relations(&shorthands::expand(tokens)), source)?;
+    let tokens = time_travel::expand(tokens, source)?;
     let (tokens, marks) = syntax::rewrite(&ddl::order_identity_options(tokens));
     let mut parser = parser(tokens.clone());
     let unparsed = |error| unparsed::not_supported(&words).unwrap_or_else(|| syntax_error(error, &tokens, source));
@@ -172,6 +195,7 @@ fn command(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>) -> Res
         return Err(near(&rest, source));
     }
     marks.attach(&mut statement);
+    time_travel::diff::expand(&mut statement)?;
     Ok(Command::Sql(Box::new(statement)))
 }
 

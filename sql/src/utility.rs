@@ -22,6 +22,7 @@ use crate::named::{self, Execute};
 use crate::session::{Execution, Inner};
 use crate::settings;
 use crate::statement::{Command, Statement};
+use crate::time_travel;
 use crate::transaction;
 
 /// Carries out a statement that has no plan.
@@ -53,7 +54,11 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
                 let options = copy_command::options(target, options, legacy_options)?;
                 copy_in(session, statement, source, options, interrupt).await.map(Execution::CopyIn)
             }
-            sql => session_statement(session, sql),
+            ast::Statement::Call(call) => time_travel::procedures::call(session, statement, call).await,
+            sql => {
+                check_as_of(session, sql).await?;
+                session_statement(session, sql)
+            }
         },
         other => Err(Error::internal(format!("{other:?} was not carried out"))),
     }
@@ -156,6 +161,19 @@ async fn copy_in(
         .collect::<Result<Vec<_>>>()?;
     let filling = Filling::new(&positions, defaults);
     Ok(CopyIn::new(session, &view, checks, &positions, options, filling, interrupt))
+}
+
+/// Refuses `SET slipstream.as_of` to a version that is not there.
+async fn check_as_of(session: &Arc<Inner>, statement: &ast::Statement) -> Result<()> {
+    let ast::Statement::Set(set) = statement else { return Ok(()) };
+    for command in settings::set(set)? {
+        if let (true, Some(value)) = (command.name.eq_ignore_ascii_case(time_travel::SETTING), &command.value)
+            && !value.is_empty()
+        {
+            session.view_of_setting(value).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Statements about the session itself.

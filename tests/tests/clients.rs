@@ -254,6 +254,36 @@ print("done")
 }
 
 #[test]
+fn lancedb_opens_the_tag_of_a_named_snapshot() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = social(data.path());
+    let statements = "CALL slipstream.create_snapshot('three');
+        DELETE FROM knows;
+        DELETE FROM person WHERE name = 'Bob';
+        CALL slipstream.compact('person');
+        CALL slipstream.cleanup(older_than => interval '0 seconds');";
+    let output = psql(&server, &["--set", "ON_ERROR_STOP=1"], statements);
+    assert!(output.success, "{}", output.stderr);
+    let script = r#"
+import sys
+import lancedb
+
+database = lancedb.connect(sys.argv[1] + "/tables")
+names = database.list_tables().tables if hasattr(database, "list_tables") else database.table_names()
+table = database.open_table(next(name for name in names if name.startswith("person-")))
+assert sorted(row["name"] for row in table.to_arrow().to_pylist()) == ["Ann", "Cid"]
+assert list(table.tags.list()) == ["slipstream-three"], table.tags.list()
+table.checkout("slipstream-three")
+assert sorted(row["name"] for row in table.to_arrow().to_pylist()) == ["Ann", "Bob", "Cid"]
+print("done")
+"#;
+    let folder = data.path().to_str().expect("a plain path");
+    let output = python(&server, &[folder], script);
+    assert!(output.success, "{}", output.stderr);
+    assert_eq!(output.stdout, "done\n");
+}
+
+#[test]
 fn psql_rolls_back_to_the_last_good_statement() {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = social(data.path());

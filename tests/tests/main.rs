@@ -11,7 +11,8 @@
 //! * `differential`: the same statements on Slipstream and on PostgreSQL;
 //! * `command_line`: what the program does beside serving;
 //! * `mirror`: graph patterns answered by the index and by joins;
-//! * `shortest_paths`: searches, compared with one that is written out.
+//! * `shortest_paths`: searches, compared with one that is written out;
+//! * `time_machine`: a history, compared at any version with a model of it.
 
 mod bulk_changes;
 mod bulk_crashes;
@@ -24,5 +25,6 @@ mod mirror;
 mod mirror_walks;
 mod scripts;
 mod shortest_paths;
+mod time_machine;
 mod transfers;
 mod wire;

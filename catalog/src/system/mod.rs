@@ -7,6 +7,7 @@
 mod commits;
 mod graph_elements;
 mod graphs;
+mod snapshots;
 mod tables;
 
 use std::sync::{Arc, LazyLock};
@@ -78,6 +79,16 @@ pub static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
          source name -- name of the vertex element where edges start
          destination name -- name of the vertex element where they end",
         ),
+        Relation::new(
+            "snapshots",
+            OID + 10,
+            Kind::View,
+            "Named snapshots: versions that stay readable until their name is dropped.",
+            "name name! -- the name, for VERSION AS OF and slipstream.as_of
+         seq int8! -- the commit that it is
+         timestamp timestamptz! -- the time of that commit
+         created timestamptz! -- when it was given the name",
+        ),
     ]
 });
 
@@ -89,6 +100,7 @@ pub fn schema(database: &Arc<Database>, snapshot: &Arc<Snapshot>) -> Arc<dyn Sch
             "tables" => Arc::new(tables::Tables::new(&snapshot)),
             "graphs" => Arc::new(graphs::Graphs::new(&database, &snapshot)),
             "graph_elements" => Arc::new(graph_elements::GraphElements::new(&snapshot)),
+            "snapshots" => Arc::new(snapshots::Snapshots::new(&snapshot)),
             "commits" => Arc::new(commits::Commits::new(&database, &snapshot)),
             _ => return None,
         };

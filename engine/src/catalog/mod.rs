@@ -3,10 +3,12 @@
 //! * [`table`]: tables, their columns and constraints.
 //! * [`graph`]: property graphs over tables.
 //! * [`sequence`] and [`view`].
+//! * [`named_snapshot`]: versions of the database that have a name.
 //! * [`edit`]: changes of the catalog, applied and checked one by one.
 
 pub mod edit;
 pub mod graph;
+pub mod named_snapshot;
 pub mod sequence;
 pub mod table;
 pub mod view;
@@ -21,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use edit::{CatalogEdit, ColumnSource, Computed, RowFunction};
 pub use graph::{EdgeTable, EndPoint, GraphDefinition, VertexTable};
+pub use named_snapshot::NamedSnapshot;
 pub use sequence::{SequenceDefinition, SequenceId};
 pub use table::{
     CheckConstraint, ColumnDefinition, ForeignKey, Identity, ReferentialAction, TableDefinition, TableId,
@@ -29,7 +32,7 @@ pub use table::{
 pub use view::{ViewDefinition, ViewRelation};
 
 /// The format version of catalog records that this code writes and the newest that it reads.
-pub const CATALOG_FORMAT: u32 = 2;
+pub const CATALOG_FORMAT: u32 = 3;
 
 /// The first object id given to a user's object, as in Postgres.
 pub const FIRST_USER_OID: u32 = 16384;
@@ -57,9 +60,19 @@ pub struct Catalog {
     /// Sequences by identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sequences: BTreeMap<SequenceId, Arc<SequenceDefinition>>,
+    /// Named snapshots by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<String, NamedSnapshot>,
+    /// Commits before this one have been cleaned up: of them only what a named snapshot holds can be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub oldest_kept: u64,
     /// Object ids that are promised.
     #[serde(skip)]
     pub reserved: Reserved,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a name in a schema can mean: tables, views, sequences and graphs share one name space, as relations do in Postgres.
@@ -108,6 +121,8 @@ impl Default for Catalog {
             graphs: BTreeMap::new(),
             views: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            oldest_kept: 0,
             reserved: Reserved::default(),
         }
     }

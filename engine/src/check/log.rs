@@ -1,6 +1,6 @@
 //! Checks the commit log and the catalogs it names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -37,7 +37,8 @@ pub(super) async fn check(storage: &Storage, log: &CommitLog, report: &mut Check
         return Ok(None);
     };
     let mut faults = Vec::new();
-    if let Some(missing) = (1..newest).find(|seq| numbers.binary_search(seq).is_err()) {
+    let (kept, named) = kept(storage, log, newest).await?;
+    if let Some(missing) = (kept..newest).chain(named.clone()).find(|seq| numbers.binary_search(seq).is_err()) {
         faults.push(format!("commit {missing} is missing, commit {newest} is there"));
     }
     let mut records = futures::stream::iter(numbers.iter().copied())
@@ -49,7 +50,8 @@ pub(super) async fn check(storage: &Storage, log: &CommitLog, report: &mut Check
             Ok(Some(record)) => {
                 follows(&record, seq, before.as_ref(), &mut faults);
                 catalogs.insert(record.catalog.clone(), seq);
-                for entry in &record.tables {
+                // What is left of a commit that was given up may lack its tables.
+                for entry in record.tables.iter().filter(|_| seq >= kept || named.contains(&seq)) {
                     let known: &mut Vec<u64> = history.entry(entry.id).or_default();
                     if known.last() != Some(&entry.version) {
                         known.push(entry.version);
@@ -73,6 +75,20 @@ pub(super) async fn check(storage: &Storage, log: &CommitLog, report: &mut Check
     let catalog = check_catalogs(storage, &catalogs, report).await;
     let Some((newest, catalog)) = before.filter(|record| record.seq == newest).zip(catalog) else { return Ok(None) };
     Ok(Some(Head { newest, catalog: Arc::new(catalog), history }))
+}
+
+/// The oldest commit that is kept, and those that are because they have a name.
+async fn kept(storage: &Storage, log: &CommitLog, newest: u64) -> Result<(u64, BTreeSet<u64>)> {
+    // That the newest record or its catalog cannot be read is found, and told, below.
+    let record = log.get(newest).await.ok().flatten();
+    let catalog = match &record {
+        Some(record) => storage.read_catalog(&record.catalog).await.ok(),
+        None => None,
+    };
+    Ok(catalog.map_or((1, BTreeSet::new()), |catalog| {
+        let named = catalog.snapshots.values().map(|named| named.seq).collect();
+        (catalog.oldest_kept.max(1), named)
+    }))
 }
 
 /// Whether a record may stand where it stands.

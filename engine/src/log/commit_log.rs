@@ -130,6 +130,14 @@ impl CommitLog {
             .with_hint("Stop this server; clients reconnect to the other one."))
     }
 
+    /// Deletes a record that is no longer wanted.
+    pub(crate) async fn remove(&self, seq: u64) -> Result<()> {
+        match self.store.delete(&path(seq)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(storage::failed("remove a commit record", &error)),
+        }
+    }
+
     /// Makes sure that a record which was found, and not created, survives a power cut.
     pub(crate) async fn sync(&self, storage: &Storage, seq: u64) -> Result<()> {
         storage.sync(vec![path(seq).to_string()]).await

@@ -4,20 +4,24 @@
 //! * [`staging`] writes rows that nobody sees yet ([`StagedWrite`], [`StagedLoad`]).
 //! * [`publishing`] turns a staged write into exactly the version its commit record names.
 //! * [`key_index`] finds rows by unique key in memory.
-//! * [`folding`] keeps the number of small fragments down.
+//! * [`folding`] keeps the number of small fragments down, [`compaction`] makes few large ones of many.
+//! * `tags` names versions for other programs, `removal` deletes versions.
 //! * [`root`] is how Lance reaches the root of the database.
 //! * [`layout`] is how SQL types that Lance lacks are kept.
 //!
 //! Datasets are opened by the version in the map, never as "latest", and share one Lance session (its caches).
 
+pub(crate) mod compaction;
 mod folding;
 pub mod key_index;
 mod layout;
 mod publishing;
+mod removal;
 mod root;
 mod scan;
 pub mod staging;
 pub mod table;
+mod tags;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -229,7 +229,7 @@ impl Store {
         self.write(WriteDestination::Uri(&uri), table, WriteMode::Create, rows).await
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         destination: WriteDestination<'_>,
         table: &TableDefinition,
@@ -292,13 +292,13 @@ impl Store {
     }
 }
 
-fn staged(table: &Arc<TableDefinition>, base: u64, operation: Operation) -> StagedWrite {
+pub(super) fn staged(table: &Arc<TableDefinition>, base: u64, operation: Operation) -> StagedWrite {
     let transaction = TransactionBuilder::new(base, operation).build();
     StagedWrite { table: Arc::clone(table), base, folded_fragments: Vec::new(), folded_keys: Vec::new(), transaction }
 }
 
 /// Hashes of rows for every unique key of their table.
-fn unique_keys(table: &TableDefinition, rows: &[RecordBatch]) -> Result<Vec<RowKeys>> {
+pub(super) fn unique_keys(table: &TableDefinition, rows: &[RecordBatch]) -> Result<Vec<RowKeys>> {
     let hashes_of = |columns: &[String]| -> Result<Vec<Option<KeyHash>>> {
         let mut hashes = Vec::new();
         for batch in rows {
@@ -312,7 +312,7 @@ fn unique_keys(table: &TableDefinition, rows: &[RecordBatch]) -> Result<Vec<RowK
     keys.map(|key| hashes_of(&key.columns).map(|hashes| (key.columns, hashes))).collect()
 }
 
-fn append_fragments(operation: Operation) -> Result<Vec<Fragment>> {
+pub(super) fn append_fragments(operation: Operation) -> Result<Vec<Fragment>> {
     match operation {
         Operation::Append { fragments } => Ok(fragments),
         other => Err(Error::internal(format!("an append was staged as {}", other.name()))),
@@ -343,7 +343,7 @@ pub(super) fn fragment_files(fragment: &Fragment) -> Vec<String> {
 }
 
 /// Rows as they are on disk, under the schema that the table has there.
-fn to_stored_stream(table: &TableDefinition, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+pub(super) fn to_stored_stream(table: &TableDefinition, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
     let schema = layout::stored_schema(&table.arrow_schema());
     let stored = rows.map({
         let schema = Arc::clone(&schema);

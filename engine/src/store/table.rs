@@ -134,7 +134,7 @@ impl TableVersion {
         self.scan_fragments(request, None).await
     }
 
-    async fn scan_fragments(
+    pub(super) async fn scan_fragments(
         self: &Arc<Self>,
         request: &ScanRequest,
         fragments: Option<&HashSet<u64>>,

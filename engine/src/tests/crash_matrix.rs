@@ -5,9 +5,9 @@
 //! and when its record was written; tables, keys and graph agree; and the database takes further commits.
 
 use super::*;
-use crate::SpillLimits;
-use crate::catalog::ColumnSource;
+use crate::catalog::{ColumnSource, NamedSnapshot};
 use crate::transaction::RecoveryStep;
+use crate::{SpillLimits, Version};
 
 /// What a commit changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +19,16 @@ enum Kind {
     Group,
     /// A transaction block whose rows are in a temporary file.
     Spilled,
+    /// The newest version gets a name.
+    Snapshot,
+    /// A name goes.
+    DroppedSnapshot,
+    /// A named snapshot becomes the newest version.
+    Restored,
+    /// Small fragments become large ones.
+    Compaction,
+    /// Older versions are given up.
+    Cleanup,
 }
 
 /// How it is stopped.
@@ -32,7 +42,19 @@ enum Stop {
     Failure,
 }
 
-const KINDS: [Kind; 6] = [Kind::OneTable, Kind::SeveralTables, Kind::WithGraph, Kind::Ddl, Kind::Group, Kind::Spilled];
+const KINDS: [Kind; 11] = [
+    Kind::OneTable,
+    Kind::SeveralTables,
+    Kind::WithGraph,
+    Kind::Ddl,
+    Kind::Group,
+    Kind::Spilled,
+    Kind::Snapshot,
+    Kind::DroppedSnapshot,
+    Kind::Restored,
+    Kind::Compaction,
+    Kind::Cleanup,
+];
 const STOPS: [Stop; 3] = [Stop::CrashBefore, Stop::CrashAfter, Stop::Failure];
 
 /// Stops commits and recoveries where it is told to.
@@ -128,6 +150,8 @@ struct Seen {
     columns: usize,
     edges: Vec<(i64, i64)>,
     tables: Vec<String>,
+    /// Named snapshots, and how many people each has.
+    named: Vec<(String, usize)>,
 }
 
 async fn look(database: &Database) -> Seen {
@@ -139,15 +163,27 @@ async fn look(database: &Database) -> Seen {
         true => Vec::new(),
         false => acquaintances(database).await,
     };
-    Seen { people: contents(database).await, columns, edges, tables }
+    let mut named = Vec::new();
+    for name in snapshot.catalog.snapshots.keys() {
+        let view = database.view_at(&Version::Name(name.clone())).await.unwrap();
+        named.push((name.clone(), people_in(&view).await.len()));
+    }
+    Seen { people: contents(database).await, columns, edges, tables, named }
 }
 
 /// A database before the commit under test.
-async fn prepare(database: &Database, kind: Kind) {
+async fn prepare(database: &Arc<Database>, kind: Kind) {
     match kind {
         Kind::OneTable | Kind::Ddl | Kind::Group | Kind::Spilled => {
             create(database).await;
             insert(database, &[(1, "a"), (2, "b")]).await.unwrap();
+        }
+        Kind::Snapshot | Kind::DroppedSnapshot | Kind::Restored | Kind::Compaction | Kind::Cleanup => {
+            create(database).await;
+            insert(database, &[(1, "a"), (2, "b")]).await.unwrap();
+            database.create_snapshot("old").await.unwrap();
+            insert(database, &[(3, "c")]).await.unwrap();
+            delete(database, 1).await.unwrap();
         }
         Kind::SeveralTables => {
             create(database).await;
@@ -187,6 +223,14 @@ async fn run(database: &Arc<Database>, stopper: &Stopper, kind: Kind) -> bool {
         }
         Kind::WithGraph => meet(database, 3, 4).await.is_ok(),
         Kind::Ddl => alter_and_create(database).await.is_ok(),
+        Kind::Snapshot => database.create_snapshot("new").await.is_ok(),
+        Kind::DroppedSnapshot => database.drop_snapshot("old").await.is_ok(),
+        Kind::Restored => database.restore_snapshot("old").await.is_ok(),
+        Kind::Compaction => {
+            let table = Arc::clone(database.snapshot().catalog.table("person").unwrap());
+            database.compact(&table).await.is_ok()
+        }
+        Kind::Cleanup => database.cleanup(chrono::TimeDelta::zero()).await.is_ok(),
         Kind::Group => {
             // The one in front is not stopped; the two behind it commit together.
             *stopper.front.lock() = Front::Expected;
@@ -240,7 +284,10 @@ fn after(before: &Seen, kind: Kind) -> Seen {
         Kind::SeveralTables => come(&[(3, "c")]),
         Kind::WithGraph => come(&[(3, "a"), (4, "b")]),
         Kind::Group => come(&[(11, "g"), (12, "g")]),
-        Kind::Ddl => {}
+        Kind::Snapshot => seen.named.insert(0, ("new".into(), 2)),
+        Kind::DroppedSnapshot => seen.named.clear(),
+        Kind::Restored => seen.people = owned(&[(1, "a"), (2, "b")]),
+        Kind::Ddl | Kind::Compaction | Kind::Cleanup => {}
     }
     match kind {
         Kind::OneTable | Kind::Spilled => seen.people.retain(|row| row.0 != 1),
@@ -250,6 +297,7 @@ fn after(before: &Seen, kind: Kind) -> Seen {
             seen.tables = ["made", "person"].map(String::from).into();
         }
         Kind::SeveralTables | Kind::Group => {}
+        Kind::Snapshot | Kind::DroppedSnapshot | Kind::Restored | Kind::Compaction | Kind::Cleanup => {}
     }
     seen
 }
@@ -303,6 +351,10 @@ async fn one(kind: Kind, step: CommitStep, stop: Stop) {
     for opening in 0..2 {
         let database = open(&directory, &stopper).await.unwrap();
         assert_eq!(look(&database).await, expected, "{context}, opening {opening}");
+        let person = Arc::clone(database.snapshot().catalog.table("person").unwrap());
+        let tags = database.committer.store.tags(&person.directory).await.unwrap();
+        let names = expected.named.iter().map(|(name, _)| NamedSnapshot::tag(name));
+        assert_eq!(tags, names.collect(), "{context}, opening {opening}");
         if expected.columns == 2 {
             let id = 60 + opening;
             add(&database, id).await.unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -326,7 +378,7 @@ async fn all(kind: Kind) {
 
 #[test]
 fn every_kind_of_commit_is_in_the_matrix() {
-    assert_eq!(KINDS.len() * CommitStep::ALL.len() * STOPS.len(), 144);
+    assert_eq!(KINDS.len() * CommitStep::ALL.len() * STOPS.len(), 264);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,4 +409,25 @@ async fn a_group_commit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_of_rows_in_a_temporary_file() {
     all(Kind::Spilled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_names_a_snapshot() {
+    all(Kind::Snapshot).await;
+    all(Kind::DroppedSnapshot).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_restores_a_snapshot() {
+    all(Kind::Restored).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction() {
+    all(Kind::Compaction).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_up() {
+    all(Kind::Cleanup).await;
 }

@@ -4,6 +4,7 @@ mod bucket;
 mod check;
 mod crash_matrix;
 mod faults;
+mod past;
 mod power_cut;
 mod spill;
 mod stop_at;

@@ -12,6 +12,7 @@ use crate::change::{Changes, PENDING_ROW};
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::index::IndexReader;
+use crate::history::Version;
 use crate::pending::Pending;
 use crate::snapshot::Snapshot;
 use crate::store::table::{row_addresses, without_rows};
@@ -64,6 +65,22 @@ impl Transaction {
         }
         begun.show(Arc::clone(&begun.view.snapshot), Arc::clone(&begun.view.pending));
         Ok(begun.view.clone())
+    }
+
+    /// Takes an older version as the snapshot of the whole transaction; `22023` where there is none. False where it has
+    /// taken one already.
+    pub async fn begin_at(&mut self, version: &Version) -> Result<bool> {
+        if self.begun.is_some() {
+            return Ok(false);
+        }
+        let view = self.database.base_at(version).await?;
+        self.begun = Some(Begun { base: Arc::clone(&view.snapshot), readers: BTreeMap::new(), view });
+        Ok(true)
+    }
+
+    /// The number of the commit that the transaction reads, which it takes with this call where it has taken none.
+    pub fn seq(&mut self) -> u64 {
+        self.begin().base.seq
     }
 
     fn begin(&mut self) -> &mut Begun {

@@ -19,6 +19,7 @@ use super::kernel::place::{Place, time};
 use super::kernel::turn::{Turn, group_size, turn};
 use super::members::Group;
 use super::prepare::{KeyChange, forgotten_keys, key_changes, redo, version_map};
+use super::upkeep::Upkeep;
 use super::{CommitObserver, CommitStep};
 use crate::catalog::{Catalog, TableId};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,7 +58,7 @@ pub(crate) struct Committer {
     pub(crate) pins: Arc<Pins>,
     observer: Option<Arc<dyn CommitObserver>>,
     waiting: parking_lot::Mutex<VecDeque<Request>>,
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
     recent: RwLock<VecDeque<Arc<Snapshot>>>,
     head: watch::Sender<u64>,
 }
@@ -72,7 +73,7 @@ struct Request {
 }
 
 /// State of the one writer, under its lock.
-struct Writer {
+pub(super) struct Writer {
     epoch: u64,
     /// What recent commits have written.
     writes: RecentWrites,
@@ -87,7 +88,7 @@ struct Writer {
 }
 
 /// A commit that has passed its checks.
-struct Prepared {
+pub(super) struct Prepared {
     catalog: Arc<Catalog>,
     record: CommitRecord,
     writes: Vec<StagedWrite>,
@@ -96,6 +97,13 @@ struct Prepared {
     written: Vec<(TableId, Written)>,
     elements: ElementChanges,
     staged_graphs: Vec<StagedGraph>,
+}
+
+impl Prepared {
+    /// The number of the commit.
+    pub(super) fn seq(&self) -> u64 {
+        self.record.seq
+    }
 }
 
 impl Request {
@@ -212,7 +220,7 @@ impl Committer {
     async fn commit_sequences(&self, writer: &mut Writer, entries: Vec<SequenceEntry>) -> Result<()> {
         self.ready(writer).await?;
         let group = Group::new(&self.head());
-        let mut prepared = self.prepare(writer, group, vec![Uuid::now_v7()]).await?;
+        let mut prepared = self.prepare(writer, group, vec![Uuid::now_v7()], Upkeep::default()).await?;
         prepared.record.sequences = entries;
         self.decide(writer, prepared).await
     }
@@ -231,7 +239,7 @@ impl Committer {
     }
 
     /// Whether the writer may write; finishes what an earlier commit has left.
-    async fn ready(&self, writer: &mut Writer) -> Result<()> {
+    pub(super) async fn ready(&self, writer: &mut Writer) -> Result<()> {
         match turn(writer.stopped.as_ref(), &mut writer.unfinished) {
             Turn::Stopped(why) => Err(why.clone()),
             Turn::FinishFirst(unfinished) => self.finish(writer, unfinished, Attempt::Again).await,
@@ -273,7 +281,7 @@ impl Committer {
         }
         let ids: Vec<Uuid> = members.iter().map(|(id, _)| *id).collect();
         let outcome = match self.done(CommitStep::Check) {
-            Ok(()) => self.prepare(writer, group, ids).await,
+            Ok(()) => self.prepare(writer, group, ids, Upkeep::default()).await,
             Err(error) => Err(error),
         };
         let outcome = match outcome {
@@ -289,22 +297,30 @@ impl Committer {
     }
 
     /// Steps 2 and 3: everything that can fail without leaving a trace.
-    async fn prepare(&self, writer: &Writer, group: Group, ids: Vec<Uuid>) -> Result<Prepared> {
+    pub(super) async fn prepare(
+        &self,
+        writer: &Writer,
+        group: Group,
+        ids: Vec<Uuid>,
+        upkeep: Upkeep,
+    ) -> Result<Prepared> {
         let head = self.head();
         let (edited, pending, written) = group.into_parts();
         let Place { seq, epoch } = Place { seq: head.seq, epoch: writer.epoch }.next();
         let tx_id = ids.first().copied().unwrap_or_else(Uuid::now_v7);
 
         self.step(CommitStep::StageTables)?;
-        let writes = self.stage_tables(&edited, &pending).await?;
+        let writes = self.stage_tables(&edited, &pending, upkeep.writes).await?;
         let key_changes = key_changes(&pending)?;
         self.done(CommitStep::StageTables)?;
 
         let catalog = Arc::clone(&edited.catalog);
-        let mut versions = head.versions.clone();
+        let mut versions = edited.versions.clone();
         versions.retain(|table, _| catalog.tables.contains_key(table));
         versions.extend(writes.iter().map(|write| (write.table.id, write.version())));
-        let elements = ElementChanges::of(&pending);
+        let mut elements = ElementChanges::of(&pending);
+        elements.replaced.extend(&upkeep.replaced);
+        elements.moved = upkeep.moved;
 
         self.step(CommitStep::StageGraph)?;
         let staged_graphs = self.stage_graphs(&catalog, &versions, seq, &elements).await;
@@ -322,17 +338,18 @@ impl Committer {
             epoch,
             tables: version_map(&catalog, &versions),
             catalog: catalog_record,
-            notes: None,
+            notes: upkeep.notes,
             members: if ids.len() > 1 { ids } else { Vec::new() },
             sequences: self.sequences.reservations(&catalog, false),
             redo: writes.iter().map(redo).collect::<Result<_>>()?,
         };
-        let forgotten_keys = forgotten_keys(&pending);
+        let mut forgotten_keys = forgotten_keys(&pending);
+        forgotten_keys.extend(upkeep.replaced);
         Ok(Prepared { catalog, record, writes, key_changes, forgotten_keys, written, elements, staged_graphs })
     }
 
     /// Step 4 and what follows from it.
-    async fn decide(&self, writer: &mut Writer, mut prepared: Prepared) -> Result<()> {
+    pub(super) async fn decide(&self, writer: &mut Writer, mut prepared: Prepared) -> Result<()> {
         if let Err(error) = self.write_record(writer, &prepared).await {
             for (_, staged) in prepared.staged_graphs {
                 staged.rollback().await;

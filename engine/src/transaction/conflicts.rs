@@ -5,7 +5,7 @@
 //! left who could ask, it is forgotten, and a transaction that is older than that counts as in conflict. So what is
 //! remembered decides how often a transaction is refused without need, never whether it is right.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -135,18 +135,39 @@ pub(crate) fn conflict(table: &TableDefinition) -> Error {
 
 /// The snapshots that are being read.
 #[derive(Debug, Default)]
-pub(crate) struct Pins(Mutex<BTreeMap<u64, usize>>);
+pub(crate) struct Pins {
+    /// By those who may commit what they have read.
+    current: Mutex<BTreeMap<u64, usize>>,
+    /// By those who only look back.
+    past: Mutex<BTreeMap<u64, usize>>,
+}
 
 impl Pins {
-    /// Notes a reader of snapshot `seq`, until the pin is dropped.
+    /// Notes a reader of snapshot `seq` who may commit, until the pin is dropped.
     pub(crate) fn pin(self: &Arc<Self>, seq: u64) -> Arc<Pin> {
-        *self.0.lock().entry(seq).or_default() += 1;
-        Arc::new(Pin { seq, pins: Arc::clone(self) })
+        self.pinned(seq, false)
     }
 
-    /// The oldest snapshot that is being read.
+    /// Notes a reader of snapshot `seq` who cannot commit: nobody has to remember what was written since.
+    pub(crate) fn pin_past(self: &Arc<Self>, seq: u64) -> Arc<Pin> {
+        self.pinned(seq, true)
+    }
+
+    fn pinned(self: &Arc<Self>, seq: u64, past: bool) -> Arc<Pin> {
+        let pin = Pin { seq, past, pins: Arc::clone(self) };
+        *pin.readers().lock().entry(seq).or_default() += 1;
+        Arc::new(pin)
+    }
+
+    /// The oldest snapshot that is being read by somebody who may commit.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        self.0.lock().keys().next().copied()
+        self.current.lock().keys().next().copied()
+    }
+
+    /// All snapshots that are being read.
+    pub(crate) fn all(&self) -> BTreeSet<u64> {
+        let current: Vec<u64> = self.current.lock().keys().copied().collect();
+        self.past.lock().keys().copied().chain(current).collect()
     }
 }
 
@@ -154,12 +175,19 @@ impl Pins {
 #[derive(Debug)]
 pub(crate) struct Pin {
     seq: u64,
+    past: bool,
     pins: Arc<Pins>,
+}
+
+impl Pin {
+    fn readers(&self) -> &Mutex<BTreeMap<u64, usize>> {
+        if self.past { &self.pins.past } else { &self.pins.current }
+    }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        let mut pins = self.pins.0.lock();
+        let mut pins = self.readers().lock();
         if let Some(readers) = pins.get_mut(&self.seq) {
             *readers -= 1;
             if *readers == 0 {

@@ -27,6 +27,8 @@ pub(crate) struct ElementChanges {
     pub(crate) loads: Vec<StagedLoad>,
     /// Tables whose rows have all been written anew.
     pub(crate) replaced: Vec<TableId>,
+    /// Tables whose rows lie elsewhere, and are the same.
+    pub(crate) moved: Vec<TableId>,
 }
 
 impl ElementChanges {
@@ -37,6 +39,7 @@ impl ElementChanges {
             rows: rows.map(|delta| delta.as_changes()).collect(),
             loads: pending.loads().to_vec(),
             replaced: pending.replaced().into_iter().collect(),
+            moved: Vec::new(),
         }
     }
 }
@@ -57,7 +60,8 @@ impl Committer {
             let concerned = |table: TableId| definition.tables().any(|member| member == table);
             let bulk = elements.loads.iter().any(|load| concerned(load.table.id))
                 || elements.replaced.iter().any(|table| concerned(*table));
-            let touched = elements.rows.iter().any(|rows| concerned(rows.table.id));
+            let touched = elements.rows.iter().any(|rows| concerned(rows.table.id))
+                || elements.moved.iter().any(|table| concerned(*table));
             if bulk || !touched {
                 continue;
             }

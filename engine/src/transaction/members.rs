@@ -42,6 +42,11 @@ impl Group {
         }
     }
 
+    /// No transaction: a commit of upkeep, of which later transactions have to know this.
+    pub(crate) fn of_upkeep(head: &Arc<Snapshot>, edited: Snapshot, written: Vec<(TableId, Written)>) -> Self {
+        Group { edited: Arc::new(edited), written, ..Group::new(head) }
+    }
+
     /// The head with the group's catalog, what the group changes over it, and what later transactions have to know.
     pub(crate) fn into_parts(self) -> (Arc<Snapshot>, Pending, Vec<(TableId, Written)>) {
         (self.edited, self.merged, self.written)

@@ -10,6 +10,7 @@
 //! * [`committer`]: runs the steps, one group of transactions at a time; [`members`] admits them, [`prepare`] writes what they
 //!   change.
 //! * [`graph_step`], [`graph_changes`]: what a commit means for the graph indexes.
+//! * [`upkeep`]: commits that change no row, such as compactions and named snapshots.
 //! * [`recovery`]: brings a database that was left anywhere to its newest record.
 //! * [`kernel`]: what these decide, as pure functions, which a model checker runs too.
 
@@ -27,6 +28,7 @@ pub(crate) mod messages;
 pub(crate) mod prepare;
 pub(crate) mod recovery;
 pub(crate) mod references;
+mod upkeep;
 
 use std::fmt::Debug;
 

@@ -30,9 +30,13 @@ pub(crate) struct KeyChange {
 }
 
 impl Committer {
-    /// Writes the changes of `pending` over `edited`'s versions into files that no version names.
-    pub(super) async fn stage_tables(&self, edited: &Snapshot, pending: &Pending) -> Result<Vec<StagedWrite>> {
-        let mut writes = Vec::new();
+    /// Writes the changes of `pending` over `edited`'s versions into files that no version names; `writes` are staged already.
+    pub(super) async fn stage_tables(
+        &self,
+        edited: &Snapshot,
+        pending: &Pending,
+        mut writes: Vec<StagedWrite>,
+    ) -> Result<Vec<StagedWrite>> {
         let replaced = pending.replaced();
         for id in &replaced {
             let Some(table) = edited.catalog.tables.get(id) else { continue };

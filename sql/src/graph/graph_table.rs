@@ -1,7 +1,7 @@
 //! The pattern of a GRAPH_TABLE as a relation of its subquery ([`crate::pgq::graph_table`]): a column for each property that the subquery
 //! names, qualified with the variable that has it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use datafusion::common::{Column, TableReference};
@@ -26,7 +26,14 @@ use slipstream_graph_language::{self as language, CypherParameter, GraphQuery};
 /// The graph that a relation reads, if it is the pattern of a GRAPH_TABLE.
 pub(super) fn graph_of(factor: &TableFactor) -> Option<String> {
     let (text, _) = conditions::arguments(factor)?.first().and_then(string_argument)?;
-    GraphTable::parse(text).ok().map(|table| table.graph.text)
+    // No index stands at an older version.
+    GraphTable::parse(text).ok().filter(|table| table.version.is_none()).map(|table| table.graph.text)
+}
+
+/// The older version of a graph that a relation reads, as the database that stands for it.
+pub(crate) fn version_of(factor: &TableFactor) -> Option<String> {
+    let (text, _) = conditions::arguments(factor)?.first().and_then(string_argument)?;
+    GraphTable::parse(text).ok()?.version
 }
 
 /// The named elements of a pattern that are one row each, with the tables that they may be from.
@@ -97,12 +104,27 @@ pub(crate) struct GraphTablePattern<'a> {
 impl<'a> GraphTablePattern<'a> {
     /// The pattern that the arguments of the function are. Errors point into its text.
     pub(crate) fn of(arguments: &'a [FunctionArg], catalog: &'a Catalog) -> Result<Self> {
+        Self::at_versions(arguments, catalog, &NO_VERSIONS)
+    }
+
+    /// As [`GraphTablePattern::of`], where the pattern may be of a graph at one of these versions.
+    fn at_versions(
+        arguments: &'a [FunctionArg],
+        catalog: &'a Catalog,
+        versions: &'a BTreeMap<String, Arc<Catalog>>,
+    ) -> Result<Self> {
         let Some(((text, _), conditions)) =
             arguments.split_first().and_then(|(text, conditions)| Some((string_argument(text)?, conditions)))
         else {
             return Err(Error::internal("a GRAPH_TABLE without its text"));
         };
         let table = GraphTable::parse(text)?;
+        let catalog = match &table.version {
+            None => catalog,
+            Some(version) => versions.get(version).ok_or_else(|| {
+                Error::not_supported("an older version of a graph is not supported in this statement")
+            })?,
+        };
         let graph = catalog.graph(&table.graph.text).map_err(|error| error.at(table.graph.span.position()))?;
         let (bare, _) = table.query(None, Vec::new())?;
         let elements = Elements::of(&language::plan_query(&bare, 1, catalog, graph, &[])?, catalog, graph);
@@ -137,10 +159,15 @@ impl<'a> GraphTablePattern<'a> {
     }
 }
 
+/// Where no older version is known.
+static NO_VERSIONS: BTreeMap<String, Arc<Catalog>> = BTreeMap::new();
+
 /// Plans the patterns of GRAPH_TABLEs for one statement.
 #[derive(Debug)]
 pub(crate) struct GraphTables {
     catalog: Arc<Catalog>,
+    /// The catalogs of the older versions that the statement names.
+    versions: BTreeMap<String, Arc<Catalog>>,
     source: Arc<SourceText>,
     parameters: Vec<CypherParameter>,
     seen: Arc<SeenParameters>,
@@ -149,12 +176,14 @@ pub(crate) struct GraphTables {
 impl GraphTables {
     pub(crate) fn new(
         catalog: &Arc<Catalog>,
+        versions: BTreeMap<String, Arc<Catalog>>,
         source: &Arc<SourceText>,
         types: &[Option<SqlType>],
         seen: &Arc<SeenParameters>,
     ) -> Self {
         GraphTables {
             catalog: Arc::clone(catalog),
+            versions,
             source: Arc::clone(source),
             parameters: known_parameters(types),
             seen: Arc::clone(seen),
@@ -167,12 +196,13 @@ impl GraphTables {
             Some(position) => error.at(position + offset - 1),
             None => error.at(offset),
         };
-        let pattern = GraphTablePattern::of(arguments, &self.catalog).map_err(shifted)?;
+        let pattern = GraphTablePattern::at_versions(arguments, &self.catalog, &self.versions).map_err(shifted)?;
         let (query, columns) = pattern.plan(offset, &self.parameters)?;
         for parameter in &query.parameters {
             self.seen.extend(Arguments::Statement.source(parameter)?);
         }
-        let table = CypherTable { graph: Arc::clone(pattern.graph), query, arguments: Arguments::Statement };
+        let version = pattern.table.version.clone();
+        let table = CypherTable { graph: Arc::clone(pattern.graph), version, query, arguments: Arguments::Statement };
         let scan = LogicalPlanBuilder::scan(FUNCTION, provider_as_source(Arc::new(table)), None);
         let named = columns.into_iter().map(|(variable, property)| {
             let column = Column::new(Some(FUNCTION), format!("{variable}.{property}"));

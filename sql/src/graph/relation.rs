@@ -220,7 +220,7 @@ impl CypherRelations {
         if let Arguments::Parameter(index) = arguments {
             self.seen.extend(Some((index, SqlType::Jsonb)));
         }
-        Ok(CypherTable { graph, query, arguments })
+        Ok(CypherTable { graph, version: None, query, arguments })
     }
 
     /// Where the Cypher text begins in the statement, in characters from 1.

@@ -44,6 +44,8 @@ use slipstream_graph_language::index::{IndexPart, Prefix};
 #[derive(Debug)]
 pub(crate) struct CypherTable {
     pub(super) graph: Arc<GraphDefinition>,
+    /// The older version that it reads, as the database that stands for it.
+    pub(super) version: Option<String>,
     pub(super) query: GraphQuery,
     pub(super) arguments: Arguments,
 }
@@ -61,7 +63,11 @@ pub(crate) struct Sources<'a> {
 impl CypherTable {
     /// How the query is answered in a view.
     pub(crate) fn route(&self, view: &ReadView, strategy: GraphStrategy) -> Result<Route> {
-        route(strategy, Index::of(&self.graph, view), &self.query, &self.graph.name)
+        let index = match self.version {
+            None => Index::of(&self.graph, view),
+            Some(_) => Index::Behind,
+        };
+        route(strategy, index, &self.query, &self.graph.name)
     }
 
     /// A line for EXPLAIN about how the query is answered.
@@ -119,6 +125,10 @@ impl CypherTable {
     /// The element tables that the query names.
     pub(crate) fn elements(&self, tables: &Tables) -> Result<HashMap<TableId, ElementTable>> {
         let mut elements = HashMap::new();
+        let tables = match &self.version {
+            None => tables,
+            Some(version) => tables.version(version)?,
+        };
         for id in join::tables(&self.query.bound, &self.graph)? {
             let (definition, rows) = tables.by_id(id)?;
             elements.insert(id, ElementTable { definition, rows });

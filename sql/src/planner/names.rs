@@ -4,7 +4,7 @@
 //! `pg_catalog` first. The tables that a statement names are opened before planning, because planning itself cannot wait.
 //! Views are planned then, too ([`super::views`]).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
@@ -28,13 +28,15 @@ use slipstream_catalog::pg_catalog::session_info::SessionInfo;
 use slipstream_catalog::search_path::{SearchPath, is_system_schema};
 use slipstream_catalog::sequence_table::sequence_table;
 use slipstream_catalog::tables::LanceTable;
+use slipstream_catalog::version_diff::{Side, VersionDiff};
 use slipstream_catalog::{SnapshotCatalog, pg_catalog};
-use slipstream_engine::catalog::{Relation, TableDefinition, TableId, ViewDefinition};
+use slipstream_engine::catalog::{Catalog, Relation, TableDefinition, TableId, ViewDefinition};
 use slipstream_engine::{Database, Error, ErrorKind, ReadView, Result};
 
 use crate::dml::normalize;
 use crate::error::from_datafusion;
 use crate::graph::{age, relation};
+use crate::time_travel::{Key, PATH, Versions, diff};
 use crate::types::TypeNames;
 
 /// The database of the tables that UPDATE and DELETE read, each with its schema: with the address of each row as one more
@@ -73,6 +75,8 @@ pub(crate) struct Tables {
     graphs: Mutex<BTreeSet<String>>,
     /// What [`ROWS`] means.
     rows: Option<Arc<dyn TableProvider>>,
+    /// The tables of the older versions that the statement names.
+    versions: BTreeMap<String, Arc<Tables>>,
 }
 
 impl Tables {
@@ -85,6 +89,55 @@ impl Tables {
             metadata: OnceLock::new(),
             graphs: Mutex::default(),
             rows: None,
+            versions: BTreeMap::new(),
+        }
+    }
+
+    /// With the older versions that the statement names.
+    pub(crate) fn with_versions(mut self, versions: &Versions) -> Self {
+        let tables = |view| Arc::new(Tables::new(&self.database, &self.session, view));
+        self.versions = versions.iter().map(|(key, view)| (key.clone(), tables(view))).collect();
+        self
+    }
+
+    /// The tables of an older version that the statement names.
+    pub(crate) fn version(&self, database: &str) -> Result<&Tables> {
+        let tables = self.versions.get(database).map(Arc::as_ref);
+        tables.ok_or_else(|| Error::not_supported("an older version is not supported in this statement"))
+    }
+
+    /// The catalogs of the older versions that the statement names.
+    pub(crate) fn past_catalogs(&self) -> BTreeMap<String, Arc<Catalog>> {
+        let catalog = |tables: &Tables| Arc::clone(&tables.view.snapshot.catalog);
+        self.versions.iter().map(|(key, tables)| (key.clone(), catalog(tables))).collect()
+    }
+
+    /// A table for a comparison of versions.
+    fn side(&self, reference: &TableReference) -> Result<Side> {
+        let parts = reference.schema().filter(|schema| *schema != PATH).into_iter().chain([reference.table()]);
+        let name = ObjectName::from(parts.map(|part| ast::Ident::with_quote('"', part)).collect::<Vec<_>>());
+        if !self.view.pending.is_empty() {
+            return Err(Error::not_supported("slipstream.diff inside a transaction that has changed something")
+                .with_hint("Name two versions, outside of the transaction."));
+        }
+        Ok(Side { view: self.view.clone(), table: self.written(&name)? })
+    }
+
+    /// A relation at an older version. Views stand for other relations, which the statement does not name.
+    async fn find_past(&self, database: &str, reference: &TableReference) -> Result<Option<Found>> {
+        let tables = self.version(database)?;
+        let name = reference.table();
+        let inner = match reference.schema() {
+            Some(PATH) | None => TableReference::bare(name),
+            Some(schema) => TableReference::partial(schema, name),
+        };
+        match Box::pin(tables.find(&inner, &tables.path)).await? {
+            Some(Found::View(_)) => {
+                Err(Error::not_supported(format!("view \"{name}\" cannot be read at an older version"))
+                    .with_hint("SET slipstream.as_of reads everything at an older version, views too."))
+            }
+            Some(Found::Table(table)) => Ok(Some(Found::Table(table))),
+            None => Err(undefined(&inner)),
         }
     }
 
@@ -106,7 +159,9 @@ impl Tables {
     /// What a plan depends on beside the statement: the catalog in force, the search path, and the session's graph.
     pub(crate) fn basis(&self) -> String {
         let path = self.path.schemas().join(",");
-        format!("{} {path} {}", self.view.snapshot.catalog_record, self.selected_graph())
+        let past = self.versions.iter().map(|(key, tables)| format!(" {key}={}", tables.view.snapshot.catalog_record));
+        let past: String = past.collect();
+        format!("{} {path} {}{past}", self.view.snapshot.catalog_record, self.selected_graph())
     }
 
     /// The setting `slipstream.graph`: the graph of Cypher statements that name none.
@@ -147,6 +202,14 @@ impl Tables {
             return Ok(target.map(Found::Table));
         }
         if let Some(database) = reference.catalog() {
+            if Key::of_database(database).is_some() {
+                return self.find_past(database, reference).await;
+            }
+            if let Some((from, to)) = diff::sides(database) {
+                let from = self.version(from)?.side(reference)?;
+                let to = to.map_or(Ok(self), |to| self.version(to))?.side(reference)?;
+                return Ok(Some(Found::Table(Arc::new(VersionDiff::new(from, to)))));
+            }
             self.check_database(database)?;
         }
         if let Some(schema) = reference.schema() {
@@ -204,6 +267,11 @@ impl Tables {
     }
 
     fn check_database(&self, database: &str) -> Result<()> {
+        if Key::of_database(database).is_some() {
+            return Err(Error::not_supported("only queries read older versions").with_detail(
+                "A version clause stands behind the name of a table that a statement would change or define.",
+            ));
+        }
         if database == self.session.database {
             return Ok(());
         }

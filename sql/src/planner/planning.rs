@@ -254,8 +254,13 @@ impl Planning<'_> {
         ));
         let algorithms: Arc<dyn RelationPlanner> =
             Arc::new(AlgorithmRelations::new(&self.view.snapshot.catalog, self.source, &self.seen));
-        let graph_tables: Arc<dyn RelationPlanner> =
-            Arc::new(GraphTables::new(&self.view.snapshot.catalog, self.source, self.parameters, &self.seen));
+        let graph_tables: Arc<dyn RelationPlanner> = Arc::new(GraphTables::new(
+            &self.view.snapshot.catalog,
+            self.tables.past_catalogs(),
+            self.source,
+            self.parameters,
+            &self.seen,
+        ));
         Names {
             session: &self.engine.session,
             tables: HashMap::new(),

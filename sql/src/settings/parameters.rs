@@ -132,6 +132,12 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     ),
     parameter("server_version_num", "160006", Allowed::Fixed, "The same as a number."),
     parameter("session_authorization", "postgres", Allowed::Fixed, "The user of the session."),
+    parameter(
+        "slipstream.as_of",
+        "",
+        Allowed::Text,
+        "The version that is read instead of the newest one: the number of a commit, a time, or the name of a snapshot.",
+    ),
     parameter("slipstream.graph", "", Allowed::Text, "The graph that a bare Cypher statement reads."),
     parameter(
         "slipstream.graph_strategy",

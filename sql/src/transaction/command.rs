@@ -33,8 +33,8 @@ pub(crate) enum TransactionCommand {
     Set(Vec<Mode>),
     /// `SET SESSION CHARACTERISTICS AS TRANSACTION`
     SetDefault(Vec<Mode>),
-    /// `SET TRANSACTION SNAPSHOT`
-    SetSnapshot,
+    /// `SET TRANSACTION SNAPSHOT`, with the snapshot.
+    SetSnapshot(String),
     /// `SET CONSTRAINTS`, with the first name that it has; `None` for ALL.
     SetConstraints(Option<String>),
     /// `PREPARE TRANSACTION`
@@ -59,7 +59,7 @@ impl TransactionCommand {
             | TransactionCommand::Release(_)
             | TransactionCommand::Set(_)
             | TransactionCommand::SetDefault(_)
-            | TransactionCommand::SetSnapshot
+            | TransactionCommand::SetSnapshot(_)
             | TransactionCommand::SetConstraints(_)
             | TransactionCommand::Prepared(_) => false,
         }
@@ -155,8 +155,7 @@ fn set(words: &mut Words<'_>) -> Result<Option<TransactionCommand>> {
         return Ok(None);
     }
     if words.word("snapshot") {
-        words.string()?;
-        return Ok(Some(TransactionCommand::SetSnapshot));
+        return words.string().map(TransactionCommand::SetSnapshot).map(Some);
     }
     required(words).map(TransactionCommand::Set).map(Some)
 }
@@ -277,7 +276,7 @@ mod tests {
                 "set session characteristics as transaction isolation level serializable",
                 SetDefault(vec![("isolation", "serializable")]),
             ),
-            ("set transaction snapshot 'x'", SetSnapshot),
+            ("set transaction snapshot 'x'", SetSnapshot("x".to_string())),
             ("set constraints all deferred", SetConstraints(None)),
             ("set constraints public.a, b immediate", SetConstraints(Some("a".to_string()))),
         ] {

@@ -43,8 +43,9 @@ pub(crate) async fn run(session: &Inner, command: &TransactionCommand) -> Result
             session.set_modes("default_transaction", modes)?;
             "SET"
         }
-        TransactionCommand::SetSnapshot => {
-            return Err(Error::not_supported("SET TRANSACTION SNAPSHOT is not supported yet"));
+        TransactionCommand::SetSnapshot(snapshot) => {
+            session.import_snapshot(snapshot).await?;
+            "SET"
         }
         TransactionCommand::SetConstraints(None) => {
             session.warn_outside_block("SET CONSTRAINTS");
@@ -123,6 +124,16 @@ impl Inner {
 
     /// What a statement reads: in a block, its snapshot and its own changes.
     pub(crate) async fn view(&self, graphs: &[String]) -> Result<ReadView> {
+        let view = self.taken_view(graphs).await?;
+        self.note_reading(&view);
+        Ok(view)
+    }
+
+    async fn taken_view(&self, graphs: &[String]) -> Result<ReadView> {
+        if let Some(past) = self.as_of().await? {
+            self.settings().note_query();
+            return Ok(past);
+        }
         let work = self.transaction().lock().work();
         let Some(work) = work else { return self.database().read_view(graphs).await };
         self.settings().note_query();

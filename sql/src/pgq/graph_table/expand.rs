@@ -10,6 +10,7 @@ use slipstream_graph_language::lexer;
 use super::{FUNCTION, GraphTable, LENGTH, is_word};
 use crate::source::SourceText;
 use crate::statement;
+use crate::time_travel;
 
 /// The tokens of a statement with a subquery in the place of every GRAPH_TABLE. `sql` is the text that they are from.
 pub(crate) fn expand(sql: &str, tokens: Vec<TokenWithSpan>, source: &SourceText) -> Result<Vec<TokenWithSpan>> {
@@ -19,7 +20,7 @@ pub(crate) fn expand(sql: &str, tokens: Vec<TokenWithSpan>, source: &SourceText)
     let mut expanded = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
-        match Call::at(&tokens, at) {
+        match Call::at(&tokens, at, source)? {
             Some(call) => {
                 expanded.extend(call.subquery(sql, source)?);
                 at = call.close + 1;
@@ -44,17 +45,32 @@ struct Call<'t> {
 
 impl<'t> Call<'t> {
     /// The call that begins with a token.
-    fn at(tokens: &'t [TokenWithSpan], word: usize) -> Option<Self> {
+    fn at(tokens: &'t [TokenWithSpan], word: usize, source: &SourceText) -> Result<Option<Self>> {
+        let Some(after_name) = Self::after_name(tokens, word) else { return Ok(None) };
+        let keyword = match time_travel::behind_name(tokens, after_name, source)? {
+            Some((_, end)) => next(tokens, end),
+            None => Some(after_name),
+        };
+        Ok(keyword.and_then(|keyword| Self::before(tokens, word, keyword)))
+    }
+
+    /// The token behind the name of the graph.
+    fn after_name(tokens: &[TokenWithSpan], word: usize) -> Option<usize> {
         if !is_word(&tokens[word].token, "GRAPH_TABLE") {
             return None;
         }
         let open = next(tokens, word + 1).filter(|open| tokens[*open].token == Token::LParen)?;
         let graph = next(tokens, open + 1)?;
         let dot = next(tokens, graph + 1)?;
-        let keyword = match tokens[dot].token {
-            Token::Period => next(tokens, next(tokens, dot + 1)? + 1)?,
-            _ => dot,
-        };
+        match tokens[dot].token {
+            Token::Period => next(tokens, next(tokens, dot + 1)? + 1),
+            _ => Some(dot),
+        }
+    }
+
+    /// The call whose pattern begins with a token.
+    fn before(tokens: &'t [TokenWithSpan], word: usize, keyword: usize) -> Option<Self> {
+        let open = next(tokens, word + 1)?;
         let mut depth = 0_usize;
         let close = tokens[open..].iter().position(|token| {
             match token.token {

@@ -56,6 +56,8 @@ const LENGTH: &str = "?length";
 pub(crate) struct GraphTable {
     /// The graph.
     pub(crate) graph: Name,
+    /// The older version of it, as the database that stands for that version.
+    pub(crate) version: Option<String>,
     /// The pattern, without conditions.
     pattern: Match,
     /// Conditions on each of several edges in a row.
@@ -111,6 +113,7 @@ impl GraphTable {
         let source = SourceText::new(text);
         let mut pieces = Pieces::new(&tokens, &source, text.chars().count());
         let graph = graph_name(&mut pieces)?;
+        let version = pieces.version(&tokens, &source)?.map(|key| key.database());
         pieces.expect("MATCH")?;
         let Read { pattern, mut conditions, on_each } = pattern::parse(&mut pieces)?;
         if pieces.word("WHERE") {
@@ -135,6 +138,7 @@ impl GraphTable {
         let on_each = on_each.collect::<Result<Vec<_>>>()?;
         let mut table = GraphTable {
             graph,
+            version,
             pattern,
             on_each,
             conditions,

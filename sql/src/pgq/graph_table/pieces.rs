@@ -7,6 +7,7 @@ use slipstream_graph_language::syntax::Name;
 
 use super::{Property, is_word, name_of};
 use crate::source::SourceText;
+use crate::time_travel::{self, Key};
 
 /// The characters that patterns are drawn with.
 const SYMBOLS: &str = "()[]{}<>-~*+?|&!%,:=./";
@@ -66,6 +67,18 @@ impl<'t> Pieces<'t> {
 
     fn peek(&self, ahead: usize) -> Option<&Piece<'t>> {
         self.pieces.get(self.at + ahead)
+    }
+
+    /// Takes a version clause, if one comes next.
+    pub(super) fn version(&mut self, tokens: &[TokenWithSpan], source: &SourceText) -> Result<Option<Key>> {
+        let begins = |token: &TokenWithSpan| {
+            source.position(token.span.start.line, token.span.start.column) == Some(self.span().start + 1)
+        };
+        let Some(at) = tokens.iter().position(begins) else { return Ok(None) };
+        let Some((key, end)) = time_travel::behind_name(tokens, at, source)? else { return Ok(None) };
+        let read = tokens[at..end].iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+        self.at += read.map(|token| symbols(&token.token).map_or(1, |text| text.chars().count())).sum::<usize>();
+        Ok(Some(key))
     }
 
     /// Where the next piece stands.
