@@ -4,7 +4,8 @@
 //! secret that is made anew in every process, so that nobody can choose colliding keys; a key with a NULL in it is in no
 //! index. An index is derived: it is built by a scan of the key columns when first needed, and kept by every commit after
 //! that. What a commit overwrites is remembered for a while, so that a transaction whose snapshot is some commits old finds
-//! its keys as quickly as one at the head; a reader at any other version builds an index of its own.
+//! its keys as quickly as one at the head; a reader at any other version builds an index of its own, and a few of these are
+//! kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -91,6 +92,9 @@ const RECENT_VERSIONS: usize = 256;
 /// Overwritten addresses that an index remembers, over all commits.
 const REMEMBERED_ADDRESSES: usize = 200_000;
 
+/// Keys in the indexes of older versions that are kept, over all tables: about 80 MB.
+const KEPT_PAST_KEYS: usize = 2_000_000;
+
 /// Row addresses by key: at one table version, and at those before it that are still remembered.
 #[derive(Debug, Default)]
 pub struct KeyIndex {
@@ -136,6 +140,10 @@ impl KeyIndex {
 
     fn version(&self) -> u64 {
         self.state.read().version
+    }
+
+    fn len(&self) -> usize {
+        self.state.read().addresses.len()
     }
 
     /// Moves the index on by one commit.
@@ -194,6 +202,8 @@ type KeyName = (TableId, Vec<String>);
 #[derive(Debug, Default)]
 pub struct KeyIndexes {
     indexes: Mutex<HashMap<KeyName, Arc<KeyIndex>>>,
+    /// Of older versions, the one that was built last first.
+    past: Mutex<VecDeque<(KeyName, Arc<KeyIndex>)>>,
 }
 
 impl KeyIndexes {
@@ -202,13 +212,34 @@ impl KeyIndexes {
         self.indexes.lock().get(&(table, columns.to_vec())).cloned()
     }
 
-    /// Keeps an index, unless there is one at the same or a newer version.
+    /// The index of a table's key that stands at an older version, where it is kept.
+    pub(crate) fn past(&self, table: TableId, columns: &[String], version: u64) -> Option<Arc<KeyIndex>> {
+        let past = self.past.lock();
+        let found = past
+            .iter()
+            .find(|((known, key), index)| *known == table && key.as_slice() == columns && index.version() == version);
+        found.map(|(_, index)| Arc::clone(index))
+    }
+
+    /// Keeps an index, unless there is one at the same or a newer version: then it is one of the past.
     pub fn put(&self, table: TableId, columns: &[String], index: &Arc<KeyIndex>) {
         let mut indexes = self.indexes.lock();
         let key = (table, columns.to_vec());
         if indexes.get(&key).is_none_or(|present| present.version() < index.version()) {
             indexes.insert(key, Arc::clone(index));
+        } else {
+            self.put_past(key, index);
         }
+    }
+
+    fn put_past(&self, key: KeyName, index: &Arc<KeyIndex>) {
+        let mut past = self.past.lock();
+        past.push_front((key, Arc::clone(index)));
+        let mut keys = 0;
+        past.retain(|(_, index)| {
+            keys += index.len();
+            keys <= KEPT_PAST_KEYS
+        });
     }
 
     /// Moves the index of a table's key on by one commit; one that does not stand at `from` is forgotten.
@@ -230,6 +261,7 @@ impl KeyIndexes {
     /// Drops all indexes of a table; they are built again when needed.
     pub fn forget(&self, table: TableId) {
         self.indexes.lock().retain(|(known, _), _| *known != table);
+        self.past.lock().retain(|((known, _), _)| *known != table);
     }
 }
 
@@ -281,6 +313,18 @@ mod tests {
         }
         assert_eq!(index.addresses(2, &keys), None);
         assert_eq!(index.addresses(3, &keys), Some(vec![Some(21), Some(20), Some(12)]));
+    }
+
+    #[test]
+    fn an_index_of_an_older_version_is_kept_beside_the_newest() {
+        let (keys, indexes, table) = (hashes(&[1]), KeyIndexes::default(), TableId(uuid::Uuid::nil()));
+        indexes.put(table, &id(), &Arc::new(KeyIndex::new(5, Map::from_iter([(keys[0], 50)]))));
+        indexes.put(table, &id(), &Arc::new(KeyIndex::new(3, Map::from_iter([(keys[0], 30)]))));
+        assert_eq!(indexes.get(table, &id()).unwrap().addresses(5, &keys), Some(vec![Some(50)]));
+        assert_eq!(indexes.past(table, &id(), 3).unwrap().addresses(3, &keys), Some(vec![Some(30)]));
+        assert!(indexes.past(table, &id(), 4).is_none());
+        indexes.forget(table);
+        assert!(indexes.past(table, &id(), 3).is_none());
     }
 
     #[test]

@@ -209,7 +209,11 @@ impl TableVersion {
         if let Some(addresses) = known.and_then(|index| index.addresses(self.version(), keys)) {
             return Ok(addresses);
         }
-        let index = self.key_index(columns).await?;
+        let past = self.store.keys.past(self.definition.id, columns, self.version());
+        let index = match past {
+            Some(index) => index,
+            None => self.key_index(columns).await?,
+        };
         // A commit may have moved it on already; it remembers this version.
         index.addresses(self.version(), keys).ok_or_else(|| {
             Error::new(ErrorKind::SerializationFailure, format!("table \"{}\" keeps changing", self.definition.name))

@@ -24,6 +24,8 @@ use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Database, Error, ErrorKind, Result};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::time_travel;
+
 /// What a session has been given.
 #[derive(Debug, Default)]
 pub(crate) struct Given(Mutex<State>);
@@ -229,12 +231,12 @@ impl Ground {
     }
 
     fn check_writable(&self, what: &str) -> Result<()> {
-        match self.session.settings.get("transaction_read_only").as_deref() {
-            Some("on") => {
-                Err(Error::new(ErrorKind::ReadOnly, format!("cannot execute {what} in a read-only transaction")))
-            }
-            _ => Ok(()),
+        let setting = |name: &str| self.session.settings.get(name).unwrap_or_default();
+        if setting("transaction_read_only") == "on" || !setting(time_travel::SETTING).is_empty() {
+            let message = format!("cannot execute {what} in a read-only transaction");
+            return Err(Error::new(ErrorKind::ReadOnly, message));
         }
+        Ok(())
     }
 }
 
