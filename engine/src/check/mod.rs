@@ -6,7 +6,8 @@
 //!    (`log`).
 //! 2. Every table at the version of the newest record: its files are read whole, with the schema that the catalog says;
 //!    NOT NULL, unique keys and references hold; older versions are there; nobody else made newer ones (`tables`).
-//! 3. Every graph's index, if it stands at the newest record: it holds what the tables hold, row by row (`graphs`). It is
+//! 3. Every named snapshot: its commit, and the table versions that it holds (`snapshots`).
+//! 4. Every graph's index, if it stands at the newest record: it holds what the tables hold, row by row (`graphs`). It is
 //!    read from a copy, because the index engine writes even where one only reads.
 //!
 //! [`adopt()`] takes in table versions that another program made with LanceDB, if everything of the above holds for them.
@@ -17,6 +18,7 @@ mod adopt;
 mod graphs;
 mod log;
 mod overtaken;
+mod snapshots;
 mod tables;
 
 use std::fmt;
@@ -141,6 +143,7 @@ pub async fn check(options: &CheckOptions) -> Result<CheckReport> {
         store: Arc::clone(&store),
     };
     tables::check(&snapshot, &head, &mut report).await;
+    snapshots::check(&options.storage, &log, &snapshot, &mut report).await;
     match quiet {
         Some(_quiet) => graphs::check(options, &snapshot, &mut report).await,
         None => skip_graphs(&snapshot, &mut report),

@@ -170,6 +170,35 @@ async fn a_dropped_table_comes_back_with_the_snapshot_that_has_it_and_goes_with_
     assert_sound(&directory).await;
 }
 
+#[tokio::test]
+async fn a_check_finds_what_a_snapshot_lacks() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(&directory).await;
+    let table = create(&database).await;
+    insert(&database, &[(1, "a")]).await.unwrap();
+    let seq = database.create_snapshot("one").await.unwrap();
+    let version = database.snapshot().versions[&table.id];
+    one_by_one(&database, 2..5).await;
+    database.close().await;
+    drop(database);
+    let report = async || {
+        let storage = Storage::local(directory.path(), Durability::Full).unwrap();
+        check(&CheckOptions::new(storage, directory.path())).await.unwrap()
+    };
+    assert!(report().await.to_string().contains(&format!("ok   snapshot one: commit {seq}, 1 table")));
+    let folder = directory.path().join("tables").join(&table.directory);
+    std::fs::remove_file(folder.join("_refs/tags/slipstream-one.json")).unwrap();
+    let found = report().await;
+    assert!(found.is_sound() && found.to_string().contains("its tag is missing in table person"), "{found}");
+    let manifest = format!("_versions/{:020}.manifest", u64::MAX - version);
+    std::fs::remove_file(folder.join(manifest)).unwrap();
+    let found = report().await;
+    assert!(
+        found.to_string().contains(&format!("BAD  snapshot one: version {version} of table person is gone")),
+        "{found}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_and_writers_go_on_while_a_table_is_compacted() {
     let directory = tempfile::tempdir().unwrap();

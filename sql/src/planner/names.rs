@@ -131,6 +131,11 @@ impl Tables {
             Some(PATH) | None => TableReference::bare(name),
             Some(schema) => TableReference::partial(schema, name),
         };
+        let parts = inner.schema().into_iter().chain([name]);
+        let named = ObjectName::from(parts.map(|part| ast::Ident::with_quote('"', part)).collect::<Vec<_>>());
+        if let Some(Relation::Sequence(sequence)) = tables.relation(&named)? {
+            return Err(Error::not_supported(format!("sequence \"{}\" has no older versions", sequence.name)));
+        }
         match Box::pin(tables.find(&inner, &tables.path)).await? {
             Some(Found::View(_)) => {
                 Err(Error::not_supported(format!("view \"{name}\" cannot be read at an older version"))
