@@ -109,7 +109,7 @@ async fn difference(from: &Side, to: &Side, schema: &SchemaRef) -> Result<Record
     let newer = to.view.snapshot.open(&to.table).await?;
     let names: Vec<String> = from.table.columns.iter().map(|column| column.name.clone()).collect();
     let found = newer.difference(&older, &names, usize::MAX).await?.unwrap_or_default();
-    let columns = to.table.arrow_schema();
+    let columns: SchemaRef = Arc::new(Schema::new(schema.fields()[1..].to_vec()));
     let removed = found.removed.iter().map(|batch| as_columns(batch, &columns)).collect::<Result<Vec<_>>>()?;
     let removed = concat_batches(&columns, &removed).map_err(internal)?;
     let added = found.added.iter().map(|batch| as_columns(batch, &columns)).collect::<Result<Vec<_>>>()?;

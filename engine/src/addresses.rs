@@ -27,6 +27,15 @@ impl AddressSet {
         self.fragments.is_empty()
     }
 
+    /// The addresses, fragment by fragment.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        let of = |(fragment, offsets): (&u32, &RoaringBitmap)| {
+            let fragment = u64::from(*fragment) << 32;
+            offsets.iter().map(move |offset| fragment | u64::from(offset)).collect::<Vec<_>>()
+        };
+        self.fragments.iter().flat_map(of)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.fragments.values().map(|offsets| offsets.len() as usize).sum()

@@ -296,7 +296,8 @@ impl TableVersion {
     /// What this version has that `older`, of the same table, has not, and the other way round; `None` where it is more than
     /// `most` rows.
     ///
-    /// Reads only fragments that differ, and of those with other deletions the addresses twice and the rest never.
+    /// Reads only fragments that differ, and of those with other deletions the addresses three times and the rest never, but for
+    /// rows that are back.
     /// `identity` are the columns that removed rows come with.
     pub async fn difference(
         self: &Arc<Self>,
@@ -320,10 +321,21 @@ impl TableVersion {
             differing.filter(|(id, state)| alike(id, state) == same_data).map(|(id, _)| *id).collect::<HashSet<u64>>()
         };
         let still_there = self.addresses_in(&differ(&after, &before, true)).await?;
+        let was_there = older.addresses_in(&differ(&before, &after, true)).await?;
+        let back: Vec<u64> = still_there.iter().filter(|address| !was_there.contains(*address)).collect();
+        if back.len() > most {
+            return Ok(None);
+        }
         let gone = differ(&before, &after, true).union(&differ(&before, &after, false)).copied().collect();
         let Some(removed) = older.rows_but(&gone, identity, &still_there, most).await? else { return Ok(None) };
         let added = self.collect_fragments(&differ(&after, &before, false), None).await?;
-        Ok(Some(Difference { removed, added: added.into_iter().map(without_address).collect() }))
+        let mut added: Vec<RecordBatch> = added.into_iter().map(without_address).collect();
+        if !back.is_empty() {
+            // A version that was restored has rows again that the one before it had deleted.
+            let columns: Vec<String> = self.definition.columns.iter().map(|column| column.name.clone()).collect();
+            added.push(self.take(&back, &columns).await?);
+        }
+        Ok(Some(Difference { removed, added }))
     }
 
     /// The addresses of the rows of some fragments.

@@ -272,4 +272,17 @@ async fn a_graph_index_follows_a_compaction_and_a_restored_snapshot() {
     assert_eq!(acquaintances(&database).await, edges);
     meet(&database, 5, 6).await.unwrap();
     assert_eq!(acquaintances(&database).await, all);
+    // An edge that was deleted is back.
+    database.create_snapshot("all").await.unwrap();
+    let view = database.read_view(&[]).await.unwrap();
+    let knows = Arc::clone(view.snapshot.catalog.table("knows").unwrap());
+    let identity = view.snapshot.catalog.identity_columns(&knows);
+    let request = ScanRequest { columns: Some(identity), row_address: true, ..ScanRequest::default() };
+    let mut rows = view.table(&knows).await.unwrap().read(&request).await.unwrap();
+    let gone = stream::next(&mut rows).await.unwrap().unwrap().slice(0, 1);
+    let changes = RowChanges { removed: vec![gone].into(), ..RowChanges::new(knows) };
+    commit(&database, Changes { rows: vec![changes], ..Changes::default() }).await.unwrap();
+    assert_eq!(acquaintances(&database).await.len(), all.len() - 1);
+    database.restore_snapshot("all").await.unwrap();
+    assert_eq!(acquaintances(&database).await, all);
 }
