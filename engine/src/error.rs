@@ -36,6 +36,8 @@ pub enum ErrorKind {
     DuplicateAlias,
     /// A name that could mean several columns (`42702`).
     AmbiguousColumn,
+    /// A call or an operator that several functions fit equally well (`42725`).
+    AmbiguousFunction,
     /// Columns that are not what a clause needs: no unique constraint is over them (`42P10`).
     InvalidColumnReference,
     /// A column must be grouped or aggregated (`42803`).
@@ -76,6 +78,8 @@ pub enum ErrorKind {
     DatetimeOverflow,
     /// A string longer than its `varchar(n)` (`22001`).
     StringTooLong,
+    /// A bit string that is not as long as it has to be (`22026`).
+    StringLengthMismatch,
     /// Bytes that are not valid in their encoding (`22021`).
     InvalidEncoding,
     /// Other bad data, a vector of the wrong dimension among it (`22000`).
@@ -150,6 +154,10 @@ pub enum ErrorKind {
     ConfigurationLimit,
     /// A statement or pattern is too complex (`54001`).
     TooComplex,
+    /// A value has more parts than its type allows, such as the dimensions of a vector (`54000`).
+    ProgramLimit,
+    /// Another service that a statement needs does not answer, or not as it should (`58000`).
+    ExternalService,
     /// Another process holds this database, or has taken it over (`55006`).
     Locked,
     /// A stored file or record is damaged, missing, or of a newer format (`58030`).

@@ -61,8 +61,16 @@ pub enum SqlType {
     Json,
     /// `jsonb`, normalised text
     Jsonb,
-    /// `vector(n)`: n 32-bit floats
+    /// `vector(n)`: n 32-bit floats; 0 for a `vector` of any dimension
     Vector(u32),
+    /// `halfvec(n)`: n 16-bit floats; 0 for any dimension
+    Halfvec(u32),
+    /// `sparsevec(n)`: the elements of a vector that are not zero; 0 for any dimension
+    Sparsevec(u32),
+    /// `bit(n)`: exactly n bits; 0 for a `bit` of any length, which no column can be
+    Bit(u32),
+    /// `bit varying(n)`: at most n bits; 0 for any number
+    Varbit(u32),
     /// An array of another type
     Array(Box<SqlType>),
 }
@@ -88,9 +96,12 @@ impl SqlType {
             SqlType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             SqlType::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             SqlType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
-            SqlType::Vector(dimension) => {
-                DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), *dimension as i32)
-            }
+            // Each of these has an Arrow type that nothing else has, so that they are known where metadata gets lost.
+            SqlType::Vector(dimension) => list_of(DataType::Float32, *dimension),
+            SqlType::Halfvec(dimension) => list_of(DataType::Float16, *dimension),
+            SqlType::Sparsevec(_) => DataType::LargeBinary,
+            SqlType::Bit(length) => list_of(DataType::Boolean, *length),
+            SqlType::Varbit(_) => list_of(DataType::Boolean, 0),
             // The item's SQL type is in the name that the column's own metadata carries.
             SqlType::Array(item) => DataType::List(Arc::new(Field::new("item", item.arrow_type(), true))),
         }
@@ -130,7 +141,8 @@ impl SqlType {
             | DataType::Decimal128(precision, scale)
             | DataType::Decimal256(precision, scale) => SqlType::Numeric { precision: *precision, scale: *scale },
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => SqlType::Text,
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => SqlType::Bytea,
+            DataType::Binary | DataType::BinaryView => SqlType::Bytea,
+            DataType::LargeBinary => SqlType::Sparsevec(0),
             DataType::FixedSizeBinary(16) => SqlType::Uuid,
             DataType::FixedSizeBinary(_) => SqlType::Bytea,
             DataType::Date32 | DataType::Date64 => SqlType::Date,
@@ -138,8 +150,14 @@ impl SqlType {
             DataType::Timestamp(_, None) => SqlType::Timestamp,
             DataType::Timestamp(_, Some(_)) => SqlType::TimestampTz,
             DataType::Interval(_) | DataType::Duration(_) => SqlType::Interval,
-            DataType::FixedSizeList(item, dimension) if item.data_type() == &DataType::Float32 => {
-                SqlType::Vector(*dimension as u32)
+            DataType::LargeList(item) | DataType::FixedSizeList(item, _) if is_element(item.data_type()) => {
+                let length = if let DataType::FixedSizeList(_, length) = data_type { *length as u32 } else { 0 };
+                match item.data_type() {
+                    DataType::Float32 => SqlType::Vector(length),
+                    DataType::Float16 => SqlType::Halfvec(length),
+                    _ if length == 0 => SqlType::Varbit(0),
+                    _ => SqlType::Bit(length),
+                }
             }
             DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
                 SqlType::Array(Box::new(Self::of_field(item)?))
@@ -151,13 +169,33 @@ impl SqlType {
     }
 }
 
+/// Elements of one type: a fixed number of them, or any number where `length` is 0.
+fn list_of(element: DataType, length: u32) -> DataType {
+    let item = Arc::new(Field::new("item", element, true));
+    match length {
+        0 => DataType::LargeList(item),
+        length => DataType::FixedSizeList(item, length as i32),
+    }
+}
+
+/// What vectors and bit strings are made of.
+fn is_element(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Float32 | DataType::Float16 | DataType::Boolean)
+}
+
 /// Whether two Arrow types hold the same SQL values (plans may widen Utf8 to Utf8View and the like).
 fn same_storage(a: &DataType, b: &DataType) -> bool {
-    use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, List, Utf8, Utf8View};
-    matches!(
-        (a, b),
-        (Utf8, Utf8 | LargeUtf8 | Utf8View) | (Binary, Binary | LargeBinary | BinaryView) | (List(_), List(_))
-    ) || a.equals_datatype(b)
+    use DataType::{Binary, BinaryView, LargeUtf8, List, Utf8, Utf8View};
+    matches!((a, b), (Utf8, Utf8 | LargeUtf8 | Utf8View) | (Binary, Binary | BinaryView) | (List(_), List(_)))
+        || a.equals_datatype(b)
+}
+
+/// `vector(3)`, or `vector` where the number is 0.
+fn with_length(f: &mut fmt::Formatter<'_>, name: &str, length: u32) -> fmt::Result {
+    match length {
+        0 => f.write_str(name),
+        length => write!(f, "{name}({length})"),
+    }
 }
 
 /// An Arrow field reference for a column of `sql_type`.
@@ -186,7 +224,11 @@ impl fmt::Display for SqlType {
             SqlType::Interval => f.write_str("interval"),
             SqlType::Json => f.write_str("json"),
             SqlType::Jsonb => f.write_str("jsonb"),
-            SqlType::Vector(dimension) => write!(f, "vector({dimension})"),
+            SqlType::Vector(dimension) => with_length(f, "vector", *dimension),
+            SqlType::Halfvec(dimension) => with_length(f, "halfvec", *dimension),
+            SqlType::Sparsevec(dimension) => with_length(f, "sparsevec", *dimension),
+            SqlType::Bit(length) => with_length(f, "bit", *length),
+            SqlType::Varbit(length) => with_length(f, "bit varying", *length),
             SqlType::Array(item) => write!(f, "{item}[]"),
         }
     }
@@ -204,6 +246,7 @@ impl std::str::FromStr for SqlType {
             Some((base, rest)) => (base, rest.strip_suffix(')').ok_or(())?),
             None => (name, ""),
         };
+        let length = || if arguments.is_empty() { Ok(0) } else { arguments.parse().map_err(drop) };
         Ok(match base {
             "boolean" => SqlType::Boolean,
             "smallint" => SqlType::SmallInt,
@@ -226,7 +269,11 @@ impl std::str::FromStr for SqlType {
             "interval" => SqlType::Interval,
             "json" => SqlType::Json,
             "jsonb" => SqlType::Jsonb,
-            "vector" => SqlType::Vector(arguments.parse().map_err(drop)?),
+            "vector" => SqlType::Vector(length()?),
+            "halfvec" => SqlType::Halfvec(length()?),
+            "sparsevec" => SqlType::Sparsevec(length()?),
+            "bit" => SqlType::Bit(length()?),
+            "bit varying" => SqlType::Varbit(length()?),
             _ => return Err(()),
         })
     }
@@ -258,6 +305,15 @@ mod tests {
             SqlType::Json,
             SqlType::Jsonb,
             SqlType::Vector(3),
+            SqlType::Vector(0),
+            SqlType::Halfvec(3),
+            SqlType::Halfvec(0),
+            SqlType::Sparsevec(3),
+            SqlType::Sparsevec(0),
+            SqlType::Bit(3),
+            SqlType::Bit(0),
+            SqlType::Varbit(3),
+            SqlType::Varbit(0),
             SqlType::Array(Box::new(SqlType::Varchar(5))),
         ];
         for sql_type in types {

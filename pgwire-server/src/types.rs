@@ -50,8 +50,8 @@ pub(crate) fn declared(oid: u32) -> Result<DeclaredType> {
             .with_hint("Cast the parameter to a type that this server has.")
     })?;
     match client_type.sql_type() {
-        SqlType::Array(item) if matches!(**item, SqlType::Vector(_)) => {
-            Err(Error::not_supported("arrays of vectors are not supported"))
+        SqlType::Array(item) if has_length(item) => {
+            Err(Error::not_supported("arrays of vectors and bit strings are not supported"))
         }
         sql_type if is_open(sql_type) => Ok(DeclaredType::Open(client_type)),
         _ => Ok(DeclaredType::Exact(client_type)),
@@ -61,8 +61,14 @@ pub(crate) fn declared(oid: u32) -> Result<DeclaredType> {
 fn is_open(sql_type: &SqlType) -> bool {
     match sql_type {
         SqlType::Array(item) => is_open(item),
-        other => matches!(other, SqlType::Numeric { .. } | SqlType::Vector(_)),
+        other => has_length(other) || matches!(other, SqlType::Numeric { .. }),
     }
+}
+
+/// Whether values of a type are vectors or bit strings.
+fn has_length(sql_type: &SqlType) -> bool {
+    use SqlType::{Bit, Halfvec, Sparsevec, Varbit, Vector};
+    matches!(sql_type, Vector(_) | Halfvec(_) | Sparsevec(_) | Bit(_) | Varbit(_))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::dml::gathering::Gathering;
 use crate::dml::rows::{Counts, table_rows, with_schema};
 use crate::dml::sink::Destination;
 use crate::dml::{self, WriteExec, find_write};
+use crate::embed::with_constants;
 use crate::error::from_datafusion;
 use crate::explain::{self, Analyzed};
 use crate::functions::at_statement;
@@ -154,6 +155,7 @@ impl<'a> Run<'a> {
                 .map_err(from_datafusion)?,
         };
         notes.extend(self.explain_versions());
+        let plan = with_constants(plan, &self.engine.session).await?;
         Ok((self.engine.physical(&plan).await?, notes))
     }
 

@@ -22,6 +22,7 @@ use crate::named::Execute;
 use crate::operators::reassociate;
 use crate::pg_rewrite::rewrite;
 use crate::pgq::graph_table::conditions;
+use crate::pgvector::Kind as VectorKind;
 use crate::planner::columns::{OutputNames, item_names, make_distinct, name_subqueries, output_names};
 use crate::planner::names::unqualify_functions;
 use crate::planner::short_path::ShortPath;
@@ -72,23 +73,25 @@ impl Prepared {
     /// The parameter types with the dimensions that vectors have, where a parameter is a vector of any dimension and the
     /// statement must be planned for the one it has got. NULL has one dimension.
     pub(crate) fn sized(&self, values: &mut [ScalarValue]) -> Result<Option<Vec<Option<ClientType>>>> {
-        let any = SqlType::Vector(0);
-        if self.0.parameter_types.iter().all(|client_type| *client_type.sql_type() != any) {
+        let any = |sql_type: &SqlType| {
+            let kind = VectorKind::of(sql_type).filter(|kind| kind.is_dense());
+            kind.filter(|kind| *sql_type == kind.sql_type(0))
+        };
+        if self.0.parameter_types.iter().all(|client_type| any(client_type.sql_type()).is_none()) {
             return Ok(None);
         }
         let mut sized = Vec::with_capacity(values.len());
         for (client_type, value) in self.0.parameter_types.iter().zip(values) {
-            sized.push(Some(match (client_type.sql_type() == &any, SqlType::of_arrow(&value.data_type())) {
-                (false, _) => client_type.clone(),
-                (true, Some(SqlType::Vector(dimension))) if dimension > 0 => {
-                    ClientType::of(&SqlType::Vector(dimension))
-                }
-                (true, _) => {
-                    let one = SqlType::Vector(1);
-                    *value = ScalarValue::try_new_null(&one.arrow_type()).map_err(from_datafusion)?;
-                    ClientType::of(&one)
-                }
-            }));
+            let Some(kind) = any(client_type.sql_type()) else {
+                sized.push(Some(client_type.clone()));
+                continue;
+            };
+            let found = SqlType::of_arrow(&value.data_type()).map_or(0, |found| VectorKind::dimension(&found));
+            let sql_type = kind.sql_type(found.max(1));
+            if found == 0 {
+                *value = ScalarValue::try_new_null(&sql_type.arrow_type()).map_err(from_datafusion)?;
+            }
+            sized.push(Some(ClientType::of(&sql_type)));
         }
         Ok(Some(sized))
     }

@@ -127,7 +127,7 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>> {
     let tokens = Tokenizer::new(&DIALECT, &masked.text)
         .tokenize_with_location()
         .map_err(|error| lexical_error(error, &source))?;
-    let tokens = masked.expand(tokens);
+    let tokens = whole_operators(masked.expand(tokens));
     let mut statements = Vec::new();
     for part in tokens.split(|token| token.token == Token::SemiColon) {
         if significant(part).is_some() {
@@ -146,11 +146,31 @@ pub(crate) fn one(sql: &str, tokens: &[TokenWithSpan], source: &Arc<SourceText>)
     Ok(Statement::new(text, command(sql, tokens, source)?, source))
 }
 
+/// Puts `<+>` together, which sqlparser takes apart after its first character.
+fn whole_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut whole: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if let ([.., less, plus], Token::Gt) = (whole.as_slice(), &token.token)
+            && (&less.token, &plus.token) == (&Token::Lt, &Token::Plus)
+            && less.span.end == plus.span.start
+            && plus.span.end == token.span.start
+        {
+            let span = Span::new(less.span.start, token.span.end);
+            whole.truncate(whole.len() - 2);
+            whole.push(TokenWithSpan::new(Token::CustomBinaryOperator("<+>".to_string()), span));
+        } else {
+            whole.push(token);
+        }
+    }
+    whole
+}
+
 /// Parses the text of an expression, for a column default out of the catalog.
 pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
     let source = SourceText::new(text);
     let tokens =
         Tokenizer::new(&DIALECT, text).tokenize_with_location().map_err(|error| lexical_error(error, &source))?;
+    let tokens = whole_operators(tokens);
     parser(tokens.clone()).parse_expr().map_err(|error| syntax_error(error, &tokens, &source))
 }
 
@@ -386,7 +406,7 @@ mod tests {
 
     #[test]
     fn vector_operators_parse() {
-        for operator in ["<->", "<=>", "<#>"] {
+        for operator in ["<->", "<=>", "<#>", "<+>", "<~>", "<%>"] {
             let sql = format!("select * from t order by e {operator} '[1,2]' limit 3");
             parse(&sql).expect(&sql);
         }

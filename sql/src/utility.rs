@@ -16,6 +16,7 @@ use crate::dml;
 use crate::dml::checks::{self, Checks};
 use crate::error::{from_arrow, from_datafusion};
 use crate::execute::one_batch;
+use crate::extension;
 use crate::graph::age;
 use crate::interrupt::Interrupt;
 use crate::named::{self, Execute};
@@ -42,7 +43,8 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
                 Some(execute) => execute.run(session, statement, interrupt).await,
                 None => Err(ddl::refused(sql)),
             },
-            ast::Statement::CreateExtension(create) => create_extension(create),
+            ast::Statement::CreateExtension(create) => extension::create(session, create),
+            ast::Statement::DropExtension(drop) => extension::drop(session, drop).await,
             ast::Statement::Load { extension_name } if age::is_library(extension_name) => {
                 Ok(Execution::Done("LOAD".to_string()))
             }
@@ -125,15 +127,6 @@ async fn upkeep(session: &Arc<Inner>, statement: &ddl::Statement) -> Result<Exec
     }
     let view = session.view(&[]).await?;
     ddl::upkeep(&session.tables(&view), statement).map(|tag| Execution::Done(tag.to_string()))
-}
-
-/// What clients of pgvector and Apache AGE run first; both are built in.
-fn create_extension(create: &ast::CreateExtension) -> Result<Execution> {
-    match create.name.value.to_lowercase().as_str() {
-        "vector" | "age" => Ok(Execution::Done("CREATE EXTENSION".to_string())),
-        other => Err(Error::not_supported(format!("extension \"{other}\" is not available"))
-            .with_hint("vector and age are built in.")),
-    }
 }
 
 async fn copy_in(

@@ -11,6 +11,8 @@
 //! * `differential`: the same statements on Slipstream and on PostgreSQL;
 //! * `command_line`: what the program does beside serving;
 //! * `mirror`: graph patterns answered by the index and by joins;
+//! * `pgvector`: the Python package of that name, with psycopg, SQLAlchemy and asyncpg;
+//! * `embedding`: `embed()` against an HTTP server;
 //! * `shortest_paths`: searches, compared with one that is written out;
 //! * `time_machine`: a history, compared at any version with a model of it.
 
@@ -21,8 +23,10 @@ mod command_line;
 mod crash;
 mod differential;
 mod durability;
+mod embedding;
 mod mirror;
 mod mirror_walks;
+mod pgvector;
 mod scripts;
 mod shortest_paths;
 mod time_machine;

@@ -68,7 +68,7 @@ fn identity<'a>(row: Row<'a>, objects: &Objects, table: &Object, column: &Object
 pub(super) fn data_type(pg_type: PgType) -> String {
     match (pg_type.array, pg_type.scalar.name) {
         (true, _) => "ARRAY".to_string(),
-        (false, "vector") => "USER-DEFINED".to_string(),
+        (false, "vector" | "halfvec" | "sparsevec") => "USER-DEFINED".to_string(),
         (false, _) => format_type(pg_type.oid(), None),
     }
 }

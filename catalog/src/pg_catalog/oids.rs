@@ -1,7 +1,7 @@
 //! Object ids of types: the one table that `pg_type`, `format_type` and the wire read.
 //!
-//! Numbers, lengths and categories are those of Postgres's `pg_type.dat`, because clients have them compiled in. `vector`
-//! is an extension there, with an id that differs by installation; here it is built in and its ids are fixed.
+//! Numbers, lengths and categories are those of Postgres's `pg_type.dat`, because clients have them compiled in. pgvector's
+//! types are an extension there, with ids that differ by installation; here they are built in and their ids are fixed.
 
 use std::collections::HashMap;
 
@@ -16,6 +16,10 @@ pub const PG_TYPE_KEY: &str = "slipstream.pg_type";
 pub const VECTOR: u32 = 16388;
 /// Object id of `vector[]`.
 pub const VECTOR_ARRAY: u32 = 16389;
+/// Object id of `halfvec`.
+pub const HALFVEC: u32 = 16394;
+/// Object id of `sparsevec`.
+pub const SPARSEVEC: u32 = 16400;
 
 /// Functions that read and write every array type: input, output, receive, send.
 pub(super) const ARRAY_FUNCTIONS: [u32; 4] = [750, 751, 2400, 2401];
@@ -132,6 +136,8 @@ pub static TYPES: &[ScalarType] = &[
     scalar("pg_mcv_list", 5017, 0, -1, 'Z', 'i', 'x', "pg_mcv_list_", [5018, 5019, 5020, 5021]),
     scalar("xid8", 5069, 271, 8, 'U', 'd', 'p', "xid8", [5070, 5081, 5082, 5083]),
     scalar("vector", VECTOR, VECTOR_ARRAY, -1, 'U', 'd', 'e', "vector_", [16390, 16391, 16392, 16393]),
+    scalar("halfvec", HALFVEC, 16395, -1, 'U', 'd', 'e', "halfvec_", [16396, 16397, 16398, 16399]),
+    scalar("sparsevec", SPARSEVEC, 16401, -1, 'U', 'd', 'e', "sparsevec_", [16402, 16403, 16404, 16405]),
 ];
 
 /// Object id of `oid`.
@@ -311,7 +317,7 @@ pub fn type_length(sql_type: &SqlType) -> i16 {
 
 /// The type modifier: length, precision and scale, or dimension, packed as Postgres packs them; -1 for none.
 ///
-/// A vector's is its dimension, as pgvector has it.
+/// A vector's is its dimension, as pgvector has it, and a bit string's its length.
 pub fn type_modifier(sql_type: &SqlType) -> i32 {
     match sql_type {
         SqlType::Varchar(length) => *length as i32 + MODIFIER_HEADER,
@@ -319,7 +325,15 @@ pub fn type_modifier(sql_type: &SqlType) -> i32 {
         SqlType::Numeric { precision, scale } => {
             ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + MODIFIER_HEADER
         }
-        SqlType::Vector(dimension) => *dimension as i32,
+        SqlType::Vector(length)
+        | SqlType::Halfvec(length)
+        | SqlType::Sparsevec(length)
+        | SqlType::Bit(length)
+        | SqlType::Varbit(length)
+            if *length > 0 =>
+        {
+            *length as i32
+        }
         SqlType::Array(item) => type_modifier(item),
         _ => -1,
     }
@@ -363,10 +377,15 @@ fn format_scalar(name: &str, modifier: Option<i32>) -> String {
         ("timetz", _) => format!("time{seconds} with time zone"),
         ("timestamp", _) => format!("timestamp{seconds} without time zone"),
         ("timestamptz", _) => format!("timestamp{seconds} with time zone"),
-        ("varbit", _) => "bit varying".to_string(),
-        ("vector", _) => modifier.map_or("vector".to_string(), |dimension| format!("vector({dimension})")),
+        ("varbit", _) => with_length("bit varying", modifier),
+        ("bit" | "vector" | "halfvec" | "sparsevec", _) => with_length(name, modifier),
         (name, _) => name.to_string(),
     }
+}
+
+/// `vector(3)`, or `vector`.
+fn with_length(name: &str, modifier: Option<i32>) -> String {
+    modifier.map_or_else(|| name.to_string(), |length| format!("{name}({length})"))
 }
 
 /// The type that SQL text names, as `to_regtype` reads it: any spelling, a schema, a modifier, `[]`.
@@ -446,6 +465,10 @@ fn scalar_oid(sql_type: &SqlType) -> u32 {
         SqlType::Json => 114,
         SqlType::Jsonb => 3802,
         SqlType::Vector(_) => VECTOR,
+        SqlType::Halfvec(_) => HALFVEC,
+        SqlType::Sparsevec(_) => SPARSEVEC,
+        SqlType::Bit(_) => 1560,
+        SqlType::Varbit(_) => 1562,
         SqlType::Array(item) => scalar_oid(innermost(item)),
     }
 }
@@ -473,8 +496,12 @@ fn scalar_sql_type(name: &str) -> SqlType {
         "interval" => SqlType::Interval,
         "json" => SqlType::Json,
         "jsonb" => SqlType::Jsonb,
-        // Of any dimension.
+        // Of any dimension or length.
         "vector" => SqlType::Vector(0),
+        "halfvec" => SqlType::Halfvec(0),
+        "sparsevec" => SqlType::Sparsevec(0),
+        "bit" => SqlType::Bit(0),
+        "varbit" => SqlType::Varbit(0),
         _ => SqlType::Text,
     }
 }
@@ -517,6 +544,11 @@ mod tests {
             SqlType::Numeric { precision: 12, scale: 3 },
             SqlType::Numeric { precision: 5, scale: -2 },
             SqlType::Vector(768),
+            SqlType::Vector(0),
+            SqlType::Halfvec(3),
+            SqlType::Sparsevec(100_000),
+            SqlType::Bit(8),
+            SqlType::Varbit(5),
             SqlType::Array(Box::new(SqlType::Text)),
             SqlType::TimestampTz,
         ] {

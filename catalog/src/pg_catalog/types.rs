@@ -2,7 +2,7 @@
 
 use super::functions::signatures;
 use super::objects::{Filled, Namespace, Objects, SUPERUSER};
-use super::oids::{ARRAY_FUNCTIONS, ARRAY_IO, PgType, TYPES, VECTOR};
+use super::oids::{ARRAY_FUNCTIONS, ARRAY_IO, HALFVEC, PgType, SPARSEVEC, TYPES, VECTOR};
 use crate::metadata::{Row, Rows};
 
 /// The tables that this file fills.
@@ -70,7 +70,10 @@ fn common(row: Row<'_>, pg_type: PgType) -> Row<'_> {
 
 /// Extensions install their types into `public`, and clients of pgvector look there.
 pub(crate) fn namespace(pg_type: PgType) -> Namespace {
-    if pg_type.scalar.oid == VECTOR { Namespace::Public } else { Namespace::PgCatalog }
+    match pg_type.scalar.oid {
+        VECTOR | HALFVEC | SPARSEVEC => Namespace::Public,
+        _ => Namespace::PgCatalog,
+    }
 }
 
 fn functions(_objects: &Objects, rows: &mut Rows) {

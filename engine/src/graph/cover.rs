@@ -59,6 +59,10 @@ pub fn coverable(sql_type: &SqlType) -> bool {
         | SqlType::Json
         | SqlType::Jsonb
         | SqlType::Vector(_)
+        | SqlType::Halfvec(_)
+        | SqlType::Sparsevec(_)
+        | SqlType::Bit(_)
+        | SqlType::Varbit(_)
         | SqlType::Array(_) => false,
     }
 }
@@ -85,6 +89,10 @@ pub fn key_coverable(sql_type: &SqlType) -> bool {
         | SqlType::Json
         | SqlType::Jsonb
         | SqlType::Vector(_)
+        | SqlType::Halfvec(_)
+        | SqlType::Sparsevec(_)
+        | SqlType::Bit(_)
+        | SqlType::Varbit(_)
         | SqlType::Array(_) => false,
     }
 }

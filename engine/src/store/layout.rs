@@ -1,7 +1,10 @@
 //! How SQL types that Lance lacks are kept in its files.
 //!
-//! Only `interval` is different on disk, alone and in an array: 16 bytes, little endian: months (i32), days (i32),
-//! nanoseconds (i64).
+//! Two are different on disk:
+//!
+//! * `interval`, alone and in an array: 16 bytes, little endian: months (i32), days (i32), nanoseconds (i64);
+//! * `bit(n)`: a list of ⌈n/8⌉ bytes, the first bit the highest of the first byte, the last byte filled up with zeros. That is
+//!   what Lance measures Hamming distances of.
 //!
 //! Every column may hold NULLs as far as the files are concerned. NOT NULL is the catalog's, so that taking it away, or
 //! declaring it for rows that comply, rewrites nothing.
@@ -9,12 +12,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, IntervalMonthDayNanoArray, ListArray, RecordBatch,
-    RecordBatchOptions,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryBuilder, FixedSizeListArray, IntervalMonthDayNanoArray,
+    ListArray, RecordBatch, RecordBatchOptions, UInt8Array,
 };
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema, SchemaRef,
+    DataType, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema, SchemaRef, UInt8Type,
 };
 
 use crate::error::{Error, Result};
@@ -42,6 +46,10 @@ fn stored_type(data_type: &DataType) -> Option<DataType> {
             let stored = stored_type(item.data_type())?;
             Some(DataType::List(Arc::new(item.as_ref().clone().with_data_type(stored))))
         }
+        DataType::FixedSizeList(item, bits) if item.data_type() == &DataType::Boolean => {
+            let byte = Arc::new(item.as_ref().clone().with_data_type(DataType::UInt8));
+            Some(DataType::FixedSizeList(byte, (*bits + 7) / 8))
+        }
         _ => None,
     }
 }
@@ -64,6 +72,11 @@ fn store(column: &ArrayRef, stored: &DataType) -> Result<ArrayRef> {
             let list = column.as_list::<i32>();
             with_items(list, stored_item, store(list.values(), stored_item.data_type())?)
         }
+        (DataType::FixedSizeList(item, _), DataType::FixedSizeList(byte, _))
+            if item.data_type() == &DataType::Boolean =>
+        {
+            store_bits(column.as_fixed_size_list(), byte)
+        }
         _ => Ok(Arc::clone(column)),
     }
 }
@@ -81,6 +94,11 @@ pub(super) fn from_stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<Rec
             {
                 let list = column.as_list::<i32>();
                 with_items(list, item, Arc::new(load_intervals(list.values())))
+            }
+            (DataType::FixedSizeList(item, bits), DataType::FixedSizeList(byte, _))
+                if item.data_type() == &DataType::Boolean && byte.data_type() == &DataType::UInt8 =>
+            {
+                load_bits(column.as_fixed_size_list(), item, *bits)
             }
             (expected, found) if expected == found => Ok(Arc::clone(column)),
             // The same values under another spelling of the type: the name of a list's item, for example.
@@ -140,12 +158,60 @@ fn load_intervals(stored: &ArrayRef) -> IntervalMonthDayNanoArray {
         .collect()
 }
 
+/// Bits as bytes, the first one highest.
+fn store_bits(lists: &FixedSizeListArray, byte: &FieldRef) -> Result<ArrayRef> {
+    let bits = lists.value_length() as usize;
+    let values = lists.values().as_boolean();
+    let mut bytes = Vec::with_capacity(lists.len() * bits.div_ceil(8));
+    for row in 0..lists.len() {
+        bytes.extend((0..bits).step_by(8).map(|first| {
+            let set = (first..bits.min(first + 8)).filter(|bit| values.value(row * bits + bit));
+            set.fold(0_u8, |byte, bit| byte | 0x80 >> (bit - first))
+        }));
+    }
+    fixed_size_list(byte, bits.div_ceil(8) as i32, Arc::new(UInt8Array::from(bytes)), lists)
+}
+
+fn load_bits(lists: &FixedSizeListArray, item: &FieldRef, bits: i32) -> Result<ArrayRef> {
+    let (width, bits) = (lists.value_length() as usize, bits as usize);
+    let bytes = lists.values().as_primitive::<UInt8Type>().values();
+    let values = BooleanBuffer::collect_bool(lists.len() * bits, |at| {
+        let (row, bit) = (at / bits, at % bits);
+        bytes[row * width + bit / 8] & (0x80 >> (bit % 8)) != 0
+    });
+    fixed_size_list(item, bits as i32, Arc::new(BooleanArray::new(values, None)), lists)
+}
+
+/// Lists of other items that are NULL where `lists` are.
+fn fixed_size_list(item: &FieldRef, length: i32, items: ArrayRef, lists: &FixedSizeListArray) -> Result<ArrayRef> {
+    FixedSizeListArray::try_new_with_length(Arc::clone(item), length, items, lists.nulls().cloned(), lists.len())
+        .map(|list| Arc::new(list) as ArrayRef)
+        .map_err(|error| Error::internal(format!("items do not fit: {error}")))
+}
+
 #[cfg(test)]
 mod tests {
     use arrow::buffer::{NullBuffer, OffsetBuffer};
     use arrow::datatypes::Field;
 
     use super::*;
+
+    #[test]
+    fn bits_come_back() {
+        let item = Arc::new(Field::new("item", DataType::Boolean, true));
+        let values: Vec<bool> = (0..33).map(|bit| bit % 3 == 0).collect();
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let bits = FixedSizeListArray::new(Arc::clone(&item), 11, Arc::new(BooleanArray::from(values)), Some(nulls));
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("b", bits.data_type().clone(), true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(bits)]).unwrap();
+        let stored = to_stored(&batch, &stored_schema(&schema)).unwrap();
+        let bytes = stored.column(0).as_fixed_size_list();
+        assert_eq!(bytes.value_length(), 2);
+        assert_eq!(bytes.values().as_primitive::<UInt8Type>().value(0), 0b1001_0010);
+        assert_eq!(from_stored(&stored, &schema).unwrap(), batch);
+        let some = from_stored(&stored.slice(2, 1), &schema).unwrap();
+        assert_eq!(some, batch.slice(2, 1));
+    }
 
     #[test]
     fn intervals_survive_the_disk() {

@@ -9,7 +9,8 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::numeric;
-use super::{EPOCH_DAYS, EPOCH_MICROSECONDS, JSONB_VERSION};
+use super::{EPOCH_DAYS, EPOCH_MICROSECONDS, Half, JSONB_VERSION};
+use crate::pgvector::{Kind, Sparse};
 use crate::text::{TextColumn, Values};
 use crate::types::ClientType;
 
@@ -47,10 +48,11 @@ impl BinaryColumn {
     }
 }
 
-/// The value that `data` stands for. `vector(0)` reads a vector of any dimension.
+/// The value that `data` stands for. A `vector` of any dimension is read as one of the dimension that it has.
 pub fn parse_scalar(client_type: &ClientType, data: &[u8]) -> Result<ScalarValue> {
     let mut column = BinaryColumn::new(client_type, 1);
     column.append(data)?;
+    column.column.take_dimension();
     ScalarValue::try_from_array(&column.finish(), 0).map_err(|error| Error::internal(error.to_string()))
 }
 
@@ -86,11 +88,6 @@ fn append(client_type: &ClientType, column: &mut TextColumn, data: &[u8]) -> Res
             Some((&JSONB_VERSION, json)) => return column.append(utf8(json)?),
             _ => return Err(malformed()),
         },
-        SqlType::Vector(dimension) => {
-            check_vector(*dimension, data)?;
-            column.append_vector(data[4..].chunks_exact(4).map(|mut float| float.get_f32()));
-            return Ok(());
-        }
         _ => {}
     }
     let form = client_type.form();
@@ -129,7 +126,17 @@ fn append(client_type: &ClientType, column: &mut TextColumn, data: &[u8]) -> Res
             offsets.push_length(append_items(&item, items, data)?);
             nulls.append_non_null();
         }
-        Values::Decimal(_) | Values::Text(_) | Values::Vector { .. } => {
+        Values::Vector(values) => {
+            let elements = vector(values.kind(), data)?;
+            values.push(elements)?;
+        }
+        Values::Sparse(values) => {
+            let vector = Sparse::from_bytes(data)?;
+            Kind::check_expected(Kind::dimension(client_type.sql_type()), vector.dimension())?;
+            values.append_value(data);
+        }
+        Values::Bits(values) => values.push(&bits(data)?)?,
+        Values::Decimal(_) | Values::Text(_) => {
             return Err(Error::internal("a value whose type is read elsewhere"));
         }
     }
@@ -163,28 +170,40 @@ fn interval(data: &[u8]) -> Result<IntervalMonthDayNano> {
     Ok(IntervalMonthDayNano::new(months, days, nanoseconds))
 }
 
-/// pgvector's `vector_recv`: dimension, 16 unused bits, the floats. A `dimension` of 0 is any.
-fn check_vector(dimension: u32, mut data: &[u8]) -> Result<()> {
+/// pgvector's `vector_recv` and `halfvec_recv`: dimension, 16 unused bits, the floats.
+fn vector(kind: Kind, mut data: &[u8]) -> Result<Vec<f32>> {
     if data.len() < 4 {
         return Err(malformed());
     }
-    let found = u32::from(data.get_u16());
-    let unused = data.get_u16();
-    if unused != 0 || data.len() != found as usize * 4 {
+    let dimension = data.get_i16();
+    let unused = data.get_i16();
+    kind.check_dimension(usize::try_from(dimension).unwrap_or(0))?;
+    if unused != 0 {
+        return Err(Error::new(ErrorKind::DataException, format!("expected unused to be 0, not {unused}")));
+    }
+    let width = if kind == Kind::Halfvec { 2 } else { 4 };
+    if data.len() != dimension as usize * width {
         return Err(malformed());
     }
-    let refuse = |message: String| Err(Error::new(ErrorKind::DataException, message));
-    if found == 0 {
-        return refuse("vector must have at least 1 dimension".to_string());
+    let elements = data.chunks_exact(width).map(|mut element| {
+        let value = if kind == Kind::Halfvec { Half::from_bits(element.get_u16()).to_f32() } else { element.get_f32() };
+        kind.check_element(value).map(|()| value)
+    });
+    elements.collect()
+}
+
+/// `bit_recv`: how many bits, then the bits, the first the highest of the first byte.
+fn bits(mut data: &[u8]) -> Result<Vec<bool>> {
+    if data.len() < 4 {
+        return Err(malformed());
     }
-    if dimension != 0 && found != dimension {
-        return refuse(format!("expected {dimension} dimensions, not {found}"));
+    let count = data.get_i32();
+    let count = usize::try_from(count)
+        .map_err(|_| Error::new(ErrorKind::InvalidBinary, "invalid length in external bit string"))?;
+    if data.len() != count.div_ceil(8) {
+        return Err(malformed());
     }
-    match data.chunks_exact(4).map(|mut float| float.get_f32()).find(|value| !value.is_finite()) {
-        Some(value) if value.is_nan() => refuse("NaN not allowed in vector".to_string()),
-        Some(_) => refuse("infinite value not allowed in vector".to_string()),
-        None => Ok(()),
-    }
+    Ok((0..count).map(|bit| data[bit / 8] & (0x80 >> (bit % 8)) != 0).collect())
 }
 
 /// `array_recv`: dimension count, a flag that we do not need, item type, length and lower bound of each dimension, items.
@@ -285,6 +304,17 @@ mod tests {
         survives(SqlType::Interval, ScalarValue::IntervalMonthDayNano(Some(interval)));
         survives(SqlType::Vector(2), vector(vec![1.0, -2.5]));
         survives(SqlType::Vector(0), vector(vec![1.0, -2.5]));
+        for (sql_type, text) in [
+            (SqlType::Halfvec(2), "[0.5,-3]"),
+            (SqlType::Halfvec(0), "[0.5,-3]"),
+            (SqlType::Sparsevec(5), "{2:0.5,5:-3}/5"),
+            (SqlType::Bit(9), "101100001"),
+            (SqlType::Varbit(0), "1011"),
+            (SqlType::Varbit(9), ""),
+        ] {
+            let value = crate::text::parse_scalar(&sql_type, text).unwrap();
+            survives(sql_type, value);
+        }
     }
 
     #[test]
@@ -311,6 +341,11 @@ mod tests {
         assert_eq!(kind(SqlType::Vector(3), &[0, 1, 0, 0, 0, 0, 0, 0]), ErrorKind::DataException);
         assert_eq!(kind(SqlType::Vector(0), &[0, 0, 0, 0]), ErrorKind::DataException);
         assert_eq!(kind(SqlType::Vector(1), &[0, 1, 0, 0, 0x7f, 0xc0, 0, 0]), ErrorKind::DataException);
+        assert_eq!(kind(SqlType::Halfvec(0), &[0, 1, 0, 0, 0x7e, 0]), ErrorKind::DataException);
+        assert_eq!(kind(SqlType::Halfvec(0), &[0, 1, 0, 0, 0]), ErrorKind::InvalidBinary);
+        assert_eq!(kind(SqlType::Sparsevec(2), &[0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0]), ErrorKind::DataException);
+        assert_eq!(kind(SqlType::Bit(3), &[0, 0, 0, 4, 0xf0]), ErrorKind::StringLengthMismatch);
+        assert_eq!(kind(SqlType::Varbit(0), &[0, 0, 0, 9, 0xf0]), ErrorKind::InvalidBinary);
         assert_eq!(kind(integers.clone(), &[0; 8]), ErrorKind::InvalidBinary);
         let words = |words: &[i32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
         assert_eq!(kind(integers.clone(), &words(&[1, 0, 23, i32::MAX, 1])), ErrorKind::InvalidBinary);

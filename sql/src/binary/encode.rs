@@ -1,9 +1,10 @@
 //! Arrow values in the binary format: one typed column per variant, values appended to a buffer.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, ListArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, LargeBinaryArray, ListArray,
     PrimitiveArray, StringArray,
 };
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
@@ -15,7 +16,8 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::numeric;
-use super::{EPOCH_DAYS, EPOCH_MICROSECONDS, JSONB_VERSION};
+use super::{EPOCH_DAYS, EPOCH_MICROSECONDS, Half, JSONB_VERSION};
+use crate::pgvector::{Bits, Dense, Kind};
 use crate::types::ClientType;
 
 /// Writes the values of one array in the binary format of a type.
@@ -41,7 +43,9 @@ enum Values {
     Time(PrimitiveArray<Time64MicrosecondType>),
     Timestamp(PrimitiveArray<TimestampMicrosecondType>),
     Interval(PrimitiveArray<IntervalMonthDayNanoType>),
-    Vector(FixedSizeListArray, PrimitiveArray<Float32Type>),
+    Vector(Dense),
+    Sparse(LargeBinaryArray),
+    Bits(Bits),
     Array(ArrayValues),
 }
 
@@ -57,10 +61,11 @@ struct ArrayValues {
 fn canonical(sql_type: &SqlType, from: &DataType) -> DataType {
     match (sql_type, from) {
         (_, DataType::Decimal256(_, _)) => from.clone(),
-        // The array knows its dimension, the type need not.
-        (SqlType::Vector(_), DataType::FixedSizeList(_, dimension)) => {
-            SqlType::Vector(dimension.unsigned_abs()).arrow_type()
-        }
+        // Both layouts can be read, whichever the type says.
+        (
+            SqlType::Vector(_) | SqlType::Halfvec(_) | SqlType::Bit(_) | SqlType::Varbit(_),
+            DataType::FixedSizeList(..) | DataType::LargeList(_),
+        ) => from.clone(),
         _ => sql_type.arrow_type(),
     }
 }
@@ -108,10 +113,9 @@ impl BinaryEncoder {
             (SqlType::Time, _) => Values::Time(array.as_primitive().clone()),
             (SqlType::Timestamp | SqlType::TimestampTz, _) => Values::Timestamp(array.as_primitive().clone()),
             (SqlType::Interval, _) => Values::Interval(array.as_primitive().clone()),
-            (SqlType::Vector(_), _) => {
-                let vectors = array.as_fixed_size_list();
-                Values::Vector(vectors.clone(), vectors.values().as_primitive().clone())
-            }
+            (SqlType::Vector(_) | SqlType::Halfvec(_), _) => Values::Vector(Dense::new(array)?),
+            (SqlType::Sparsevec(_), _) => Values::Sparse(array.as_binary().clone()),
+            (SqlType::Bit(_) | SqlType::Varbit(_), _) => Values::Bits(Bits::new(array)?),
             (SqlType::Array(_), _) => Values::Array(ArrayValues::new(client_type, array.as_list())?),
         }))
     }
@@ -146,21 +150,33 @@ impl BinaryEncoder {
                 out.put_i32(interval.days);
                 out.put_i32(interval.months);
             }
-            Values::Vector(vectors, values) => append_vector(out, vectors, values, row),
+            Values::Vector(vectors) => append_vector(out, vectors.kind(), vectors.row(row)),
+            Values::Sparse(array) => out.put_slice(array.value(row)),
+            Values::Bits(array) => append_bits(out, &array.row(row)),
             Values::Array(arrays) => arrays.append(out, row)?,
         }
         Ok(())
     }
 }
 
-/// pgvector's `vector_send`: dimension, 16 unused bits, the floats.
-fn append_vector(out: &mut BytesMut, vectors: &FixedSizeListArray, values: &PrimitiveArray<Float32Type>, row: usize) {
-    let dimension = vectors.value_length() as usize;
-    let start = vectors.value_offset(row) as usize;
-    out.put_u16(dimension as u16);
+/// pgvector's `vector_send` and `halfvec_send`: dimension, 16 unused bits, the floats.
+fn append_vector(out: &mut BytesMut, kind: Kind, elements: &[f32]) {
+    out.put_u16(elements.len() as u16);
     out.put_u16(0);
-    for value in &values.values()[start..start + dimension] {
-        out.put_f32(*value);
+    for element in elements {
+        match kind {
+            Kind::Halfvec => out.put_u16(Half::from_f32(*element).to_bits()),
+            _ => out.put_f32(*element),
+        }
+    }
+}
+
+/// `bit_send`: how many bits, then the bits, the first the highest of the first byte.
+fn append_bits(out: &mut BytesMut, bits: &BooleanBuffer) {
+    out.put_i32(bits.len() as i32);
+    for first in (0..bits.len()).step_by(8) {
+        let set = (first..bits.len().min(first + 8)).filter(|bit| bits.value(*bit));
+        out.put_u8(set.fold(0, |byte, bit| byte | 0x80 >> (bit - first)));
     }
 }
 
@@ -254,7 +270,9 @@ impl BinaryEncoder {
             Values::Time(array) => array.is_null(row),
             Values::Timestamp(array) => array.is_null(row),
             Values::Interval(array) => array.is_null(row),
-            Values::Vector(array, _) => array.is_null(row),
+            Values::Vector(array) => array.is_null(row),
+            Values::Sparse(array) => array.is_null(row),
+            Values::Bits(array) => array.is_null(row),
             Values::Array(array) => array.dimensions[0].is_null(row),
         }
     }

@@ -12,6 +12,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::error::from_datafusion;
+use crate::pgvector::Kind;
 use crate::planner::parameters::with_type;
 use crate::types::{CastContext, cast, literal};
 
@@ -20,7 +21,14 @@ pub(crate) fn assign(expr: Expr, schema: &DFSchema, column: &ColumnDefinition) -
     let to = &column.sql_type;
     let value = match expr.unalias() {
         Expr::Literal(value, _) if value.is_null() => typed_null(to)?,
-        Expr::Literal(ScalarValue::Utf8(Some(text)), None) => literal(to, &text)?,
+        Expr::Literal(ScalarValue::Utf8(Some(text)), None) => match literal(to, &text)? {
+            // A literal has the dimension that it has; a column of any dimension keeps it in another layout.
+            Expr::Literal(value, metadata) if value.data_type() != to.arrow_type() => {
+                let from = SqlType::of_arrow(&value.data_type()).ok_or_else(|| mismatch(column, &value.data_type()))?;
+                cast(Expr::Literal(value, metadata), &from, to, CastContext::Assignment)?
+            }
+            value => value,
+        },
         expr => {
             let expr = with_type(expr, &to.field("", true)).map_err(from_datafusion)?;
             let (_, field) = expr.to_field(schema).map_err(from_datafusion)?;
@@ -42,7 +50,7 @@ pub(crate) fn typed_null(sql_type: &SqlType) -> Result<Expr> {
 
 /// Whether values of one type are stored as another without a cast.
 pub(crate) fn is_assignable(from: &SqlType, to: &SqlType) -> bool {
-    use SqlType::{Array, Date, Json, Jsonb, Text, Timestamp, TimestampTz, Varchar, Vector};
+    use SqlType::{Array, Bit, Date, Json, Jsonb, Text, Timestamp, TimestampTz, Varbit, Varchar};
     if from == to || (is_number(from) && is_number(to)) {
         return true;
     }
@@ -51,9 +59,10 @@ pub(crate) fn is_assignable(from: &SqlType, to: &SqlType) -> bool {
         (Date | Timestamp | TimestampTz, Date | Timestamp | TimestampTz) => true,
         (Timestamp | TimestampTz, SqlType::Time) => true,
         (Json | Jsonb, Json | Jsonb) => true,
-        (Vector(_), Vector(_)) => true,
-        (Array(item), Vector(_)) => is_number(item),
-        (Vector(_), Array(item)) => is_number(item),
+        (Bit(_) | Varbit(_), Bit(_) | Varbit(_)) => true,
+        (from, to) if Kind::of(from).is_some() && Kind::of(to).is_some() => true,
+        (Array(item), to) if Kind::of(to).is_some() => is_number(item),
+        (from, Array(item)) if Kind::of(from).is_some_and(Kind::is_dense) => is_number(item),
         (Array(from), Array(to)) => is_assignable(from, to),
         _ => false,
     }

@@ -2,7 +2,7 @@
 //!
 //! As in Postgres, the sum of smallints and integers is a bigint, the sum of bigints and numerics a numeric; the average of
 //! any of them is a numeric with at least 16 digits after the point. Sums run in 128 bits, and what does not fit is an
-//! error. Floats, and everything else, are DataFusion's.
+//! error. Vectors add up in [`crate::pgvector`]; floats, and everything else, are DataFusion's.
 
 use std::collections::HashSet;
 use std::mem::size_of_val;
@@ -20,7 +20,11 @@ use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
+use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
+
+use super::values::type_name;
+use crate::pgvector::Summing;
 
 const DECIMAL_DIGITS: u8 = 38;
 /// Digits after the point that an average has at least.
@@ -59,6 +63,11 @@ fn exact_scale(data_type: &DataType) -> Option<i8> {
     }
 }
 
+/// The type of the argument, if it is one of vectors that add up.
+fn vectors(args: &AccumulatorArgs<'_>) -> Option<DataType> {
+    args.expr_fields.first().map(|field| field.data_type().clone()).filter(Summing::takes)
+}
+
 impl Exact {
     fn exact_input(&self, fields: &[FieldRef]) -> Option<i8> {
         fields.first().and_then(|field| exact_scale(field.data_type()))
@@ -87,7 +96,7 @@ impl AggregateUDFImpl for Exact {
 
     fn coerce_types(&self, arg_types: &[DataType]) -> PlanResult<Vec<DataType>> {
         match arg_types {
-            [exact] if exact_scale(exact).is_some() => Ok(arg_types.to_vec()),
+            [exact] if exact_scale(exact).is_some() || Summing::takes(exact) => Ok(arg_types.to_vec()),
             [DataType::Int8 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32] => Ok(vec![DataType::Int64]),
             [DataType::UInt64] => Ok(vec![DataType::Decimal128(20, 0)]),
             [text] if text.is_string() => Err(Error::new(
@@ -98,6 +107,18 @@ impl AggregateUDFImpl for Exact {
                 "No function matches the given name and argument types. You might need to add explicit type casts.",
             )
             .into()),
+            [DataType::LargeBinary | DataType::LargeList(_) | DataType::FixedSizeList(..)] => {
+                let name =
+                    SqlType::of_arrow(&arg_types[0]).map_or_else(|| "unknown".to_string(), |found| type_name(&found));
+                Err(Error::new(
+                    ErrorKind::UndefinedFunction,
+                    format!("function {}({name}) does not exist", self.name()),
+                )
+                .with_hint(
+                    "No function matches the given name and argument types. You might need to add explicit type casts.",
+                )
+                .into())
+            }
             [other] => match self.other.signature().type_signature {
                 datafusion::logical_expr::TypeSignature::UserDefined => self.other.coerce_types(arg_types),
                 _ if other.is_null() => Ok(vec![DataType::Float64]),
@@ -117,6 +138,7 @@ impl AggregateUDFImpl for Exact {
             _ => None,
         };
         match (self.kind, scale) {
+            (_, None) if arg_types.first().is_some_and(Summing::takes) => Ok(arg_types[0].clone()),
             (Kind::Sum, Some((DataType::Int16 | DataType::Int32, _))) => Ok(DataType::Int64),
             (Kind::Sum, Some((_, scale))) => Ok(DataType::Decimal128(DECIMAL_DIGITS, scale)),
             (Kind::Average, Some((_, scale))) => Ok(DataType::Decimal128(DECIMAL_DIGITS, scale.max(AVERAGE_SCALE))),
@@ -125,6 +147,9 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> PlanResult<Vec<FieldRef>> {
+        if args.input_fields.first().is_some_and(|field| Summing::takes(field.data_type())) {
+            return Ok(Summing::state_fields(args.name));
+        }
         let Some(scale) = self.exact_input(args.input_fields) else { return self.other.state_fields(args) };
         let total = DataType::Decimal128(DECIMAL_DIGITS, scale);
         Ok(match args.is_distinct {
@@ -137,6 +162,14 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> PlanResult<Box<dyn Accumulator>> {
+        if let Some(vectors) = vectors(&args) {
+            if args.is_distinct {
+                return Err(
+                    Error::not_supported(format!("{}(DISTINCT) of vectors is not supported", self.name())).into()
+                );
+            }
+            return Ok(Box::new(Summing::new(self.kind == Kind::Average, &vectors)));
+        }
         let Some(scale) = self.exact_input(args.expr_fields) else { return self.other.accumulator(args) };
         let mut totals = self.totals(scale, args.return_type());
         totals.groups.push(Total::default());
@@ -148,6 +181,9 @@ impl AggregateUDFImpl for Exact {
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> PlanResult<Box<dyn Accumulator>> {
         match self.exact_input(args.expr_fields) {
+            _ if vectors(&args).is_some() => {
+                Err(Error::not_supported("sum and avg of vectors over a frame that moves are not supported").into())
+            }
             Some(_) => self.accumulator(args),
             None => self.other.create_sliding_accumulator(args),
         }
@@ -156,6 +192,7 @@ impl AggregateUDFImpl for Exact {
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
         match self.exact_input(args.expr_fields) {
             Some(_) => !args.is_distinct,
+            None if vectors(&args).is_some() => false,
             None => self.other.groups_accumulator_supported(args),
         }
     }

@@ -28,8 +28,9 @@ use datafusion::prelude::SessionConfig;
 pub(crate) use clock::at_statement;
 pub(crate) use common::{typed_function, untyped_null};
 pub(crate) use json::{operator as json_operator, rewrite_aggregate as rewrite_json};
+pub(crate) use values::type_name;
 
-use crate::operators::{PostgresOperators, PostgresTyping, quantified_functions, vector_functions};
+use crate::operators::{PostgresOperators, PostgresTyping, quantified_functions};
 use crate::types::TypeNames;
 
 /// Functions of DataFusion whose name or format language would mislead.
@@ -82,7 +83,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 }
 
 fn scalar_functions() -> Vec<ScalarUDF> {
-    let mut functions = vector_functions();
+    let mut functions = crate::pgvector::functions();
     functions.extend(quantified_functions());
     functions.extend(clock::functions());
     functions.extend(common::functions());

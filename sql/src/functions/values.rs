@@ -76,19 +76,24 @@ impl ScalarUDFImpl for TypeOf {
             args.arg_fields.first().ok_or_else(|| DataFusionError::from(Error::internal("pg_typeof of nothing")))?;
         let name = match SqlType::of_field(field) {
             _ if field.data_type().is_null() => "unknown".to_string(),
-            Some(sql_type) => base_name(&sql_type),
+            Some(sql_type) => type_name(&sql_type),
             None => field.data_type().to_string(),
         };
         Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(name))))
     }
 }
 
-fn base_name(sql_type: &SqlType) -> String {
+/// The name of a type without length, precision or dimension.
+pub(crate) fn type_name(sql_type: &SqlType) -> String {
     match sql_type {
         SqlType::Numeric { .. } => "numeric".to_string(),
         SqlType::Varchar(_) => "character varying".to_string(),
         SqlType::Vector(_) => "vector".to_string(),
-        SqlType::Array(item) => format!("{}[]", base_name(item)),
+        SqlType::Halfvec(_) => "halfvec".to_string(),
+        SqlType::Sparsevec(_) => "sparsevec".to_string(),
+        SqlType::Bit(_) => "bit".to_string(),
+        SqlType::Varbit(_) => "bit varying".to_string(),
+        SqlType::Array(item) => format!("{}[]", type_name(item)),
         other => other.to_string(),
     }
 }

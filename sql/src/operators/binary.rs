@@ -12,7 +12,7 @@ use slipstream_engine::{Error, ErrorKind};
 use super::arithmetic::{Checked, Operation};
 use super::interval;
 use super::operand::{Kind, Operand, is_float, is_integer, is_number, is_text, numeric_literal, rank};
-use super::vector::{Metric, different_dimensions, distance_function};
+use super::vector;
 use super::zeros::one_zero;
 use crate::text::rescale;
 use crate::types::{ClientType, typed_literal};
@@ -36,7 +36,11 @@ pub(super) fn binary(operator: Operator, left: Expr, right: Expr, schema: &DFSch
         Operator::StringConcat => concatenate,
         _ => return Ok(Resolved::Default(left, right)),
     };
-    rule(operator, Operand::new(left, schema)?, Operand::new(right, schema)?, schema)
+    let (left, right) = (Operand::new(left, schema)?, Operand::new(right, schema)?);
+    if vector::is_vectors(&left, &right) {
+        return vector::operator(operator, left, right, schema);
+    }
+    rule(operator, left, right, schema)
 }
 
 fn plain(operator: Operator, left: Expr, right: Expr) -> Resolved {
@@ -50,7 +54,7 @@ fn no_operator(operator: Operator, left: &SqlType, right: &SqlType) -> Error {
 }
 
 /// An operator as Postgres writes it.
-fn sign(operator: Operator) -> String {
+pub(super) fn sign(operator: Operator) -> String {
     match operator {
         Operator::NotEq => "<>".to_string(),
         other => other.to_string(),
@@ -120,7 +124,7 @@ fn compare_typed(
     (right, b): (Operand, SqlType),
     schema: &DFSchema,
 ) -> PlanResult<Resolved> {
-    use SqlType::{Date, Interval, Real, Timestamp, TimestampTz};
+    use SqlType::{Date, Interval, Timestamp, TimestampTz};
     let common = match (&a, &b) {
         (a, b) if is_number(a) && is_number(b) => return compare_numbers(operator, (left, a), (right, b), schema),
         (Interval, Interval) => {
@@ -128,8 +132,6 @@ fn compare_typed(
         }
         (Date, Timestamp) | (Timestamp, Date) => Timestamp,
         (Date | Timestamp, TimestampTz) | (TimestampTz, Date | Timestamp) => TimestampTz,
-        (SqlType::Array(item), SqlType::Vector(_)) if **item == Real => b.clone(),
-        (SqlType::Vector(_), SqlType::Array(item)) if **item == Real => a.clone(),
         (a, b) if comparable(a, b) => return Ok(Resolved::Default(left.expr, right.expr)),
         (a, b) => return Err(no_operator(operator, a, b).into()),
     };
@@ -372,69 +374,5 @@ fn concatenate(operator: Operator, left: Operand, right: Operand, schema: &DFSch
             _ => Ok(Resolved::Default(left.expr, right.expr)),
         },
         _ => Ok(Resolved::Default(left.expr, right.expr)),
-    }
-}
-
-// ---- vectors
-
-/// A distance, if a side is a vector; the other side then is one of the same dimension.
-pub(super) fn distance(metric: Metric, left: Expr, right: Expr, schema: &DFSchema) -> PlanResult<Resolved> {
-    let (left, right) = (with_dimension(left, schema)?, with_dimension(right, schema)?);
-    let (left, right) = (Operand::new(left, schema)?, Operand::new(right, schema)?);
-    let vector = |operand: &Operand| match operand.sql_type() {
-        Some(SqlType::Vector(dimension)) => Some(*dimension),
-        _ => None,
-    };
-    // `'[1,2,3]'::vector` and `$1::vector` have no dimension of their own yet.
-    let dimension = match (vector(&left), vector(&right)) {
-        (None, None) => return Ok(Resolved::Default(left.expr, right.expr)),
-        (Some(0) | None, Some(dimension)) | (Some(dimension), Some(0) | None) => dimension,
-        (Some(a), Some(b)) if a == b => a,
-        (Some(a), Some(b)) => return Err(different_dimensions(a as i32, b as i32).into()),
-    };
-    let sql_type = SqlType::Vector(dimension);
-    let (left, right) = (same_dimension(left, &sql_type, schema)?, same_dimension(right, &sql_type, schema)?);
-    Ok(Resolved::Done(distance_function(metric).call(vec![left, right])))
-}
-
-/// What is cast to a vector of any dimension and is a vector already has its own.
-fn with_dimension(expr: Expr, schema: &DFSchema) -> PlanResult<Expr> {
-    match expr {
-        Expr::Cast(cast) if SqlType::of_field(&cast.field) == Some(SqlType::Vector(0)) => {
-            let (_, inner) = cast.expr.to_field(schema)?;
-            match SqlType::of_field(&inner) {
-                Some(SqlType::Vector(_)) => Ok(*cast.expr),
-                _ => Ok(Expr::Cast(cast)),
-            }
-        }
-        other => Ok(other),
-    }
-}
-
-/// An operand as a vector of the other side's dimension.
-fn same_dimension(operand: Operand, sql_type: &SqlType, schema: &DFSchema) -> PlanResult<Expr> {
-    let expected = match sql_type {
-        SqlType::Vector(dimension) => *dimension,
-        _ => 0,
-    };
-    let text = match (&operand.kind, &operand.expr) {
-        (Kind::Unknown(text), _) => Some(text.clone()),
-        // A cast to a vector of any dimension, which waits for the dimension that it meets.
-        (Kind::Typed(SqlType::Vector(0)), Expr::Cast(cast)) => {
-            let inner = Operand::new(cast.expr.as_ref().clone(), schema)?;
-            match inner.kind {
-                Kind::Unknown(text) => Some(text),
-                _ => return inner.into_type(sql_type, schema),
-            }
-        }
-        _ => None,
-    };
-    let Some(text) = text else { return operand.into_type(sql_type, schema) };
-    let literal = crate::types::literal(&SqlType::Vector(0), &text)?;
-    match Operand::new(literal.clone(), schema)?.sql_type() {
-        Some(SqlType::Vector(found)) if expected != 0 && *found != expected => {
-            Err(different_dimensions(expected as i32, *found as i32).into())
-        }
-        _ => Ok(literal),
     }
 }

@@ -14,6 +14,8 @@
 //! A comparison of a column with a literal stays a plain `column = literal` in the column's own type, so that scans can use
 //! it. Constants are folded by DataFusion's optimizer as usual; what fails to fold fails when it runs.
 //!
+//! `vector` has the rules for pgvector's types and bit strings, whose values are [`crate::pgvector`]'s.
+//!
 //! [`reassociate()`] repairs the precedence of `<=>` and IS DISTINCT FROM in the parser's tree, before any of that;
 //! `SeparateLists` keeps IN lists over one value from being mistaken for one, after it.
 
@@ -40,5 +42,5 @@ pub(crate) use quantified::{
 };
 pub use reassociate::reassociate;
 pub use rule::PostgresTyping;
-pub(crate) use vector::functions as vector_functions;
-pub use vector::{Metric, distance_function};
+
+pub use crate::pgvector::{Metric, distance_function};

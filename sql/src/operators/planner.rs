@@ -10,9 +10,10 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind};
 
-use super::binary::{Resolved, binary, distance};
-use super::vector::{Metric, distance_function};
+use super::binary::{Resolved, binary};
+use super::vector::{bit_distance, distance, is_bits};
 use crate::functions::json_operator;
+use crate::pgvector::{BitMetric, Metric, bit_distance_function, distance_function};
 
 /// Gives binary operators Postgres's meaning. It must be the first planner: `<=>` of vectors is not MySQL's.
 #[derive(Debug)]
@@ -27,6 +28,20 @@ impl ExprPlanner for PostgresOperators {
             && let Some(part) = json_operator(&op, &left, &right, schema)?
         {
             return Ok(PlannerResult::Planned(part));
+        }
+        if let Some(metric) = BitMetric::of_operator(&op) {
+            return Ok(match left.get_type(schema).is_err() || right.get_type(schema).is_err() {
+                true => PlannerResult::Planned(bit_distance_function(metric).call(vec![left, right])),
+                false => match bit_distance(metric, left, right, schema)? {
+                    Resolved::Done(expr) => PlannerResult::Planned(expr),
+                    Resolved::Default(left, right) => {
+                        PlannerResult::Planned(bit_distance_function(metric).call(vec![left, right]))
+                    }
+                },
+            });
+        }
+        if is_bitwise(&op) && left.get_type(schema).is_ok() && is_bits(&left, schema)? {
+            return Err(Error::not_supported(format!("operator {op} of bit strings is not supported")).into());
         }
         let resolved = match (Metric::of_operator(&op), known(&op)) {
             (None, None) => Resolved::Default(left, right),
@@ -53,7 +68,7 @@ impl ExprPlanner for PostgresOperators {
 /// `$1::integer` is a parameter of that type.
 fn cast_parameter(expr: Expr) -> Expr {
     match expr {
-        Expr::Cast(Cast { expr, field }) if !is_vector_of_any_dimension(&field) => match *expr {
+        Expr::Cast(Cast { expr, field }) if !is_of_any_dimension(&field) => match *expr {
             Expr::Placeholder(Placeholder { id, field: None }) => {
                 Expr::Placeholder(Placeholder::new_with_field(id, Some(field)))
             }
@@ -63,8 +78,8 @@ fn cast_parameter(expr: Expr) -> Expr {
     }
 }
 
-fn is_vector_of_any_dimension(field: &Field) -> bool {
-    SqlType::of_field(field) == Some(SqlType::Vector(0))
+fn is_of_any_dimension(field: &Field) -> bool {
+    matches!(SqlType::of_field(field), Some(SqlType::Vector(0) | SqlType::Halfvec(0)))
 }
 
 fn are_numbers(left: &Expr, right: &Expr, schema: &DFSchema) -> PlanResult<bool> {
@@ -88,6 +103,12 @@ fn known(operator: &BinaryOperator) -> Option<Operator> {
         BinaryOperator::StringConcat => Operator::StringConcat,
         _ => return None,
     })
+}
+
+/// Operators of bit strings other than comparisons.
+fn is_bitwise(operator: &BinaryOperator) -> bool {
+    use BinaryOperator::{BitwiseAnd, BitwiseOr, BitwiseXor, PGBitwiseShiftLeft, PGBitwiseShiftRight, PGBitwiseXor};
+    matches!(operator, BitwiseAnd | BitwiseOr | BitwiseXor | PGBitwiseXor | PGBitwiseShiftLeft | PGBitwiseShiftRight)
 }
 
 /// `OPERATOR(pg_catalog.~)`, which psql writes, is `~`.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::pgvector::Kind;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, ListArray, UInt32Array};
 use arrow::compute::kernels::cmp;
 use arrow::compute::take;
@@ -102,7 +103,10 @@ impl Quantified {
             (Some(a), Some(b)) => common(a, b)?,
         };
         match common {
-            SqlType::Interval | SqlType::Vector(_) | SqlType::Array(_) | SqlType::Json => {
+            SqlType::Interval | SqlType::Array(_) | SqlType::Json | SqlType::Bit(_) | SqlType::Varbit(_) => {
+                Err(Error::not_supported(format!("ANY and ALL of type {common} are not supported")))
+            }
+            common if Kind::of(&common).is_some() => {
                 Err(Error::not_supported(format!("ANY and ALL of type {common} are not supported")))
             }
             common => Ok(Some(common)),

@@ -8,7 +8,8 @@ use datafusion::common::{DFSchema, DFSchemaRef, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Between, Case, Cast, Exists, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
+    AggregateFunction, Between, Case, Cast, Exists, InList, InSubquery, ScalarFunction, SetComparison, Sort,
+    WindowFunction,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::{RecursiveQuery, Subquery, Union, Values};
@@ -24,14 +25,15 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::arithmetic::Negate;
-use super::binary::{Resolved, binary, distance};
+use super::binary::{Resolved, binary};
 use super::operand::{Kind, Operand, is_float, is_integer, is_number, is_text, number_literal, rank};
 use super::quantified::Quantified;
 use super::sets::{self, refuse_json};
 use super::time_zone;
-use super::vector::Metric;
+use super::vector::{self, sortable};
 use super::zeros;
-use crate::functions::typed_function;
+use crate::functions::{type_name, typed_function};
+use crate::pgvector::{BitMetric, Kind as VectorKind, Metric, VectorFunction, parse_bits};
 use crate::text::parse_array;
 use crate::types::{CastContext, ClientType, PostgresCast, cast, relabel};
 
@@ -69,6 +71,12 @@ fn resolve_plan(plan: LogicalPlan, outer: &DFSchema) -> PlanResult<LogicalPlan> 
         LogicalPlan::Limit(_) => Ok(plan),
         LogicalPlan::Values(values) => resolver.values(values),
         LogicalPlan::Union(union) => TypeCoercionRewriter::coerce_union(resolver.union(union)?),
+        LogicalPlan::Sort(mut sort) => {
+            for by in &mut sort.expr {
+                by.expr = sortable(resolver.expr(by.expr.clone())?, &schema)?;
+            }
+            Ok(LogicalPlan::Sort(sort))
+        }
         plan => {
             let names = NamePreserver::new(&plan);
             let plan = plan
@@ -154,6 +162,7 @@ impl Resolver<'_> {
                     );
                 }
                 function.params.partition_by = zeros::in_all(function.params.partition_by, self.schema)?;
+                self.sort_keys(&mut function.params.order_by)?;
                 Ok(Expr::WindowFunction(Box::new(function)))
             }
             Expr::OuterReferenceColumn(field, column) => Ok(match self.outer.field_from_column(&column) {
@@ -222,18 +231,25 @@ impl Resolver<'_> {
 
     fn cast_to(&self, operand: Operand, field: FieldRef, to: SqlType) -> PlanResult<Expr> {
         match (&operand.kind, operand.sql_type(), &to) {
-            // A literal or a parameter decides about the dimension of `vector`; anything else has to say it.
-            (Kind::Typed(_), Some(SqlType::Vector(_)), SqlType::Vector(0)) => Ok(operand.expr),
-            (Kind::Typed(_) | Kind::Foreign, _, SqlType::Vector(0)) => {
-                Err(Error::not_supported("cast to vector without dimensions is not supported")
-                    .with_hint("Use vector(n).")
-                    .into())
+            // What is a vector of that kind has its own dimension already.
+            (Kind::Typed(_), Some(from), to) if VectorKind::of(from).is_some_and(|kind| *to == kind.sql_type(0)) => {
+                Ok(operand.expr)
             }
             (Kind::Typed(from), ..) => explicit(operand.expr.clone(), from, &to).map_err(Into::into),
             (Kind::Foreign, ..) => Ok(Expr::Cast(Cast { expr: Box::new(operand.expr), field })),
             (Kind::Unknown(text), _, SqlType::Varchar(limit)) => {
                 let cut: String = text.chars().take(*limit as usize).collect();
                 Ok(crate::types::literal(&to, &cut)?)
+            }
+            (Kind::Unknown(text), _, SqlType::Bit(length)) if *length > 0 => {
+                let mut bits = parse_bits(text)?;
+                bits.resize(*length as usize, false);
+                Ok(crate::types::literal(&to, &digits(&bits))?)
+            }
+            (Kind::Unknown(text), _, SqlType::Varbit(most)) if *most > 0 => {
+                let mut bits = parse_bits(text)?;
+                bits.truncate(*most as usize);
+                Ok(crate::types::literal(&to, &digits(&bits))?)
             }
             _ => operand.into_type(&to, self.schema),
         }
@@ -330,7 +346,10 @@ impl Resolver<'_> {
                 Kind::Unknown(_) if is_text(&common) => Ok(operand.expr),
                 Kind::Unknown(_) | Kind::Null | Kind::Parameter => operand.into_type(&common, self.schema),
                 // Exact numbers of different widths are DataFusion's to widen.
-                Kind::Typed(found) if *found != common && (is_float(&common) || is_datetime(&common)) => {
+                Kind::Typed(found)
+                    if *found != common
+                        && (is_float(&common) || is_datetime(&common) || vector::has_no_extremes(&common)) =>
+                {
                     operand.into_type(&common, self.schema)
                 }
                 _ => Ok(operand.expr),
@@ -386,8 +405,14 @@ impl Resolver<'_> {
         if Quantified::of(&func).is_some() {
             return self.quantified(ScalarFunction { func, args });
         }
+        if let Some(function) = VectorFunction::untyped_of(&func) {
+            return vector::call(function, args, self.schema);
+        }
+        if let (Some(metric), 2) = (BitMetric::of_function(func.name()), args.len()) {
+            return vector::bit_distance_call(metric, args, self.schema);
+        }
         let args = match (func.name(), Metric::of_function(func.name())) {
-            (_, Some(metric)) if args.len() == 2 => return self.distance(metric, args),
+            (_, Some(metric)) if args.len() == 2 => return vector::distance_call(metric, args, self.schema),
             ("coalesce" | "greatest" | "least" | "nullif", _) => {
                 let args = self.common_type(&func.name().to_uppercase(), args)?;
                 let func = typed_function(&func).unwrap_or(func);
@@ -414,24 +439,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn distance(&self, metric: Metric, args: Vec<Expr>) -> PlanResult<Expr> {
-        let mut args = args.into_iter();
-        let (Some(left), Some(right)) = (args.next(), args.next()) else {
-            return Err(Error::internal("a distance takes two arguments").into());
-        };
-        match distance(metric, left, right, self.schema)? {
-            Resolved::Done(expr) => Ok(expr),
-            Resolved::Default(left, right) => {
-                // Neither side says that it is a vector: literals of any dimension will do.
-                let vector = |expr| self.operand(expr)?.into_type(&SqlType::Vector(0), self.schema);
-                match distance(metric, vector(left)?, vector(right)?, self.schema)? {
-                    Resolved::Done(expr) => Ok(expr),
-                    Resolved::Default(..) => Err(Error::internal("vectors without dimensions").into()),
-                }
-            }
-        }
-    }
-
     fn as_text(&self, expr: Expr) -> PlanResult<Expr> {
         let operand = self.operand(expr)?;
         match operand.sql_type() {
@@ -454,11 +461,30 @@ impl Resolver<'_> {
                 )
                 .into());
         }
+        if let ("max" | "min", [argument]) = (function.func.name(), function.params.args.as_slice())
+            && let Some(sql_type) = self.operand(argument.clone())?.sql_type()
+            && vector::has_no_extremes(sql_type)
+        {
+            let message = format!("function {}({}) does not exist", function.func.name(), type_name(sql_type));
+            return Err(Error::new(ErrorKind::UndefinedFunction, message)
+                .with_hint(
+                    "No function matches the given name and argument types. You might need to add explicit type casts.",
+                )
+                .into());
+        }
         let mut function = function;
+        self.sort_keys(&mut function.params.order_by)?;
         if function.params.distinct {
             function.params.args = zeros::in_all(function.params.args, self.schema)?;
         }
         Ok(Expr::AggregateFunction(function))
+    }
+
+    fn sort_keys(&self, keys: &mut [Sort]) -> PlanResult<()> {
+        for key in keys {
+            key.expr = sortable(key.expr.clone(), self.schema)?;
+        }
+        Ok(())
     }
 
     /// The literals of a column take the type of the other inputs.
@@ -476,7 +502,9 @@ impl Resolver<'_> {
             }
             let Some(common) = common else { continue };
             for (input, operand) in inputs.iter_mut().zip(found) {
-                if matches!(operand.kind, Kind::Unknown(_)) && !is_text(&common) {
+                let found = operand.sql_type().filter(|found| **found != common);
+                let is_resized = found.is_some() && vector::has_no_extremes(&common);
+                if is_resized || matches!(operand.kind, Kind::Unknown(_)) && !is_text(&common) {
                     *input = Arc::new(sets::with_output(input, column, operand.into_type(&common, self.schema)?)?);
                 }
             }
@@ -560,11 +588,21 @@ fn common_type(what: &str, a: &SqlType, b: &SqlType) -> Result<SqlType> {
             _ => SqlType::Timestamp,
         },
         (SqlType::Array(_), SqlType::Array(_)) => a.clone(),
+        (SqlType::Bit(_), SqlType::Bit(_)) => SqlType::Bit(0),
+        (SqlType::Bit(_) | SqlType::Varbit(_), SqlType::Bit(_) | SqlType::Varbit(_)) => SqlType::Varbit(0),
+        (a, b) if VectorKind::of(a).is_some() && VectorKind::of(b).is_some() => {
+            VectorKind::of(a).max(VectorKind::of(b)).unwrap_or(VectorKind::Vector).sql_type(0)
+        }
         (a, b) => {
             let message = format!("{what} types {a} and {b} cannot be matched");
             return Err(Error::new(ErrorKind::DatatypeMismatch, message));
         }
     })
+}
+
+/// Bits as text.
+fn digits(bits: &[bool]) -> String {
+    bits.iter().map(|bit| if *bit { '1' } else { '0' }).collect()
 }
 
 fn is_datetime(sql_type: &SqlType) -> bool {

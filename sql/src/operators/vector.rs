@@ -1,284 +1,321 @@
-//! Distances between vectors: the functions behind `<->`, `<=>`, `<#>`, and pgvector's others.
+//! Operators and functions of vectors and bit strings: which types they take, and what becomes of literals beside them.
 //!
-//! As in pgvector, elements are 32-bit floats and so are the running sums; the result is a double.
+//! A literal or a parameter is what the other side is. Two kinds of vectors meet in the one that pgvector casts the other to
+//! by itself: `vector` becomes `halfvec`, and both become `sparsevec`. Where both sides say their dimension, a difference is
+//! found here; else it is when they run.
 
-use std::sync::Arc;
+use datafusion::common::{ExprSchema, ScalarValue};
+use datafusion::error::Result as PlanResult;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
+use slipstream_engine::types::{SqlType, field_ref};
+use slipstream_engine::{Error, ErrorKind};
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float64Array, Int32Array};
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Float32Type};
-use datafusion::common::ScalarValue;
-use datafusion::error::{DataFusionError, Result as PlanResult};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use datafusion::sql::sqlparser::ast::BinaryOperator;
-use slipstream_engine::{Error, ErrorKind, Result};
+use super::binary::{Resolved, sign};
+use super::operand::{Kind, Operand, is_number, is_text};
+use crate::functions::type_name;
+use crate::pgvector::{
+    BitMetric, Function, Kind as VectorKind, Metric, VectorFunction, bit_distance_function, distance_function,
+};
+use crate::types::{CastContext, cast, literal, typed_literal};
 
-use crate::functions::untyped_null;
-
-/// Sums are kept in this many lanes, so that compilers use the machine's vectors.
-const LANES: usize = 8;
-
-/// A measure of two vectors of the same dimension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Metric {
-    /// Euclidean distance, `<->`.
-    L2,
-    /// One minus the cosine of the angle, `<=>`; NaN for a vector of zeros.
-    Cosine,
-    /// Minus the inner product, `<#>`.
-    NegativeInnerProduct,
-    /// The inner product.
-    InnerProduct,
-    /// Taxicab distance, `<+>`.
-    L1,
+/// How a statement asks for something, for its error.
+enum Called {
+    Operator(String),
+    Function(&'static str),
 }
 
-impl Metric {
-    const ALL: [Metric; 5] =
-        [Metric::L2, Metric::Cosine, Metric::NegativeInnerProduct, Metric::InnerProduct, Metric::L1];
-
-    /// The metric of an operator.
-    pub fn of_operator(operator: &BinaryOperator) -> Option<Metric> {
-        match operator {
-            BinaryOperator::LtDashGt => Some(Metric::L2),
-            BinaryOperator::Spaceship => Some(Metric::Cosine),
-            BinaryOperator::Custom(custom) if custom == "<#>" => Some(Metric::NegativeInnerProduct),
-            BinaryOperator::Custom(custom) if custom == "<+>" => Some(Metric::L1),
-            _ => None,
-        }
-    }
-
-    /// The metric of a function, by its name.
-    pub fn of_function(name: &str) -> Option<Metric> {
-        Metric::ALL.into_iter().find(|metric| metric.function_name() == name)
-    }
-
-    /// The name of the function, pgvector's.
-    pub fn function_name(self) -> &'static str {
-        match self {
-            Metric::L2 => "l2_distance",
-            Metric::Cosine => "cosine_distance",
-            Metric::NegativeInnerProduct => "vector_negative_inner_product",
-            Metric::InnerProduct => "inner_product",
-            Metric::L1 => "l1_distance",
-        }
-    }
-
-    /// The measure of two vectors, which have the same dimension. There is one NaN only, which
-    /// sorts and compares as in Postgres.
-    pub fn measure(self, a: &[f32], b: &[f32]) -> f64 {
-        let measured = match self {
-            Metric::L2 => f64::from(sum(a, b, |a, b| (a - b) * (a - b))).sqrt(),
-            Metric::Cosine => cosine(a, b),
-            Metric::NegativeInnerProduct => -f64::from(sum(a, b, |a, b| a * b)),
-            Metric::InnerProduct => f64::from(sum(a, b, |a, b| a * b)),
-            Metric::L1 => f64::from(sum(a, b, |a, b| (a - b).abs())),
+impl Called {
+    /// `operator does not exist: vector <-> integer`
+    fn undefined(&self, operands: &[&Operand]) -> Error {
+        let names: Vec<String> = operands.iter().map(|operand| operand.type_name()).collect();
+        let (message, what) = match (self, names.as_slice()) {
+            (Called::Operator(sign), [left, right]) => {
+                (format!("operator does not exist: {left} {sign} {right}"), "operator")
+            }
+            (Called::Operator(sign), names) => {
+                (format!("operator does not exist: {sign} {}", names.join(" ")), "operator")
+            }
+            (Called::Function(name), names) => {
+                (format!("function {name}({}) does not exist", names.join(", ")), "function")
+            }
         };
-        if measured.is_nan() { f64::NAN } else { measured }
+        Error::new(ErrorKind::UndefinedFunction, message).with_hint(format!(
+            "No {what} matches the given name and argument types. You might need to add explicit type casts."
+        ))
     }
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let product = f64::from(sum(a, b, |a, b| a * b));
-    let squares = f64::from(sum(a, a, |a, b| a * b)) * f64::from(sum(b, b, |a, b| a * b));
-    // Rounding may leave the cosine a little outside of its range.
-    1.0 - (product / squares.sqrt()).clamp(-1.0, 1.0)
-}
-
-/// The sum of `term` over the elements of two vectors.
-#[inline]
-fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    let mut lanes = [0.0_f32; LANES];
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for lane in 0..LANES {
-            lanes[lane] += term(a[lane], b[lane]);
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| term(*a, *b)).sum();
-    lanes.iter().sum::<f32>() + rest
-}
-
-/// `different vector dimensions 3 and 2`
-pub(super) fn different_dimensions(left: i32, right: i32) -> Error {
-    Error::new(ErrorKind::DataException, format!("different vector dimensions {left} and {right}"))
-}
-
-/// A column of vectors, or one vector for every row.
-struct Vectors {
-    list: FixedSizeListArray,
-    constant: bool,
-}
-
-impl Vectors {
-    fn new(value: &ColumnarValue) -> PlanResult<Self> {
-        let (array, constant) = match value {
-            ColumnarValue::Array(array) => (Arc::clone(array), false),
-            ColumnarValue::Scalar(scalar) => (scalar.to_array()?, true),
-        };
-        match array.as_fixed_size_list_opt() {
-            Some(list) if list.value_type() == DataType::Float32 => Ok(Vectors { list: list.clone(), constant }),
-            _ => Err(Error::new(ErrorKind::UndefinedFunction, "a vector function needs vectors").into()),
-        }
+impl Operand {
+    fn vector_kind(&self) -> Option<VectorKind> {
+        self.sql_type().and_then(VectorKind::of)
     }
 
-    fn dimension(&self) -> i32 {
-        self.list.value_length()
+    fn is_bits(&self) -> bool {
+        matches!(self.sql_type(), Some(SqlType::Bit(_) | SqlType::Varbit(_)))
     }
 
-    fn elements(&self) -> &[f32] {
-        self.list.values().as_primitive::<Float32Type>().values()
+    /// Whether it takes its type from what it meets.
+    fn is_open(&self) -> bool {
+        matches!(self.kind, Kind::Unknown(_) | Kind::Null | Kind::Parameter)
     }
 
-    /// The elements of a row of all the `elements`.
-    fn row<'a>(&self, elements: &'a [f32], row: usize) -> &'a [f32] {
-        let dimension = self.dimension() as usize;
-        let start = if self.constant { 0 } else { row * dimension };
-        &elements[start..start + dimension]
-    }
-
-    /// Which rows are NULL, if any; `None` also for a constant that is not.
-    fn nulls(&self, rows: usize) -> Option<NullBuffer> {
-        match self.constant {
-            true if self.list.is_null(0) => Some(NullBuffer::new_null(rows)),
-            true => None,
-            false => self.list.nulls().cloned(),
-        }
+    fn type_name(&self) -> String {
+        self.sql_type().map_or_else(|| "unknown".to_string(), type_name)
     }
 }
 
-/// The measure of every row.
-fn measure(metric: Metric, left: &Vectors, right: &Vectors, rows: usize) -> Result<ArrayRef> {
-    if left.dimension() != right.dimension() {
-        return Err(different_dimensions(left.dimension(), right.dimension()));
-    }
-    let (a, b) = (left.elements(), right.elements());
-    let values = (0..rows).map(|row| metric.measure(left.row(a, row), right.row(b, row)));
-    let nulls = NullBuffer::union(left.nulls(rows).as_ref(), right.nulls(rows).as_ref());
-    Ok(Arc::new(Float64Array::new(values.collect::<Vec<_>>().into(), nulls)))
+/// Whether the operator is one of vectors or bit strings: a side is.
+pub(super) fn is_vectors(left: &Operand, right: &Operand) -> bool {
+    [left, right].into_iter().any(|side| side.vector_kind().is_some() || side.is_bits())
 }
 
-/// A metric as a function of two vectors.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Distance {
+/// A distance between vectors, if a side is one or `name` says that both are.
+pub(super) fn distance(metric: Metric, left: Expr, right: Expr, schema: &dyn ExprSchema) -> PlanResult<Resolved> {
+    let (left, right) = (Operand::new(left, schema)?, Operand::new(right, schema)?);
+    let sign = metric.operator().unwrap_or_else(|| metric.function_name());
+    match measured(metric, Called::Operator(sign.to_string()), &left, &right, schema)? {
+        Some(call) => Ok(Resolved::Done(call)),
+        None => Ok(Resolved::Default(left.expr, right.expr)),
+    }
+}
+
+/// A call of a distance's function. Literals alone are vectors of any dimension.
+pub(super) fn distance_call(metric: Metric, args: Vec<Expr>, schema: &dyn ExprSchema) -> PlanResult<Expr> {
+    let [left, right] = operands(args, schema)?;
+    let called = || Called::Function(metric.function_name());
+    if let Some(call) = measured(metric, called(), &left, &right, schema)? {
+        return Ok(call);
+    }
+    let vector = |operand: Operand| -> PlanResult<Operand> {
+        Operand::new(operand.into_type(&SqlType::Vector(0), schema)?, schema)
+    };
+    let (left, right) = (vector(left)?, vector(right)?);
+    measured(metric, called(), &left, &right, schema)?.ok_or_else(|| called().undefined(&[&left, &right]).into())
+}
+
+fn operands<const N: usize>(args: Vec<Expr>, schema: &dyn ExprSchema) -> PlanResult<[Operand; N]> {
+    let operands = args.into_iter().map(|arg| Operand::new(arg, schema)).collect::<PlanResult<Vec<_>>>()?;
+    operands.try_into().map_err(|_| Error::internal("a call with another number of arguments").into())
+}
+
+/// The call of a distance; `None` where neither side has a type.
+fn measured(
     metric: Metric,
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Distance {
-    fn name(&self) -> &str {
-        self.metric.function_name()
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> PlanResult<DataType> {
-        Ok(DataType::Float64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
-        if let Some(null) = untyped_null(&args) {
-            return null;
-        }
-        let [left, right] = args.args.as_slice() else {
-            return Err(DataFusionError::from(Error::internal("a distance takes two arguments")));
+    called: Called,
+    left: &Operand,
+    right: &Operand,
+    schema: &dyn ExprSchema,
+) -> PlanResult<Option<Expr>> {
+    let Some(kind) = left.vector_kind().max(right.vector_kind()) else {
+        return match left.is_open() && right.is_open() {
+            true => Ok(None),
+            false => Err(called.undefined(&[left, right]).into()),
         };
-        let (left, right) = (Vectors::new(left)?, Vectors::new(right)?);
-        let constant = left.constant && right.constant;
-        let rows = if constant { 1 } else { args.number_rows };
-        let result = measure(self.metric, &left, &right, rows)?;
-        Ok(match constant {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?),
-            false => ColumnarValue::Array(result),
-        })
+    };
+    let [a, b] = pair(kind, left, right, &called, schema)?;
+    let dimension = |expr: &Expr| -> PlanResult<u32> {
+        let sql_type = SqlType::of_field(&expr.to_field(schema)?.1);
+        Ok(sql_type.as_ref().map_or(0, VectorKind::dimension))
+    };
+    let (known_left, known_right) = (dimension(&a)?, dimension(&b)?);
+    if known_left != 0 && known_right != 0 && known_left != known_right {
+        return Err(kind.different_dimensions(known_left as usize, known_right as usize).into());
+    }
+    Ok(Some(distance_function(metric).call(vec![a, b])))
+}
+
+/// Both sides as vectors of a kind.
+fn pair(
+    kind: VectorKind,
+    left: &Operand,
+    right: &Operand,
+    called: &Called,
+    schema: &dyn ExprSchema,
+) -> PlanResult<[Expr; 2]> {
+    let dimension_of = |operand: &Operand| operand.sql_type().map_or(0, VectorKind::dimension);
+    let beside = |other: &Operand| if other.vector_kind() == Some(kind) { dimension_of(other) } else { 0 };
+    let a = as_vector(left, kind, beside(right), schema)?;
+    let b = as_vector(right, kind, beside(left), schema)?;
+    match (a, b) {
+        (Some(a), Some(b)) => Ok([a, b]),
+        _ => Err(called.undefined(&[left, right]).into()),
     }
 }
 
-/// `vector_dims(v)` and `vector_norm(v)`.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Property {
-    name: &'static str,
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Property {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> PlanResult<DataType> {
-        Ok(if self.name == "vector_dims" { DataType::Int32 } else { DataType::Float64 })
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
-        if let Some(null) = untyped_null(&args) {
-            return null;
+/// An operand as a vector of a kind; `None` where it is something else. A parameter has the dimension of what is beside it.
+fn as_vector(operand: &Operand, kind: VectorKind, beside: u32, schema: &dyn ExprSchema) -> PlanResult<Option<Expr>> {
+    let expr = || operand.expr.clone();
+    Ok(Some(match &operand.kind {
+        Kind::Unknown(text) => literal(&kind.sql_type(0), text)?,
+        Kind::Null => {
+            let sql_type = kind.sql_type(0);
+            typed_literal(&sql_type, ScalarValue::try_from(&sql_type.arrow_type())?)
         }
-        let [vector] = args.args.as_slice() else {
-            return Err(DataFusionError::from(Error::internal("a vector function takes one argument")));
-        };
-        let vectors = Vectors::new(vector)?;
-        let rows = if vectors.constant { 1 } else { args.number_rows };
-        let nulls = vectors.nulls(rows);
-        let result: ArrayRef = if self.name == "vector_dims" {
-            Arc::new(Int32Array::new(vec![vectors.dimension(); rows].into(), nulls))
-        } else {
-            let elements = vectors.elements();
-            let norm = |row| {
-                let row = vectors.row(elements, row);
-                f64::from(sum(row, row, |a, b| a * b)).sqrt()
+        Kind::Parameter => parameter(expr(), &kind.sql_type(beside)),
+        Kind::Typed(from) => match VectorKind::of(from) {
+            // A cast to any dimension has not been resolved yet, and takes the dimension that it meets.
+            Some(own) if own == kind => match &operand.expr {
+                Expr::Cast(cast) if *from == kind.sql_type(0) => {
+                    let inner = Operand::new(cast.expr.as_ref().clone(), schema)?;
+                    match inner.is_open() || inner.vector_kind() == Some(kind) {
+                        true => return as_vector(&inner, kind, beside, schema),
+                        false => expr(),
+                    }
+                }
+                _ => expr(),
+            },
+            Some(_) => cast(expr(), from, &kind.sql_type(VectorKind::dimension(from)), CastContext::Explicit)?,
+            None => match from {
+                SqlType::Array(item) if is_number(item) => {
+                    cast(expr(), from, &kind.sql_type(0), CastContext::Explicit)?
+                }
+                _ => return Ok(None),
+            },
+        },
+        Kind::Foreign => return Ok(None),
+    }))
+}
+
+fn parameter(expr: Expr, sql_type: &SqlType) -> Expr {
+    match expr {
+        Expr::Placeholder(Placeholder { id, .. }) => {
+            Expr::Placeholder(Placeholder::new_with_field(id, Some(field_ref("", sql_type, true))))
+        }
+        other => other,
+    }
+}
+
+/// A distance between bit strings.
+pub(super) fn bit_distance(
+    metric: BitMetric,
+    left: Expr,
+    right: Expr,
+    schema: &dyn ExprSchema,
+) -> PlanResult<Resolved> {
+    let (left, right) = (Operand::new(left, schema)?, Operand::new(right, schema)?);
+    if left.is_open() && right.is_open() {
+        return Ok(Resolved::Default(left.expr, right.expr));
+    }
+    let called = Called::Operator(metric.operator().to_string());
+    let args = bit_pair(&left, &right, &called, schema)?;
+    Ok(Resolved::Done(bit_distance_function(metric).call(args.to_vec())))
+}
+
+/// A call of the function of a distance between bit strings.
+pub(super) fn bit_distance_call(metric: BitMetric, args: Vec<Expr>, schema: &dyn ExprSchema) -> PlanResult<Expr> {
+    let [left, right] = operands(args, schema)?;
+    let args = bit_pair(&left, &right, &Called::Function(metric.function_name()), schema)?;
+    Ok(bit_distance_function(metric).call(args.to_vec()))
+}
+
+/// Both sides as bit strings of any length.
+fn bit_pair(left: &Operand, right: &Operand, called: &Called, schema: &dyn ExprSchema) -> PlanResult<[Expr; 2]> {
+    if [left, right].into_iter().any(|side| !side.is_open() && !side.is_bits()) {
+        return Err(called.undefined(&[left, right]).into());
+    }
+    let bits = |operand: &Operand| match operand.is_open() {
+        true => operand.clone().into_type(&SqlType::Bit(0), schema),
+        false => Ok(operand.expr.clone()),
+    };
+    Ok([bits(left)?, bits(right)?])
+}
+
+/// Resolves an operator other than a distance, of which a side is a vector or a bit string.
+pub(super) fn operator(
+    operator: Operator,
+    left: Operand,
+    right: Operand,
+    schema: &dyn ExprSchema,
+) -> PlanResult<Resolved> {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, Minus, Multiply, NotEq, Plus};
+    let text = |operand: &Operand| operand.sql_type().is_some_and(is_text);
+    let function = match operator {
+        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom => Some(Function::Compare(operator)),
+        Plus => Some(Function::Add),
+        Minus => Some(Function::Subtract),
+        Multiply => Some(Function::Multiply),
+        Operator::StringConcat if text(&left) || text(&right) => {
+            let (left, right) = (left.into_type(&SqlType::Text, schema)?, right.into_type(&SqlType::Text, schema)?);
+            return Ok(Resolved::Default(left, right));
+        }
+        Operator::StringConcat => Some(Function::Concatenate),
+        _ => None,
+    };
+    let called = Called::Operator(sign(operator));
+    let undefined = || called.undefined(&[&left, &right]);
+    let function = function.ok_or_else(undefined)?;
+    if left.is_bits() || right.is_bits() {
+        if !matches!(function, Function::Compare(_)) {
+            return match left.is_bits() && right.is_bits() && function == Function::Concatenate {
+                true => Err(Error::not_supported("|| of bit strings is not supported").into()),
+                false => Err(undefined().into()),
             };
-            Arc::new(Float64Array::new((0..rows).map(norm).collect::<Vec<_>>().into(), nulls))
-        };
-        Ok(match vectors.constant {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?),
-            false => ColumnarValue::Array(result),
-        })
-    }
-}
-
-/// The function of a metric.
-pub fn distance_function(metric: Metric) -> ScalarUDF {
-    ScalarUDF::from(Distance { metric, signature: Signature::any(2, Volatility::Immutable) })
-}
-
-/// Every function of vectors.
-pub(crate) fn functions() -> Vec<ScalarUDF> {
-    let property = |name| ScalarUDF::from(Property { name, signature: Signature::any(1, Volatility::Immutable) });
-    let distances = Metric::ALL.into_iter().map(distance_function);
-    distances.chain([property("vector_dims"), property("vector_norm")]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metrics_agree_with_their_formulas() {
-        let a: Vec<f32> = (0..19).map(|n| n as f32).collect();
-        let b: Vec<f32> = (0..19).map(|n| (n * n % 7) as f32).collect();
-        let pairs = || a.iter().zip(&b).map(|(a, b)| (f64::from(*a), f64::from(*b)));
-        let product: f64 = pairs().map(|(a, b)| a * b).sum();
-        let l2 = pairs().map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
-        let l1: f64 = pairs().map(|(a, b)| (a - b).abs()).sum();
-        let norms = pairs().map(|(a, _)| a * a).sum::<f64>().sqrt() * pairs().map(|(_, b)| b * b).sum::<f64>().sqrt();
-        for (metric, expected) in [
-            (Metric::L2, l2),
-            (Metric::L1, l1),
-            (Metric::InnerProduct, product),
-            (Metric::NegativeInnerProduct, -product),
-            (Metric::Cosine, 1.0 - product / norms),
-        ] {
-            assert!((metric.measure(&a, &b) - expected).abs() < 1e-5, "{metric:?}");
         }
-        assert!(Metric::Cosine.measure(&[0.0], &[1.0]).is_nan());
-        assert_eq!(Metric::Cosine.measure(&[2.0], &[3.0]), 0.0);
+        let args = bit_pair(&left, &right, &called, schema)?;
+        return Ok(Resolved::Done(VectorFunction::call(function, SqlType::Boolean, args.to_vec())));
     }
+    let kind = left.vector_kind().max(right.vector_kind()).filter(|kind| function.takes(*kind));
+    let kind = kind.ok_or_else(undefined)?;
+    // What is beside says nothing of the dimension: vectors of different ones can be compared.
+    let (a, b) = (as_vector(&left, kind, 0, schema)?, as_vector(&right, kind, 0, schema)?);
+    let (Some(a), Some(b)) = (a, b) else { return Err(undefined().into()) };
+    typed(function, vec![a, b], schema).map(Resolved::Done)
+}
+
+/// A call of a function of vectors by its name.
+pub(super) fn call(function: Function, args: Vec<Expr>, schema: &dyn ExprSchema) -> PlanResult<Expr> {
+    let operands = args.into_iter().map(|arg| Operand::new(arg, schema)).collect::<PlanResult<Vec<_>>>()?;
+    let (vectors, counts) = operands.split_at(function.vectors().min(operands.len()));
+    let undefined = || Called::Function(function.name()).undefined(&operands.iter().collect::<Vec<_>>());
+    let kind = vectors.iter().filter_map(Operand::vector_kind).max().unwrap_or(VectorKind::Vector);
+    if !function.takes(kind) {
+        return Err(undefined().into());
+    }
+    let mut args = Vec::with_capacity(operands.len());
+    for operand in vectors {
+        args.push(as_vector(operand, kind, 0, schema)?.ok_or_else(undefined)?);
+    }
+    for operand in counts {
+        let fits = operand.is_open() || matches!(operand.sql_type(), Some(SqlType::Integer | SqlType::SmallInt));
+        if !fits {
+            return Err(undefined().into());
+        }
+        args.push(operand.clone().into_type(&SqlType::Integer, schema)?);
+    }
+    typed(function, args, schema)
+}
+
+/// The call with the type that its arguments give it.
+fn typed(function: Function, args: Vec<Expr>, schema: &dyn ExprSchema) -> PlanResult<Expr> {
+    let mut types = Vec::with_capacity(args.len());
+    for arg in &args {
+        types.push(SqlType::of_field(&arg.to_field(schema)?.1).unwrap_or(SqlType::Vector(0)));
+    }
+    let number = |position: usize| match args.get(position) {
+        Some(Expr::Literal(ScalarValue::Int32(number), _)) => *number,
+        _ => None,
+    };
+    let counts = number(1).zip(number(2));
+    let result = function.result(&types, counts);
+    Ok(VectorFunction::call(function, result, args))
+}
+
+/// Whether an expression is a bit string.
+pub(super) fn is_bits(expr: &Expr, schema: &dyn ExprSchema) -> PlanResult<bool> {
+    Ok(Operand::new(expr.clone(), schema)?.is_bits())
+}
+
+/// What a value is sorted by: a `sparsevec` has bytes of its own for that.
+pub(super) fn sortable(expr: Expr, schema: &dyn ExprSchema) -> PlanResult<Expr> {
+    let sql_type = SqlType::of_field(&expr.to_field(schema)?.1);
+    match sql_type.as_ref().and_then(VectorKind::of) {
+        Some(VectorKind::Sparsevec) => Ok(VectorFunction::call(Function::SortKey, SqlType::Bytea, vec![expr])),
+        _ => Ok(expr),
+    }
+}
+
+/// Whether values of a type have no greatest and no least, though they can be compared.
+pub(super) fn has_no_extremes(sql_type: &SqlType) -> bool {
+    VectorKind::of(sql_type).is_some() || matches!(sql_type, SqlType::Bit(_) | SqlType::Varbit(_))
 }

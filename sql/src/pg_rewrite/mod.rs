@@ -6,11 +6,13 @@
 //! * `arrays`: `ARRAY(SELECT ...)` is an aggregate of that query, `generate_subscripts` and `generate_series` the items of an array, `= ANY (array)` a
 //!   function of both sides.
 //! * `first_row`: `(SELECT ... ORDER BY ... LIMIT 1)` is an aggregate too, so that it may name outer columns.
+//! * `bits`: `B'101'` and `X'1F'` are bit strings of their length.
 //! * `age`: `age(x)` counts from today.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
 //! * `recursive`: the column names of a recursive query are given where its second half sees them.
 //! * `series`: `generate_series` in FROM with parameters is a subquery.
 //! * `rows`: `json_agg` is an aggregate of texts, and a row as JSON is an object of its columns.
+//! * `values`: literals in a column of VALUES are what a cast beside them says.
 //! * `text`: collations that change nothing, the one-byte type `"char"`, escape characters of LIKE.
 //!
 //! [`ScalarSubqueries`] works on the plan, where outer columns are known: it gives subqueries that name outer columns the
@@ -21,6 +23,7 @@
 mod absent;
 mod age;
 mod arrays;
+mod bits;
 mod first_row;
 mod functions;
 mod recursive;
@@ -31,6 +34,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -72,6 +76,7 @@ impl VisitorMut for Rewriter {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         absent::drop_partition_ancestors(&mut query.body);
         recursive::name_columns(query);
+        values::cast_literals(&mut query.body);
         ControlFlow::Continue(())
     }
 
@@ -93,6 +98,7 @@ impl VisitorMut for Rewriter {
         first_row::aggregate(expr);
         registered::look_up(expr);
         text::plain(expr);
+        bits::typed(expr);
         text::escape_with_backslash(expr);
         arrays::compare_elements(expr);
         absent::drop_special_types(expr);

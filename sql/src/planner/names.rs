@@ -34,6 +34,7 @@ use slipstream_engine::catalog::{Catalog, Relation, TableDefinition, TableId, Vi
 use slipstream_engine::{Database, Error, ErrorKind, ReadView, Result};
 
 use crate::dml::normalize;
+use crate::embed;
 use crate::error::from_datafusion;
 use crate::graph::{age, relation};
 use crate::time_travel::{Key, PATH, Versions, diff};
@@ -161,12 +162,14 @@ impl Tables {
         &self.path
     }
 
-    /// What a plan depends on beside the statement: the catalog in force, the search path, and the session's graph.
+    /// What a plan depends on beside the statement: the catalog in force, the search path, the session's graph and
+    /// its embedding model.
     pub(crate) fn basis(&self) -> String {
         let path = self.path.schemas().join(",");
         let past = self.versions.iter().map(|(key, tables)| format!(" {key}={}", tables.view.snapshot.catalog_record));
         let past: String = past.collect();
-        format!("{} {path} {}{past}", self.view.snapshot.catalog_record, self.selected_graph())
+        let model = embed::basis(self.session.settings.as_ref());
+        format!("{} {path} {} {model}{past}", self.view.snapshot.catalog_record, self.selected_graph())
     }
 
     /// The setting `slipstream.graph`: the graph of Cypher statements that name none.
@@ -354,6 +357,8 @@ pub(crate) struct Names<'a> {
     /// Tables that the views among them read.
     pub(super) behind_views: HashSet<TableReference>,
     pub(super) functions: &'a Functions,
+    /// The tables of the session, whose settings say which model `embed` asks; `None` where nothing can wait for one.
+    pub(super) embeds: Option<&'a Tables>,
     pub(super) relations: Vec<Arc<dyn RelationPlanner>>,
 }
 
@@ -423,6 +428,10 @@ impl ContextProvider for Names<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == embed::NAME {
+            let tables = self.embeds?;
+            return Some(Arc::new(embed::function(embed::Model::of(tables.session.settings.as_ref()))));
+        }
         self.functions.get(name).or_else(|| self.session.scalar_functions().get(name)).cloned()
     }
 

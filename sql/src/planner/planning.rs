@@ -193,6 +193,7 @@ impl Planning<'_> {
             tables: HashMap::new(),
             behind_views: HashSet::new(),
             functions: self.functions,
+            embeds: None,
             relations: Vec::new(),
         };
         SqlToRel::new(&names).sql_to_expr(expression, schema, &mut self.context()).map_err(|error| self.error(error))
@@ -266,6 +267,7 @@ impl Planning<'_> {
             tables: HashMap::new(),
             behind_views: HashSet::new(),
             functions: self.functions,
+            embeds: Some(self.tables),
             relations: vec![cypher, graph_tables, algorithms],
         }
     }

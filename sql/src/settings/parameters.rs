@@ -69,6 +69,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
         "How dates are written and read.",
     ),
     parameter("deadlock_timeout", "1s", Allowed::Duration, "How long to wait for a lock. No statement takes one."),
+    parameter("default_table_access_method", "heap", Allowed::Only(&["heap"]), "How new tables are kept."),
     parameter(
         "default_transaction_deferrable",
         "off",
@@ -137,6 +138,31 @@ pub(super) const PARAMETERS: &[Parameter] = &[
         "",
         Allowed::Text,
         "The version that is read instead of the newest one: the number of a commit, a time, or the name of a snapshot.",
+    ),
+    parameter(
+        "slipstream.embed_base_url",
+        "http://localhost:11434/v1",
+        Allowed::Text,
+        "Where the embedding service is that embed() asks; \"/embeddings\" is put behind it.",
+    ),
+    parameter(
+        "slipstream.embed_dimensions",
+        "384",
+        Allowed::Integer(1, 16_000),
+        "How many dimensions the vectors of embed() have.",
+    ),
+    parameter("slipstream.embed_key", "", Allowed::Text, "The key that the embedding service wants, if it wants one."),
+    parameter(
+        "slipstream.embed_model",
+        "snowflake-arctic-embed:xs",
+        Allowed::Text,
+        "The model that makes vectors of text.",
+    ),
+    parameter(
+        "slipstream.embed_timeout",
+        "30s",
+        Allowed::Duration,
+        "How long one request to the embedding service may take.",
     ),
     parameter("slipstream.graph", "", Allowed::Text, "The graph that a bare Cypher statement reads."),
     parameter(

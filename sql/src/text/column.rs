@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, ListArray,
-    NullBufferBuilder, OffsetBufferBuilder, PrimitiveBuilder, StringBuilder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, LargeBinaryBuilder, ListArray, NullBufferBuilder,
+    OffsetBufferBuilder, PrimitiveBuilder, StringBuilder,
 };
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
@@ -19,6 +19,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::array::parse_array;
 use super::zone::TimeZone;
 use super::{bytes, datetime, interval, json, number, vector};
+use crate::pgvector::{BitsBuilder, DenseBuilder, Kind, parse_bits};
 
 /// A column of a SQL type, built from Postgres's text input form.
 ///
@@ -45,8 +46,15 @@ pub(crate) enum Values {
     Time(PrimitiveBuilder<Time64MicrosecondType>),
     Timestamp(PrimitiveBuilder<TimestampMicrosecondType>),
     Interval(PrimitiveBuilder<IntervalMonthDayNanoType>),
-    Vector { elements: Vec<f32>, nulls: NullBufferBuilder },
-    Array { items: Box<TextColumn>, offsets: OffsetBufferBuilder<i32>, nulls: NullBufferBuilder },
+    Vector(DenseBuilder),
+    /// In the bytes of the wire.
+    Sparse(LargeBinaryBuilder),
+    Bits(BitsBuilder),
+    Array {
+        items: Box<TextColumn>,
+        offsets: OffsetBufferBuilder<i32>,
+        nulls: NullBufferBuilder,
+    },
 }
 
 impl TextColumn {
@@ -78,10 +86,9 @@ impl TextColumn {
                 Values::Timestamp(PrimitiveBuilder::with_capacity(capacity).with_data_type(sql_type.arrow_type()))
             }
             SqlType::Interval => Values::Interval(PrimitiveBuilder::with_capacity(capacity)),
-            SqlType::Vector(dimension) => Values::Vector {
-                elements: Vec::with_capacity(capacity * *dimension as usize),
-                nulls: NullBufferBuilder::new(capacity),
-            },
+            SqlType::Vector(_) | SqlType::Halfvec(_) => Values::Vector(DenseBuilder::new(sql_type, capacity)),
+            SqlType::Sparsevec(_) => Values::Sparse(LargeBinaryBuilder::with_capacity(capacity, capacity * 64)),
+            SqlType::Bit(_) | SqlType::Varbit(_) => Values::Bits(BitsBuilder::new(sql_type, capacity)),
             SqlType::Array(item) => Values::Array {
                 items: Box::new(Self::in_zone(item, capacity, zone)),
                 offsets: OffsetBufferBuilder::new(capacity),
@@ -116,14 +123,13 @@ impl TextColumn {
                 _ => datetime::parse_timestamp(text)?,
             }),
             Values::Interval(values) => values.append_value(interval::parse_interval(text)?),
-            Values::Vector { elements, nulls } => {
-                let SqlType::Vector(dimension) = &mut self.sql_type else {
-                    return Err(Error::internal("a vector column of a type that is not vector"));
-                };
-                // A vector of any dimension takes the dimension of its first value.
-                *dimension = vector::parse_vector(text, *dimension, elements)?;
-                nulls.append_non_null();
+            Values::Vector(values) => {
+                values.push(vector::parse_vector(values.kind(), text, Kind::dimension(&self.sql_type))?)?;
             }
+            Values::Sparse(values) => {
+                values.append_value(vector::parse_sparse(text, Kind::dimension(&self.sql_type))?.to_bytes());
+            }
+            Values::Bits(values) => values.push(&parse_bits(text)?)?,
             Values::Array { items, offsets, nulls } => append_array(text, items, offsets, nulls)?,
         }
         Ok(())
@@ -146,12 +152,9 @@ impl TextColumn {
             Values::Time(values) => values.append_null(),
             Values::Timestamp(values) => values.append_null(),
             Values::Interval(values) => values.append_null(),
-            Values::Vector { elements, nulls } => {
-                if let SqlType::Vector(dimension) = self.sql_type {
-                    elements.resize(elements.len() + dimension as usize, 0.0);
-                }
-                nulls.append_null();
-            }
+            Values::Vector(values) => values.push_null(),
+            Values::Sparse(values) => values.append_null(),
+            Values::Bits(values) => values.push_null(),
             Values::Array { offsets, nulls, .. } => {
                 offsets.push_length(0);
                 nulls.append_null();
@@ -159,19 +162,16 @@ impl TextColumn {
         }
     }
 
+    /// Takes the dimension of the only value, where the type leaves it open.
+    pub(crate) fn take_dimension(&mut self) {
+        if let Values::Vector(values) = &mut self.values {
+            values.take_dimension();
+        }
+    }
+
     /// The values, for those who read them from another form than text.
     pub(crate) fn values(&mut self) -> &mut Values {
         &mut self.values
-    }
-
-    /// Appends the elements of a vector, as many as its type says. A vector of any dimension takes that of its first value.
-    pub(crate) fn append_vector(&mut self, values: impl ExactSizeIterator<Item = f32>) {
-        if let (Values::Vector { elements, nulls }, SqlType::Vector(dimension)) = (&mut self.values, &mut self.sql_type)
-        {
-            *dimension = values.len() as u32;
-            elements.extend(values);
-            nulls.append_non_null();
-        }
     }
 
     /// The column, in exactly the Arrow type of its SQL type.
@@ -191,7 +191,9 @@ impl TextColumn {
             Values::Time(mut values) => Arc::new(values.finish()),
             Values::Timestamp(mut values) => Arc::new(values.finish()),
             Values::Interval(mut values) => Arc::new(values.finish()),
-            Values::Vector { elements, mut nulls } => finish_vector(&self.sql_type, elements, &mut nulls),
+            Values::Vector(values) => values.finish().expect("every value was checked when it was appended"),
+            Values::Sparse(mut values) => Arc::new(values.finish()),
+            Values::Bits(values) => values.finish().expect("every value was checked when it was appended"),
             Values::Array { items, offsets, mut nulls } => {
                 let DataType::List(field) = self.sql_type.arrow_type() else {
                     unreachable!("the Arrow type of an array is a list");
@@ -200,18 +202,6 @@ impl TextColumn {
             }
         }
     }
-}
-
-fn finish_vector(sql_type: &SqlType, elements: Vec<f32>, nulls: &mut NullBufferBuilder) -> ArrayRef {
-    let DataType::FixedSizeList(field, dimension) = sql_type.arrow_type() else {
-        unreachable!("the Arrow type of a vector is a fixed-size list");
-    };
-    let (rows, nulls) = (nulls.len(), nulls.finish());
-    let values = Arc::new(Float32Array::from(elements));
-    Arc::new(
-        FixedSizeListArray::try_new_with_length(field, dimension, values, nulls, rows)
-            .expect("every append added one row of `dimension` elements"),
-    )
 }
 
 fn append_array(
@@ -268,9 +258,10 @@ fn internal(error: ArrowError) -> Error {
     Error::internal(error.to_string())
 }
 
-/// The value that `text` stands for. `Vector(0)` reads a vector of any dimension.
+/// The value that `text` stands for. A `vector` of any dimension is read as one of the dimension that it has.
 pub fn parse_scalar(sql_type: &SqlType, text: &str) -> Result<ScalarValue> {
     let mut column = TextColumn::new(sql_type, 1);
     column.append(text)?;
+    column.take_dimension();
     ScalarValue::try_from_array(&column.finish(), 0).map_err(|error| Error::internal(error.to_string()))
 }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, Float32Array, NullArray, PrimitiveArray,
-    StringArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, LargeBinaryArray, NullArray,
+    PrimitiveArray, StringArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{CastOptions, cast, cast_with_options};
@@ -23,6 +23,7 @@ use super::array::quote_element;
 use super::datetime::MICROS_PER_DAY;
 use super::zone::{OutputStyle, TimeZone};
 use super::{bytes, datetime, interval, number, vector};
+use crate::pgvector::{Bits, Dense, Sparse, append_bits};
 use crate::types::ClientType;
 
 /// Writes the values of one array in Postgres's text output form.
@@ -51,12 +52,9 @@ enum Values {
     TimestampTz(PrimitiveArray<TimestampMicrosecondType>, TimeZone),
     Interval(PrimitiveArray<IntervalMonthDayNanoType>),
     Duration(PrimitiveArray<DurationMicrosecondType>),
-    Vector {
-        elements: Float32Array,
-        dimension: usize,
-        nulls: Option<NullBuffer>,
-        rows: usize,
-    },
+    Vector(Dense),
+    Sparse(LargeBinaryArray),
+    Bits(Bits),
     Array {
         items: Box<TextEncoder>,
         offsets: OffsetBuffer<i32>,
@@ -122,7 +120,9 @@ impl TextEncoder {
                 }
                 _ => Values::Interval(primitive(as_type(&sql_type.arrow_type())?)),
             },
-            SqlType::Vector(_) => Self::vector(array)?,
+            SqlType::Vector(_) | SqlType::Halfvec(_) => Values::Vector(Dense::new(array)?),
+            SqlType::Sparsevec(_) => Values::Sparse(as_type(&DataType::LargeBinary)?.as_binary().clone()),
+            SqlType::Bit(_) | SqlType::Varbit(_) => Values::Bits(Bits::new(array)?),
             SqlType::Array(item) => Self::array(item, array, style)?,
         }))
     }
@@ -136,14 +136,6 @@ impl TextEncoder {
             }
             other => TextEncoder(other),
         })
-    }
-
-    fn vector(array: &ArrayRef) -> Result<Values> {
-        let list =
-            array.as_fixed_size_list_opt().ok_or_else(|| Error::internal("a vector that is not a fixed-size list"))?;
-        let dimension = usize::try_from(list.value_length()).unwrap_or_default();
-        let elements = cast(list.values(), &DataType::Float32).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Values::Vector { elements: primitive(elements), dimension, nulls: list.nulls().cloned(), rows: list.len() })
     }
 
     fn array(item: &SqlType, array: &ArrayRef, style: &OutputStyle) -> Result<Values> {
@@ -181,7 +173,10 @@ impl TextEncoder {
             Values::Timestamp(values) | Values::TimestampTz(values, _) => values.is_null(row),
             Values::Interval(values) => values.is_null(row),
             Values::Duration(values) => values.is_null(row),
-            Values::Vector { nulls, .. } | Values::Array { nulls, .. } | Values::Spaced { nulls, .. } => {
+            Values::Vector(values) => values.is_null(row),
+            Values::Sparse(values) => values.is_null(row),
+            Values::Bits(values) => values.is_null(row),
+            Values::Array { nulls, .. } | Values::Spaced { nulls, .. } => {
                 nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
             }
             Values::Other(values) => values.is_null(row),
@@ -207,7 +202,9 @@ impl TextEncoder {
             Values::Timestamp(values) | Values::TimestampTz(values, _) => values.len(),
             Values::Interval(values) => values.len(),
             Values::Duration(values) => values.len(),
-            Values::Vector { rows, .. } => *rows,
+            Values::Vector(values) => values.len(),
+            Values::Sparse(values) => values.len(),
+            Values::Bits(values) => values.len(),
             Values::Array { offsets, .. } | Values::Spaced { offsets, .. } => offsets.len() - 1,
             Values::Other(values) => values.len(),
         }
@@ -240,9 +237,14 @@ impl TextEncoder {
             Values::TimestampTz(values, zone) => datetime::append_timestamptz(out, values.value(row), zone),
             Values::Interval(values) => interval::append_interval(out, values.value(row)),
             Values::Duration(values) => interval::append_interval(out, from_micros(values.value(row))),
-            Values::Vector { elements, dimension, .. } => {
-                vector::append_vector(out, &elements.values()[row * dimension..(row + 1) * dimension]);
+            Values::Vector(values) => vector::append_vector(out, values.row(row)),
+            // Bytes that nobody can read have been refused when they came.
+            Values::Sparse(values) => {
+                if let Ok(vector) = Sparse::stored(values.value(row)) {
+                    vector::append_sparse(out, &vector);
+                }
             }
+            Values::Bits(values) => append_bits(out, &values.row(row)),
             Values::Array { items, offsets, .. } => {
                 append_array(items, offsets[row] as usize..offsets[row + 1] as usize, out)
             }

@@ -25,7 +25,7 @@ pub(crate) use column::Values;
 pub use column::{TextColumn, parse_scalar};
 pub use encode::{TextEncoder, append_value};
 pub(crate) use json::{append_string as append_json_string, normalize as normalize_json};
-pub(crate) use number::rescale;
+pub(crate) use number::{append_float, rescale};
 pub use zone::{OutputStyle, TimeZone};
 
 use slipstream_engine::{Error, ErrorKind};

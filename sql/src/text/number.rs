@@ -33,7 +33,7 @@ pub(super) fn parse_integer<T: TryFrom<i64>>(text: &str, type_name: &str) -> Res
 }
 
 /// A binary floating point type, for [`parse_float`] and [`append_float`].
-pub(super) trait Float: Copy + std::str::FromStr + std::fmt::LowerExp {
+pub(crate) trait Float: Copy + std::str::FromStr + std::fmt::LowerExp {
     const TYPE_NAME: &'static str;
     /// Numbers of this many digits before the point and more are written with an exponent.
     const FIXED_DIGITS: i32;
@@ -87,7 +87,7 @@ pub(super) fn parse_float<T: Float>(text: &str) -> Result<T> {
 }
 
 /// Writes the shortest digits that read back as the same number, in Postgres's layout: `0.1`, `1e+20`, `1.5e-07`.
-pub(super) fn append_float<T: Float>(out: &mut String, value: T) {
+pub(crate) fn append_float<T: Float>(out: &mut String, value: T) {
     if value.is_nan() {
         return out.push_str("NaN");
     }

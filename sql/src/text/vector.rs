@@ -1,11 +1,12 @@
-//! pgvector's text form: `[1,2.5,-3]`.
+//! pgvector's text forms: `[1,2.5,-3]` of `vector` and `halfvec`, `{1:2.5,3:-3}/5` of `sparsevec`.
 
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::number::append_float;
+use crate::pgvector::{Kind, MAX_DIMENSIONS, Sparse};
 
-/// Most dimensions a vector can have, as in pgvector.
-const MAX_DIMENSIONS: usize = 16_000;
+/// Most elements that the text of a sparse vector can name.
+const MAX_SPARSE_ELEMENTS: usize = 16_000;
 
 /// Appends `[1,2,3]`.
 pub(super) fn append_vector(out: &mut String, values: &[f32]) {
@@ -19,61 +20,159 @@ pub(super) fn append_vector(out: &mut String, values: &[f32]) {
     out.push(']');
 }
 
-/// Appends the elements of a vector to `values`; a vector of other than `dimension` elements is an error, unless
-/// `dimension` is 0 (which means any). Returns how many there were.
-pub(super) fn parse_vector(text: &str, dimension: u32, values: &mut Vec<f32>) -> Result<u32> {
-    let start = values.len();
-    let result = parse_elements(text, values).and_then(|()| check_dimension(dimension, values.len() - start));
-    if result.is_err() {
-        values.truncate(start);
-    }
-    result
-}
-
-fn parse_elements(text: &str, values: &mut Vec<f32>) -> Result<()> {
-    let malformed = |detail: &str| {
-        Error::new(ErrorKind::InvalidText, format!("invalid input syntax for type vector: \"{text}\""))
-            .with_detail(detail)
-    };
-    let inner =
-        text.trim_ascii().strip_prefix('[').ok_or_else(|| malformed("Vector contents must start with \"[\"."))?;
-    let inner = inner.strip_suffix(']').ok_or_else(|| malformed("Vector contents must end with \"]\"."))?;
-    if inner.trim_ascii().is_empty() {
-        return Err(Error::new(ErrorKind::DataException, "vector must have at least 1 dimension"));
-    }
-    for element in inner.split(',') {
-        let element = element.trim_ascii();
-        let value: f32 = element.parse().map_err(|_| {
-            Error::new(ErrorKind::InvalidText, format!("invalid input syntax for type vector: \"{text}\""))
-        })?;
-        if value.is_infinite() && !element.contains(['i', 'I']) {
-            let message = format!("\"{element}\" is out of range for type vector");
-            return Err(Error::new(ErrorKind::NumericOutOfRange, message));
+/// Appends `{1:2.5,3:-3}/5`. Places count from 1.
+pub(super) fn append_sparse(out: &mut String, vector: &Sparse) {
+    out.push('{');
+    for (position, (place, value)) in vector.elements().iter().enumerate() {
+        if position > 0 {
+            out.push(',');
         }
-        check_element(value)?;
-        values.push(value);
+        out.push_str(&format!("{}:", place + 1));
+        append_float(out, *value);
     }
-    Ok(())
+    out.push_str(&format!("}}/{}", vector.dimension()));
 }
 
-/// Refuses what cannot be an element of a vector.
-pub(super) fn check_element(value: f32) -> Result<()> {
-    if value.is_nan() {
-        return Err(Error::new(ErrorKind::DataException, "NaN not allowed in vector"));
-    }
-    if value.is_infinite() {
-        return Err(Error::new(ErrorKind::DataException, "infinite value not allowed in vector"));
-    }
-    Ok(())
+/// What is left of a text that is read from its start.
+struct Scanner<'a> {
+    kind: Kind,
+    text: &'a str,
+    rest: &'a str,
 }
 
-fn check_dimension(expected: u32, found: usize) -> Result<u32> {
-    if found > MAX_DIMENSIONS {
-        let message = format!("vector cannot have more than {MAX_DIMENSIONS} dimensions");
-        return Err(Error::new(ErrorKind::DataException, message));
+impl<'a> Scanner<'a> {
+    fn new(kind: Kind, text: &'a str) -> Self {
+        Scanner { kind, text, rest: text }
     }
-    if expected != 0 && expected as usize != found {
-        return Err(Error::new(ErrorKind::DataException, format!("expected {expected} dimensions, not {found}")));
+
+    fn skip_blanks(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     }
-    Ok(found as u32)
+
+    /// Takes a sign after blanks, if it comes next.
+    fn take(&mut self, sign: char) -> bool {
+        self.skip_blanks();
+        match self.rest.strip_prefix(sign) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn expect(&mut self, sign: char) -> Result<()> {
+        if self.take(sign) { Ok(()) } else { Err(self.malformed()) }
+    }
+
+    /// The characters up to a blank or a sign.
+    fn word(&mut self) -> &'a str {
+        self.skip_blanks();
+        let ends = |c: char| matches!(c, ',' | ']' | '}' | ':' | '/' | '{' | '[') || c.is_ascii_whitespace();
+        let (word, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
+        self.rest = rest;
+        word
+    }
+
+    /// An element.
+    fn element(&mut self) -> Result<f32> {
+        let word = self.word();
+        let value: f32 = word.parse().map_err(|_| self.malformed())?;
+        let is_finite = word.contains(|c: char| c.is_ascii_digit());
+        if value.is_infinite() && is_finite {
+            return Err(self.kind.out_of_range(word));
+        }
+        self.kind.check_element(value)?;
+        self.kind.element(value, || word.to_string())
+    }
+
+    /// A whole number; what is too large for one is as large as can be.
+    fn integer(&mut self) -> Result<i64> {
+        let word = self.word();
+        let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
+        if digits.is_empty() || digits.contains(|c: char| !c.is_ascii_digit()) {
+            return Err(self.malformed());
+        }
+        Ok(word.parse().unwrap_or(if word.starts_with('-') { i64::MIN } else { i64::MAX }))
+    }
+
+    fn end(&mut self, detail: &str) -> Result<()> {
+        self.skip_blanks();
+        if self.rest.is_empty() { Ok(()) } else { Err(self.malformed().with_detail(detail)) }
+    }
+
+    fn malformed(&self) -> Error {
+        let message = format!("invalid input syntax for type {}: \"{}\"", self.kind.name(), self.text);
+        Error::new(ErrorKind::InvalidText, message)
+    }
+}
+
+/// The elements of a `vector` or `halfvec`. Another dimension than `expected` is an error, unless that is 0.
+pub(super) fn parse_vector(kind: Kind, text: &str, expected: u32) -> Result<Vec<f32>> {
+    let mut scanner = Scanner::new(kind, text);
+    if !scanner.take('[') {
+        return Err(scanner.malformed().with_detail("Vector contents must start with \"[\"."));
+    }
+    if scanner.take(']') {
+        return Err(kind.no_dimension());
+    }
+    let mut values = Vec::with_capacity(expected as usize);
+    loop {
+        if values.len() == MAX_DIMENSIONS as usize {
+            return Err(kind.too_many_dimensions());
+        }
+        values.push(scanner.element()?);
+        if !scanner.take(',') {
+            break;
+        }
+    }
+    scanner.expect(']')?;
+    scanner.end("Junk after closing right brace.")?;
+    Kind::check_expected(expected, values.len())?;
+    Ok(values)
+}
+
+/// A `sparsevec`. Another dimension than `expected` is an error, unless that is 0.
+pub(super) fn parse_sparse(text: &str, expected: u32) -> Result<Sparse> {
+    let mut scanner = Scanner::new(Kind::Sparsevec, text);
+    if text.matches(',').count() >= MAX_SPARSE_ELEMENTS {
+        let message = format!("sparsevec cannot have more than {MAX_SPARSE_ELEMENTS} non-zero elements");
+        return Err(Error::new(ErrorKind::ProgramLimit, message));
+    }
+    if !scanner.take('{') {
+        return Err(scanner.malformed().with_detail("Vector contents must start with \"{\"."));
+    }
+    let mut elements = Vec::new();
+    if !scanner.take('}') {
+        loop {
+            let place = scanner.integer()?;
+            scanner.expect(':')?;
+            elements.push((place.saturating_sub(1), scanner.element()?));
+            if !scanner.take(',') {
+                break;
+            }
+        }
+        scanner.expect('}')?;
+    }
+    if !scanner.take('/') {
+        return Err(scanner.malformed().with_detail("Unexpected end of input."));
+    }
+    let dimension = sparse_dimension(&mut scanner)?;
+    scanner.end("Junk after closing.")?;
+    let vector = Sparse::new(dimension, elements)?;
+    Kind::check_expected(expected, vector.dimension())?;
+    Ok(vector)
+}
+
+/// The digits behind the slash; what follows them is for others to look at.
+fn sparse_dimension(scanner: &mut Scanner<'_>) -> Result<i64> {
+    scanner.skip_blanks();
+    let signed = scanner.rest.strip_prefix(['-', '+']).unwrap_or(scanner.rest);
+    let digits = signed.find(|c: char| !c.is_ascii_digit()).unwrap_or(signed.len());
+    if digits == 0 {
+        return Err(scanner.malformed());
+    }
+    let (number, rest) = scanner.rest.split_at(scanner.rest.len() - signed.len() + digits);
+    scanner.rest = rest;
+    Ok(number.parse().unwrap_or(i64::MAX))
 }

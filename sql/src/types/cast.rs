@@ -12,6 +12,7 @@ use slipstream_engine::types::{DEFAULT_NUMERIC, SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::convert::Conversion;
+use crate::pgvector::Kind;
 use crate::text::{TextColumn, TimeZone, parse_scalar};
 
 /// Why a value changes its type; Postgres allows and checks more or less accordingly.
@@ -46,7 +47,8 @@ fn names_its_zone(sql_type: &SqlType, text: &str, value: &ScalarValue) -> bool {
 pub(crate) fn typed_literal(sql_type: &SqlType, value: ScalarValue) -> Expr {
     let data_type = value.data_type();
     let natural = SqlType::of_arrow(&data_type);
-    let says_it = natural.as_ref() == Some(sql_type) || *sql_type == SqlType::Vector(0);
+    let is_any = |kind: Kind| *sql_type == kind.sql_type(0);
+    let says_it = natural.as_ref() == Some(sql_type) || Kind::of(sql_type).is_some_and(is_any);
     if says_it && !matches!(data_type, DataType::Int64 | DataType::Utf8) {
         return Expr::Literal(value, None);
     }

@@ -32,7 +32,7 @@ impl ClientType {
     }
 
     /// The type that a client names by its object id, if values of it can be read. An id has no length, precision or
-    /// dimension: `numeric` has those of plain `numeric`, and `vector` is one of any dimension, `vector(0)`.
+    /// dimension: `numeric` has those of plain `numeric`, and `vector` is one of any dimension.
     pub fn with_oid(oid: u32) -> Option<Self> {
         let pg_type = PgType::with_oid(oid)?;
         let sql_type = pg_type.sql_type();
@@ -62,10 +62,7 @@ impl ClientType {
 
     /// The type's arguments, packed as Postgres and pgvector pack them (`pg_attribute.atttypmod`), or -1.
     pub fn modifier(&self) -> i32 {
-        match &self.sql_type {
-            SqlType::Vector(0) => -1,
-            sql_type => oids::type_modifier(sql_type),
-        }
+        oids::type_modifier(&self.sql_type)
     }
 
     /// The type of an array's items; `None` for what is no array.
@@ -168,6 +165,8 @@ mod tests {
         assert_eq!(modifier(SqlType::Varchar(12)), 16);
         assert_eq!(modifier(SqlType::Numeric { precision: 12, scale: 3 }), ((12 << 16) | 3) + 4);
         assert_eq!(modifier(SqlType::Vector(384)), 384);
+        assert_eq!(modifier(SqlType::Vector(0)), -1);
+        assert_eq!(modifier(SqlType::Bit(3)), 3);
         assert_eq!(modifier(SqlType::Integer), -1);
     }
 }

@@ -12,7 +12,9 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::cast::{CastContext, cannot_cast};
-use crate::text::json_access::Kind;
+use super::vectors;
+use crate::pgvector::Kind;
+use crate::text::json_access::Kind as JsonKind;
 use crate::text::{OutputStyle, TextColumn, TextEncoder, TimeZone, rescale};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -36,8 +38,10 @@ enum Rule {
     Datetime,
     /// Array to array, element by element.
     Elements,
-    /// Between vectors and arrays of numbers.
+    /// Between types of vectors and arrays of numbers.
     Vector,
+    /// Between bit strings, and between them and integers.
+    Bits,
     /// The number or boolean that a `jsonb` value is.
     Json,
 }
@@ -54,7 +58,8 @@ fn is_number(sql_type: &SqlType) -> bool {
 impl<'a> Conversion<'a> {
     /// The conversion, or an error if Postgres has none.
     pub(super) fn between(from: &'a SqlType, to: &'a SqlType) -> Result<Self> {
-        use SqlType::{Array, Boolean, Date, Integer, Interval, Json, Jsonb, Time, Timestamp, TimestampTz, Vector};
+        use SqlType::{Array, Bit, Boolean, Date, Integer, Interval, Json, Jsonb, Time, Timestamp, TimestampTz};
+        use SqlType::{BigInt, Varbit};
         let rule = match (from, to) {
             (Jsonb, to) if is_number(to) || *to == Boolean => Rule::Json,
             (Json | Jsonb, to) if !is_text(to) => return Err(cannot_cast(from, to)),
@@ -73,8 +78,12 @@ impl<'a> Conversion<'a> {
                 }
                 Rule::Elements
             }
-            (Vector(_), Vector(_)) => Rule::Vector,
-            (Vector(_), Array(item)) | (Array(item), Vector(_)) if is_number(item) => Rule::Vector,
+            (from, to) if Kind::of(from).is_some() && Kind::of(to).is_some() => Rule::Vector,
+            (from, Array(item)) if Kind::of(from).is_some_and(Kind::is_dense) && is_number(item) => Rule::Vector,
+            (Array(item), to) if Kind::of(to).is_some() && is_number(item) => Rule::Vector,
+            (Bit(_) | Varbit(_), Bit(_) | Varbit(_)) | (Integer | BigInt, Bit(_)) | (Bit(_), Integer | BigInt) => {
+                Rule::Bits
+            }
             _ if from == to => Rule::Text,
             _ => return Err(cannot_cast(from, to)),
         };
@@ -84,12 +93,25 @@ impl<'a> Conversion<'a> {
     /// The converted array, in exactly the Arrow type of its SQL type.
     pub(super) fn apply(&self, array: &ArrayRef, context: CastContext, zone: TimeZone) -> Result<ArrayRef> {
         match self.rule {
+            // A cast cuts bit strings to length, reading them does not.
+            Rule::Text if vectors::is_bits(self.to) && context == CastContext::Explicit => {
+                let any = SqlType::Varbit(0);
+                let bits = through_text(self.from, &any, array, context, zone)?;
+                vectors::bits(&any, self.to, &bits, context)
+            }
             Rule::Text => through_text(self.from, self.to, array, context, zone),
             Rule::Number => number(self.to, &own_storage(self.from, array)?),
             Rule::Boolean => boolean(self.to, &own_storage(self.from, array)?),
             Rule::Datetime => datetime(self.from, self.to, &own_storage(self.from, array)?, zone),
             Rule::Elements => elements(self.from, self.to, array, context, zone),
-            Rule::Vector => vector(self.from, self.to, array, context, zone),
+            Rule::Vector => match self.to {
+                SqlType::Array(_) => {
+                    let reals = SqlType::Array(Box::new(SqlType::Real));
+                    elements(&reals, self.to, &vectors::to_array(array)?, context, zone)
+                }
+                to => vectors::convert(to, array),
+            },
+            Rule::Bits => vectors::bits(self.from, self.to, array, context),
             Rule::Json => from_json(self.to, &own_storage(self.from, array)?),
         }
     }
@@ -149,15 +171,15 @@ fn through_text(
 
 /// The numbers or booleans that JSON values are. JSON's null is NULL.
 fn from_json(to: &SqlType, array: &ArrayRef) -> Result<ArrayRef> {
-    let wanted = if *to == SqlType::Boolean { Kind::Boolean } else { Kind::Number };
+    let wanted = if *to == SqlType::Boolean { JsonKind::Boolean } else { JsonKind::Number };
     let mut values = TextColumn::in_zone(to, array.len(), TimeZone::UTC);
     for json in array.as_string::<i32>() {
-        match json.map(|json| (json, Kind::of(json))) {
-            None | Some((_, Kind::Null)) => values.append_null(),
+        match json.map(|json| (json, JsonKind::of(json))) {
+            None | Some((_, JsonKind::Null)) => values.append_null(),
             Some((json, kind)) if kind == wanted => append_json(&mut values, to, json.trim_ascii())?,
             Some((_, kind)) => {
                 let what = match kind {
-                    Kind::Number => "numeric",
+                    JsonKind::Number => "numeric",
                     other => other.name(),
                 };
                 let message = format!("cannot cast jsonb {what} to type {to}");
@@ -399,40 +421,6 @@ fn elements(from: &SqlType, to: &SqlType, array: &ArrayRef, context: CastContext
     Ok(Arc::new(ListArray::new(field, list.offsets().clone(), items, list.nulls().cloned())))
 }
 
-/// Vectors are checked like their text form, so they go through it.
-fn vector(from: &SqlType, to: &SqlType, array: &ArrayRef, context: CastContext, zone: TimeZone) -> Result<ArrayRef> {
-    let encoder = TextEncoder::new(from, array, &OutputStyle::default())?;
-    let mut text = String::new();
-    let mut values = match to {
-        // A vector's elements are floats, whatever numbers the array wants.
-        SqlType::Array(_) => TextColumn::new(&SqlType::Array(Box::new(SqlType::Real)), array.len()),
-        _ => TextColumn::new(to, array.len()),
-    };
-    for row in 0..array.len() {
-        if encoder.is_null(row) {
-            values.append_null();
-            continue;
-        }
-        text.clear();
-        encoder.append(row, &mut text);
-        match (from, to) {
-            (SqlType::Vector(_), SqlType::Array(_)) => values.append(&text.replace('[', "{").replace(']', "}"))?,
-            (SqlType::Array(_), SqlType::Vector(_)) => {
-                if text.contains("NULL") {
-                    return Err(Error::new(ErrorKind::DataException, "array must not contain nulls"));
-                }
-                values.append(&text.replace('{', "[").replace('}', "]"))?;
-            }
-            _ => values.append(&text)?,
-        }
-    }
-    let reals = SqlType::Array(Box::new(SqlType::Real));
-    match to {
-        SqlType::Array(_) if *to != reals => elements(&reals, to, &values.finish(), context, zone),
-        _ => Ok(values.finish()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,6 +473,20 @@ mod tests {
             (Array(Box::new(Double)), "{1,2.5}", Vector(2), "[1,2.5]"),
             (Vector(2), "[1,2.5]", Array(Box::new(Real)), "{1,2.5}"),
             (Vector(2), "[1,2.5]", Text, "[1,2.5]"),
+            (Vector(2), "[1,2.5]", Vector(0), "[1,2.5]"),
+            (Vector(2), "[0.1,2.5]", Halfvec(2), "[0.099975586,2.5]"),
+            (Halfvec(2), "[1,0]", Sparsevec(0), "{1:1}/2"),
+            (Sparsevec(3), "{1:1,3:2}/3", Vector(3), "[1,0,2]"),
+            (Array(Box::new(Integer)), "{0,7}", Sparsevec(2), "{2:7}/2"),
+            (Text, "[1,2]", Vector(0), "[1,2]"),
+            (Text, "10", Bit(3), "100"),
+            (Varbit(0), "10101", Varbit(3), "101"),
+            (Bit(3), "101", Varbit(0), "101"),
+            (Integer, "5", Bit(4), "0101"),
+            (Integer, "-1", Bit(3), "111"),
+            (BigInt, "-1", Bit(66), &"1".repeat(66)),
+            (Bit(3), "101", Integer, "5"),
+            (Bit(64), &"1".repeat(64), BigInt, "-1"),
             (Json, "{\"a\":1}", Jsonb, "{\"a\": 1}"),
         ] {
             assert_eq!(cast(from.clone(), text, to.clone()).expect(text), expected, "{from} {text} -> {to}");
@@ -506,6 +508,13 @@ mod tests {
             (Text, "abc", Integer, InvalidText, "invalid input syntax for type integer: \"abc\""),
             (Boolean, "t", Date, DatatypeMismatch, "cannot cast type boolean to date"),
             (vector(2), "[1,2]", vector(3), DataException, "expected 3 dimensions, not 2"),
+            (vector(1), "[70000]", Halfvec(0), NumericOutOfRange, "\"70000\" is out of range for type halfvec"),
+            (Sparsevec(0), "{}/20000", vector(0), ProgramLimit, "vector cannot have more than 16000 dimensions"),
+            (Array(Box::new(Double)), "{1e39}", vector(0), DataException, "infinite value not allowed in vector"),
+            (Array(Box::new(Double)), "{1,NULL}", vector(0), NullNotAllowed, "array must not contain nulls"),
+            (Array(Box::new(Double)), "{}", Sparsevec(0), DataException, "sparsevec must have at least 1 dimension"),
+            (Bit(0), &"1".repeat(33), Integer, NumericOutOfRange, "integer out of range"),
+            (Sparsevec(0), "{}/3", Array(Box::new(Real)), DatatypeMismatch, "cannot cast type sparsevec to real[]"),
         ] {
             let error = cast(from, text, to).expect_err(text);
             assert_eq!((error.kind(), error.message()), (kind, message));

@@ -12,6 +12,7 @@ mod client;
 mod convert;
 mod names;
 mod relabel;
+mod vectors;
 
 pub use cast::{CastContext, PostgresCast, cast, literal};
 pub(crate) use cast::{session_zone, typed_literal};

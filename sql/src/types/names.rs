@@ -13,11 +13,12 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::ClientType;
 use crate::graph::age::is_agtype;
+use crate::pgvector::Kind;
 
 /// Most characters a `varchar(n)` can be declared with, as in Postgres.
 const MAX_VARCHAR: u64 = 10_485_760;
-/// Most dimensions a `vector(n)` can be declared with, as in pgvector.
-const MAX_DIMENSIONS: u32 = 16_000;
+/// Most bits a `bit(n)` can be declared with, as in Postgres.
+const MAX_BITS: u64 = 83_886_080;
 
 /// The type that a column definition names.
 pub fn sql_type(ast: &DataType) -> Result<SqlType> {
@@ -52,6 +53,11 @@ pub fn sql_type(ast: &DataType) -> Result<SqlType> {
             }
         }
         DataType::Interval { fields: None, precision: None } => SqlType::Interval,
+        DataType::Bit(length) => SqlType::Bit(bits("bit", length.unwrap_or(1))?),
+        DataType::BitVarying(None) | DataType::VarBit(None) => SqlType::Varbit(0),
+        DataType::BitVarying(Some(length)) | DataType::VarBit(Some(length)) => {
+            SqlType::Varbit(bits("varbit", *length)?)
+        }
         DataType::JSON => SqlType::Json,
         DataType::JSONB => SqlType::Jsonb,
         DataType::Array(ArrayElemTypeDef::SquareBracket(item, _) | ArrayElemTypeDef::AngleBracket(item)) => {
@@ -62,14 +68,13 @@ pub fn sql_type(ast: &DataType) -> Result<SqlType> {
     })
 }
 
-/// The type that a cast names: [`sql_type`], the names that queries of the system catalogs use, `vector` of any dimension,
-/// which is `Vector(0)` until a value says otherwise, and Apache AGE's `agtype`, whose values are JSON.
+/// The type that a cast names: [`sql_type`], the names that queries of the system catalogs use, and Apache AGE's `agtype`,
+/// whose values are JSON.
 pub fn cast_type(ast: &DataType) -> Result<SqlType> {
     match ast {
         ast if is_agtype(ast) => return Ok(SqlType::Jsonb),
         DataType::Regclass => return Ok(SqlType::Text),
         DataType::Custom(name, arguments) if arguments.is_empty() => match type_name(name)?.as_str() {
-            "vector" => return Ok(SqlType::Vector(0)),
             "oid" | "xid" => return Ok(SqlType::BigInt),
             "name" | "char" | "regclass" | "regtype" | "regproc" | "regprocedure" | "regnamespace" | "regrole"
             | "cstring" => {
@@ -114,7 +119,8 @@ fn unsupported(name: &str) -> Error {
 fn array(item: SqlType) -> Result<SqlType> {
     match item {
         SqlType::Array(_) => Err(Error::not_supported("multidimensional arrays are not supported")),
-        SqlType::Vector(_) => Err(Error::not_supported("arrays of vectors are not supported")),
+        item if Kind::of(&item).is_some() => Err(Error::not_supported("arrays of vectors are not supported")),
+        SqlType::Bit(_) | SqlType::Varbit(_) => Err(Error::not_supported("arrays of bit strings are not supported")),
         item => Ok(SqlType::Array(Box::new(item))),
     }
 }
@@ -196,10 +202,9 @@ fn undefined(name: &str) -> Error {
 fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType> {
     let name = type_name(name)?;
     match (name.as_str(), arguments) {
-        ("vector", [dimension]) => vector(dimension),
-        ("vector", []) => {
-            Err(Error::not_supported("vector without dimensions is not supported").with_hint("Use vector(n)."))
-        }
+        ("vector", arguments) => vector(Kind::Vector, arguments),
+        ("halfvec", arguments) => vector(Kind::Halfvec, arguments),
+        ("sparsevec", arguments) => vector(Kind::Sparsevec, arguments),
         ("serial" | "serial4" | "bigserial" | "serial8" | "smallserial" | "serial2", []) => {
             Err(Error::not_supported(format!("type {name} is not supported")).with_hint("Sequences do not exist yet."))
         }
@@ -228,15 +233,32 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType> {
     }
 }
 
-fn vector(dimension: &str) -> Result<SqlType> {
-    match dimension.trim().parse::<u32>() {
-        Ok(0) => Err(Error::new(ErrorKind::InvalidParameter, "dimensions for type vector must be at least 1")),
-        Ok(dimension) if dimension <= MAX_DIMENSIONS => Ok(SqlType::Vector(dimension)),
-        Ok(_) => {
-            let message = format!("dimensions for type vector cannot exceed {MAX_DIMENSIONS}");
-            Err(Error::new(ErrorKind::InvalidParameter, message))
+fn vector(kind: Kind, arguments: &[String]) -> Result<SqlType> {
+    let invalid = |message: String| Err(Error::new(ErrorKind::InvalidParameter, message));
+    let dimension = match arguments {
+        [] => return Ok(kind.sql_type(0)),
+        [dimension] => dimension.trim(),
+        _ => return invalid("invalid type modifier".to_string()),
+    };
+    let name = kind.name();
+    match dimension.parse::<i64>() {
+        Ok(..=0) => invalid(format!("dimensions for type {name} must be at least 1")),
+        Ok(dimension) if dimension <= i64::from(kind.max_dimensions()) => Ok(kind.sql_type(dimension as u32)),
+        Ok(_) => invalid(format!("dimensions for type {name} cannot exceed {}", kind.max_dimensions())),
+        Err(_) => {
+            let text = dimension.trim_matches('\'');
+            let message = format!("invalid input syntax for type integer: \"{text}\"");
+            Err(Error::new(ErrorKind::InvalidText, message))
         }
-        Err(_) => Err(Error::new(ErrorKind::InvalidParameter, "invalid type modifier")),
+    }
+}
+
+fn bits(name: &str, length: u64) -> Result<u32> {
+    let invalid = |message: String| Err(Error::new(ErrorKind::InvalidParameter, message));
+    match length {
+        0 => invalid(format!("length for type {name} must be at least 1")),
+        length if length <= MAX_BITS => Ok(length as u32),
+        _ => invalid(format!("length for type {name} cannot exceed {MAX_BITS}")),
     }
 }
 
@@ -295,6 +317,13 @@ mod tests {
             ("json", "json"),
             ("jsonb", "jsonb"),
             ("vector(3)", "vector(3)"),
+            ("vector", "vector"),
+            ("public.halfvec(3)", "halfvec(3)"),
+            ("sparsevec(100000)", "sparsevec(100000)"),
+            ("bit", "bit(1)"),
+            ("bit(3)", "bit(3)"),
+            ("bit varying(3)", "bit varying(3)"),
+            ("varbit", "bit varying"),
             ("int[]", "integer[]"),
             ("pg_catalog.int4", "integer"),
         ] {
@@ -309,13 +338,15 @@ mod tests {
             ("serial", ErrorKind::NotSupported),
             ("timestamp(3)", ErrorKind::NotSupported),
             ("numeric(50)", ErrorKind::NotSupported),
-            ("vector", ErrorKind::NotSupported),
             ("vector(0)", ErrorKind::InvalidParameter),
+            ("vector(16001)", ErrorKind::InvalidParameter),
+            ("vector(3, 2)", ErrorKind::InvalidParameter),
+            ("bit(0)", ErrorKind::InvalidParameter),
+            ("vector[]", ErrorKind::NotSupported),
             ("nonsense", ErrorKind::UndefinedObject),
         ] {
             assert_eq!(sql_type(&parse(name)).expect_err(name).kind(), kind, "{name}");
         }
-        assert_eq!(cast_type(&parse("vector")).expect("any dimension"), SqlType::Vector(0));
         assert_eq!(cast_type(&parse("regclass")).expect("a catalog type"), SqlType::Text);
     }
 }

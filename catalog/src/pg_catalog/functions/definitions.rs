@@ -128,7 +128,12 @@ fn comment(objects: &Objects, call: &Call<'_>) -> Option<&'static str> {
         Some("pg_class") => of_relation(),
         Some("pg_namespace") => of_schema(),
         Some("pg_type") => {
-            PgType::with_oid(oid).filter(|found| found.scalar.name == "vector").map(|_| "vectors of floats")
+            PgType::with_oid(oid).filter(|found| !found.array).and_then(|found| match found.scalar.name {
+                "vector" => Some("vectors of floats"),
+                "halfvec" => Some("vectors of 16-bit floats"),
+                "sparsevec" => Some("vectors of which only what is not zero is kept"),
+                _ => None,
+            })
         }
         Some(_) => None,
         None => of_relation().or_else(of_schema),

@@ -47,6 +47,10 @@ pub(super) fn column_type(sql_type: &SqlType) -> &'static str {
         | SqlType::Json
         | SqlType::Jsonb
         | SqlType::Vector(_)
+        | SqlType::Halfvec(_)
+        | SqlType::Sparsevec(_)
+        | SqlType::Bit(_)
+        | SqlType::Varbit(_)
         | SqlType::Array(_) => "STRING",
     }
 }

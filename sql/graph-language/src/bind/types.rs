@@ -47,7 +47,13 @@ impl Class {
             SqlType::Interval => Class::Interval,
             SqlType::Numeric { .. } => Class::Numeric,
             SqlType::Jsonb => Class::Dynamic,
-            SqlType::Bytea | SqlType::Json | SqlType::Vector(_) => Class::Opaque,
+            SqlType::Bytea
+            | SqlType::Json
+            | SqlType::Vector(_)
+            | SqlType::Halfvec(_)
+            | SqlType::Sparsevec(_)
+            | SqlType::Bit(_)
+            | SqlType::Varbit(_) => Class::Opaque,
         }
     }
 

@@ -222,7 +222,11 @@ fn index_type(sql_type: &SqlType) -> String {
         | SqlType::Interval
         | SqlType::Json
         | SqlType::Jsonb
-        | SqlType::Vector(_) => "STRING".to_string(),
+        | SqlType::Vector(_)
+        | SqlType::Halfvec(_)
+        | SqlType::Sparsevec(_)
+        | SqlType::Bit(_)
+        | SqlType::Varbit(_) => "STRING".to_string(),
     }
 }
 

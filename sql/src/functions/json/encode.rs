@@ -71,7 +71,11 @@ impl JsonEncoder {
             | SqlType::Date
             | SqlType::Time
             | SqlType::Interval
-            | SqlType::Vector(_) => Values::Text(text()?),
+            | SqlType::Vector(_)
+            | SqlType::Halfvec(_)
+            | SqlType::Sparsevec(_)
+            | SqlType::Bit(_)
+            | SqlType::Varbit(_) => Values::Text(text()?),
         }))
     }
 

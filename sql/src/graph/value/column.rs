@@ -87,8 +87,10 @@ impl Reader {
                 Kind::TimestampTz
             }
             SqlType::Interval => Kind::Interval,
-            SqlType::Bytea | SqlType::Uuid => Kind::Text(text()?),
-            SqlType::Vector(_) => {
+            SqlType::Bytea | SqlType::Uuid | SqlType::Sparsevec(_) | SqlType::Bit(_) | SqlType::Varbit(_) => {
+                Kind::Text(text()?)
+            }
+            SqlType::Vector(_) | SqlType::Halfvec(_) => {
                 let list = as_type(DataType::List(Arc::new(Field::new("item", DataType::Float32, true))))?;
                 return Reader::new(&SqlType::Array(Box::new(SqlType::Real)), &list);
             }
@@ -272,9 +274,14 @@ impl Builder {
                 lengths: Vec::new(),
                 valid: Vec::new(),
             },
-            SqlType::Numeric { .. } | SqlType::Bytea | SqlType::Uuid | SqlType::Vector(_) => {
-                Builder::Text(TextColumn::new(sql_type, 0))
-            }
+            SqlType::Numeric { .. }
+            | SqlType::Bytea
+            | SqlType::Uuid
+            | SqlType::Vector(_)
+            | SqlType::Halfvec(_)
+            | SqlType::Sparsevec(_)
+            | SqlType::Bit(_)
+            | SqlType::Varbit(_) => Builder::Text(TextColumn::new(sql_type, 0)),
         }
     }
 
