@@ -65,6 +65,7 @@ scripts!(in "":
     named_snapshots,
     ordered_aggregates,
     patterns_in_parts,
+    pgvector_readme,
     prepared_patterns,
     returning,
     savepoints,
