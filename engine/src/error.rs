@@ -46,6 +46,8 @@ pub enum ErrorKind {
     DatatypeMismatch,
     /// A table definition that makes no sense (`42P16`).
     InvalidTableDefinition,
+    /// A definition of something else that makes no sense, such as an index of what differs each time (`42P17`).
+    InvalidObjectDefinition,
     /// A name that is kept for the system (`42939`).
     ReservedName,
     /// The object is of the wrong kind for this statement (`42809`).

@@ -25,6 +25,7 @@ pub fn sqlstate(kind: ErrorKind) -> &'static str {
         ErrorKind::Grouping => "42803",
         ErrorKind::DatatypeMismatch => "42804",
         ErrorKind::InvalidTableDefinition => "42P16",
+        ErrorKind::InvalidObjectDefinition => "42P17",
         ErrorKind::ReservedName => "42939",
         ErrorKind::WrongObjectType => "42809",
         ErrorKind::DependentObjects => "2BP01",

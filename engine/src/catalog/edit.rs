@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use datafusion::scalar::ScalarValue;
 
-use super::{Catalog, GraphDefinition, SequenceDefinition, SequenceId, TableDefinition, TableId, ViewDefinition};
+use super::{
+    Catalog, GraphDefinition, IndexDefinition, SequenceDefinition, SequenceId, TableDefinition, TableId, ViewDefinition,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An edit of the catalog. Applied to the transaction's own catalog first, and again to the catalog at the head when it
@@ -30,6 +32,27 @@ pub enum CatalogEdit {
     },
     /// Drop a table.
     DropTable(TableId),
+    /// Make an index of a table.
+    CreateIndex {
+        /// The table.
+        table: TableId,
+        /// The index.
+        index: IndexDefinition,
+    },
+    /// Replace the definition of the table's index with the same object id.
+    AlterIndex {
+        /// The table.
+        table: TableId,
+        /// The new definition.
+        index: IndexDefinition,
+    },
+    /// Drop an index of a table.
+    DropIndex {
+        /// The table.
+        table: TableId,
+        /// The index's object id.
+        oid: u32,
+    },
     /// Make a view.
     CreateView(ViewDefinition),
     /// Replace the view with the same object id.
@@ -108,6 +131,21 @@ impl Catalog {
                 self.tables.insert(table.id, Arc::new(TableDefinition { oid, ..table }));
             }
             CatalogEdit::DropTable(id) => self.drop_table(id)?,
+            CatalogEdit::CreateIndex { table, mut index } => {
+                self.refuse_taken_index_name(table, &index)?;
+                index.oid = self.settle_oid(index.oid);
+                self.indexes_of(table)?.push(index);
+            }
+            CatalogEdit::AlterIndex { table, index } => {
+                self.refuse_taken_index_name(table, &index)?;
+                let known = self.indexes_of(table)?.iter_mut().find(|known| known.oid == index.oid);
+                *known.ok_or_else(|| gone("index"))? = index;
+            }
+            CatalogEdit::DropIndex { table, oid } => {
+                let indexes = self.indexes_of(table)?;
+                let position = indexes.iter().position(|known| known.oid == oid).ok_or_else(|| gone("index"))?;
+                indexes.remove(position);
+            }
             CatalogEdit::CreateView(mut view) => {
                 self.refuse_taken_name(&view.schema, &view.name, None)?;
                 view.oid = self.settle_oid(view.oid);
@@ -150,6 +188,24 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+
+    /// The indexes of a table, to be changed.
+    fn indexes_of(&mut self, table: TableId) -> Result<&mut Vec<IndexDefinition>> {
+        let table = self.tables.get_mut(&table).ok_or_else(|| gone("table"))?;
+        Ok(&mut Arc::make_mut(table).indexes)
+    }
+
+    fn refuse_taken_index_name(&self, table: TableId, index: &IndexDefinition) -> Result<()> {
+        let schema = &self.tables.get(&table).ok_or_else(|| gone("table"))?.schema;
+        self.refuse_taken_name(schema, &index.name, None)?;
+        match self.get_index(schema, &index.name) {
+            Some((_, known)) if known.oid != index.oid || index.oid == 0 => {
+                let message = format!("relation \"{}\" already exists", index.name);
+                Err(Error::new(ErrorKind::DuplicateTable, message).on_table(&index.name))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn drop_schema(&mut self, name: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The catalog: what exists in a database, as one immutable record per DDL commit.
 //!
 //! * [`table`]: tables, their columns and constraints.
+//! * [`index`]: indexes of tables.
 //! * [`graph`]: property graphs over tables.
 //! * [`sequence`] and [`view`].
 //! * [`named_snapshot`]: versions of the database that have a name.
@@ -8,6 +9,7 @@
 
 pub mod edit;
 pub mod graph;
+pub mod index;
 pub mod named_snapshot;
 pub mod sequence;
 pub mod table;
@@ -23,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use edit::{CatalogEdit, ColumnSource, Computed, RowFunction};
 pub use graph::{EdgeTable, EndPoint, GraphDefinition, VertexTable};
+pub use index::{IndexDefinition, IndexFamily, IndexKey, IndexMethod, IndexPredicate, Metric, OperatorClass};
 pub use named_snapshot::NamedSnapshot;
 pub use sequence::{SequenceDefinition, SequenceId};
 pub use table::{
@@ -182,6 +185,12 @@ impl Catalog {
     /// The sequence of that name in a schema.
     pub fn get_sequence(&self, schema: &str, name: &str) -> Option<&Arc<SequenceDefinition>> {
         self.sequences.values().find(|sequence| sequence.name == name && sequence.schema == schema)
+    }
+
+    /// The index of that name in a schema, and its table. The indexes of keys are not among them.
+    pub fn get_index(&self, schema: &str, name: &str) -> Option<(&Arc<TableDefinition>, &IndexDefinition)> {
+        let mut tables = self.tables.values().filter(|table| table.schema == schema);
+        tables.find_map(|table| Some((table, table.indexes.iter().find(|index| index.name == name)?)))
     }
 
     /// The graph of that name, or `42P01`.

@@ -7,7 +7,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::DEFAULT_SCHEMA;
+use super::{DEFAULT_SCHEMA, IndexDefinition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::SqlType;
 
@@ -52,6 +52,9 @@ pub struct TableDefinition {
     /// FOREIGN KEY constraints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_keys: Vec<ForeignKey>,
+    /// Indexes beside those of its keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<IndexDefinition>,
 }
 
 /// A column.
@@ -142,6 +145,15 @@ impl TableDefinition {
             unique: Vec::new(),
             checks: Vec::new(),
             foreign_keys: Vec::new(),
+            indexes: Vec::new(),
+        }
+    }
+
+    /// Whether the other definition says the same of the table's rows. Indexes say nothing of them.
+    pub fn says_the_same_of_rows(&self, other: &TableDefinition) -> bool {
+        match self.indexes == other.indexes {
+            true => self == other,
+            false => self == &TableDefinition { indexes: self.indexes.clone(), ..other.clone() },
         }
     }
 
