@@ -12,12 +12,13 @@ use futures::StreamExt;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::batches::Batches;
-use crate::catalog::{SequenceDefinition, TableDefinition};
+use crate::catalog::{CatalogEdit, SequenceDefinition, TableDefinition, TableId};
 use crate::change::Changes;
 use crate::error::{Error, Result};
 use crate::graph::index::{IndexFactory, IndexReader, Standing};
 use crate::graph_set::{GraphSet, OpenGraph, READ_PATIENCE};
 use crate::history::{History, Past, Version};
+use crate::index_builds::{Builder, IndexBuilds};
 use crate::lock::Lock;
 use crate::log::{CommitLog, CommitRecord};
 use crate::pending::Pending;
@@ -29,6 +30,7 @@ use crate::store::{StagedLoad, Store};
 use crate::transaction::block::{Transaction, edited};
 use crate::transaction::committer::Committer;
 use crate::transaction::conflicts::Pin;
+use crate::transaction::index_upkeep::{BuiltIndexes, IndexUpkeep};
 use crate::transaction::kernel::standing::shows;
 use crate::transaction::load_checks::LoadChecks;
 use crate::transaction::recovery::{Recovered, RecoveryReport, recover};
@@ -91,6 +93,7 @@ pub struct Database {
     pub(crate) history: History,
     /// Held by what must not run twice at a time.
     pub(crate) upkeep: Mutex<()>,
+    _upkeep: IndexUpkeep,
     _lock: Lock,
 }
 
@@ -147,10 +150,12 @@ impl Database {
             Sequences::recovered(&sequences),
         );
         committer.settle_tags().await?;
+        let committer = Arc::new(committer);
         Ok(Arc::new(Database {
             format,
             durability: options.durability,
-            committer: Arc::new(committer),
+            _upkeep: IndexUpkeep::start(&committer),
+            committer,
             recovery,
             turn: Arc::default(),
             repairing: Arc::default(),
@@ -388,6 +393,36 @@ impl Database {
         loads.into_iter().for_each(|load| pending.load(load));
         locked.into_iter().for_each(|rows| pending.lock(rows));
         self.commit_pending(Arc::clone(&view.snapshot), pending, Arc::clone(&view.pin)).await
+    }
+
+    /// Builds what the indexes hold that a single statement makes, from what it has read. Others write meanwhile.
+    pub async fn build_indexes(
+        &self,
+        view: &ReadView,
+        edits: &[CatalogEdit],
+        builder: Builder,
+    ) -> Result<BuiltIndexes> {
+        self.committer.build_indexes(&view.snapshot, edits, builder).await
+    }
+
+    /// Commits the catalog edits of that statement with what was built for them.
+    pub async fn commit_indexes(
+        &self,
+        view: &ReadView,
+        edits: Vec<CatalogEdit>,
+        built: BuiltIndexes,
+    ) -> Result<CommitReceipt> {
+        self.committer.commit_built(&view.snapshot, edits, built).await
+    }
+
+    /// Builds what an index of a table holds anew; that of all of them where none is named.
+    pub async fn reindex(&self, table: TableId, index: Option<u32>, builder: Builder) -> Result<()> {
+        self.committer.tend_indexes(table, index, true, builder).await
+    }
+
+    /// The builds of indexes that are running.
+    pub fn index_builds(&self) -> &Arc<IndexBuilds> {
+        self.committer.builds()
     }
 
     /// Commits in a task of its own: a caller that goes away ends its waiting, not the commit.

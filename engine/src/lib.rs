@@ -58,6 +58,7 @@ pub mod error;
 pub mod graph;
 mod graph_set;
 pub mod history;
+pub mod index_builds;
 mod lock;
 pub mod log;
 mod maintenance;

@@ -20,7 +20,7 @@ use crate::catalog::{CatalogEdit, ColumnSource, GraphDefinition, TableDefinition
 use crate::change::{LockedRows, RowChanges};
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
-use crate::store::StagedLoad;
+use crate::store::{StagedIndex, StagedLoad};
 
 pub use delta::Delta;
 pub use reshape::Reshape;
@@ -34,12 +34,16 @@ pub struct Pending {
     reshapes: BTreeMap<TableId, Arc<Reshape>>,
     locked: Vec<LockedRows>,
     loads: Vec<StagedLoad>,
+    indexes: Vec<StagedIndex>,
 }
 
 impl Pending {
     /// Whether nothing has changed. Locked rows are no change.
     pub fn is_empty(&self) -> bool {
-        self.edits.is_empty() && self.loads.is_empty() && self.deltas.values().all(|delta| delta.is_empty())
+        self.edits.is_empty()
+            && self.loads.is_empty()
+            && self.indexes.is_empty()
+            && self.deltas.values().all(|delta| delta.is_empty())
     }
 
     /// Whether there is anything that a commit would have to look at.
@@ -85,6 +89,11 @@ impl Pending {
         &self.loads
     }
 
+    /// Data of indexes that has been written.
+    pub(crate) fn indexes(&self) -> &[StagedIndex] {
+        &self.indexes
+    }
+
     /// Tables whose definition has changed.
     pub(crate) fn altered(&self) -> BTreeSet<TableId> {
         let altered = self.edits.iter().filter_map(|edit| match edit {
@@ -102,6 +111,10 @@ impl Pending {
 
     pub(crate) fn lock(&mut self, rows: LockedRows) {
         self.locked.push(rows);
+    }
+
+    pub(crate) fn index(&mut self, index: StagedIndex) {
+        self.indexes.push(index);
     }
 
     pub(crate) fn load(&mut self, load: StagedLoad) {
@@ -153,6 +166,9 @@ impl Pending {
             }
             CatalogEdit::CreateSchema(_)
             | CatalogEdit::DropSchema(_)
+            | CatalogEdit::CreateIndex { .. }
+            | CatalogEdit::AlterIndex { .. }
+            | CatalogEdit::DropIndex { .. }
             | CatalogEdit::CreateTable(_)
             | CatalogEdit::CreateView(_)
             | CatalogEdit::ReplaceView(_)

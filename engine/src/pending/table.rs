@@ -11,12 +11,12 @@ use super::delta::{Delta, columns, with_address};
 use super::reshape::Reshape;
 use super::scan;
 use crate::addresses::AddressSet;
-use crate::catalog::{ColumnSource, TableDefinition};
+use crate::catalog::{ColumnSource, IndexDefinition, TableDefinition};
 use crate::change::{PENDING_ROW, ROW_ADDRESS};
 use crate::error::{Error, Result};
 use crate::store::key_index::{KeyHash, KeySet, hash_unique_keys};
 use crate::store::table::{row_addresses, without_rows};
-use crate::store::{ScanRequest, TableVersion};
+use crate::store::{Coverage, NearestRequest, ScanRequest, TableVersion};
 use crate::stream;
 
 /// A table as a reader sees it.
@@ -224,6 +224,31 @@ impl TableState {
             None => self.take(&addresses, wanted).await?,
         };
         Ok((UInt32Array::from(positions), rows))
+    }
+
+    /// How much of the stored rows an index covers; `None` where they have another shape, or have all gone.
+    pub async fn coverage(&self, index: &IndexDefinition) -> Result<Option<Coverage>> {
+        match self.visible_base().filter(|_| self.reshape.is_none()) {
+            Some(base) => base.coverage(index).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Candidates for the nearest stored rows ([`TableVersion::nearest`]). Those that have gone are among them unless the
+    /// request says otherwise.
+    pub async fn nearest(&self, request: &NearestRequest<'_>) -> Result<Option<Vec<u64>>> {
+        match self.visible_base().filter(|_| self.reshape.is_none()) {
+            Some(base) => base.nearest(request).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Rows by address, in the order of `addresses`. `wanted` may name [`ROW_ADDRESS`].
+    pub async fn take_rows(&self, addresses: &[u64], wanted: &[String]) -> Result<RecordBatch> {
+        match self.stored() {
+            Some(stored) => stored.take(addresses, wanted).await,
+            None => self.take(addresses, wanted).await,
+        }
     }
 
     /// Rows by address, in the order of `addresses`.

@@ -3,9 +3,11 @@
 //! * [`table`] is a table at one version: scans, counts, look-ups by key, and what changed since an older version.
 //! * [`staging`] writes rows that nobody sees yet ([`StagedWrite`], [`StagedLoad`]).
 //! * [`publishing`] turns a staged write into exactly the version its commit record names.
+//! * [`index_build`] writes what the indexes of tables hold.
 //! * [`key_index`] finds rows by unique key in memory.
 //! * [`folding`] keeps the number of small fragments down, [`compaction`] makes few large ones of many.
 //! * `tags` names versions for other programs, `removal` deletes versions.
+//! * `vector_index` searches the indexes of vectors.
 //! * [`root`] is how Lance reaches the root of the database.
 //! * [`layout`] is how SQL types that Lance lacks are kept.
 //!
@@ -13,6 +15,7 @@
 
 pub(crate) mod compaction;
 mod folding;
+pub mod index_build;
 pub mod key_index;
 mod layout;
 mod publishing;
@@ -22,6 +25,7 @@ mod scan;
 pub mod staging;
 pub mod table;
 mod tags;
+mod vector_index;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -38,11 +42,13 @@ use crate::catalog::{TableDefinition, TableId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Durability, Storage};
 
+pub use index_build::{BuildProgress, Coverage, StagedIndex};
 pub use key_index::{KeyHash, KeyIndexes};
 pub use publishing::Attempt;
 pub use scan::LanceScan;
 pub use staging::{StagedLoad, StagedWrite};
 pub use table::{ScanRequest, TableVersion};
+pub use vector_index::{NearestRequest, SearchEffort};
 
 /// Bytes of Lance's index cache.
 const INDEX_CACHE_BYTES: usize = 512 << 20;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use lance::Dataset;
 use lance::dataset::transaction::Transaction as LanceTransaction;
 use lance::dataset::{CommitBuilder, WriteDestination};
+use lance::index::DatasetIndexExt;
 use lance_io::object_store::ObjectStore;
 use lance_table::format::{IndexMetadata, Manifest, Transaction};
 use lance_table::io::commit::{
@@ -17,6 +18,7 @@ use lance_table::io::commit::{
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
+use super::index_build::piece_files;
 use super::staging::{StagedWrite, fragment_files};
 use super::table::TableVersion;
 use super::{Store, failed};
@@ -173,7 +175,9 @@ impl Store {
     pub(crate) async fn sync_version(&self, table: &TableVersion) -> Result<()> {
         let directory = table_path(&table.definition().directory);
         let fragments = table.dataset.manifest().fragments.iter();
-        let files = fragments.flat_map(fragment_files).map(|file| format!("{directory}/{file}"));
+        let indexes = table.dataset.load_indices().await.map_err(|error| failed("read a table's indexes", &error))?;
+        let pieces = indexes.iter().flat_map(piece_files);
+        let files = fragments.flat_map(fragment_files).chain(pieces).map(|file| format!("{directory}/{file}"));
         self.sync(files.chain([manifest_path(table)]).collect()).await
     }
 

@@ -9,11 +9,12 @@ use futures::{StreamExt, TryStreamExt};
 use lance::dataset::transaction::{Operation, Transaction, TransactionBuilder, UpdateMode};
 use lance::dataset::{InsertBuilder, WriteDestination, WriteMode, WriteParams};
 use lance_file::version::LanceFileVersion;
-use lance_table::format::{Fragment, pb};
+use lance_table::format::{Fragment, IndexMetadata, pb};
 use lance_table::io::commit::ConditionalPutCommitHandler;
 use lance_table::io::deletion::relative_deletion_file_path;
 use prost::Message;
 
+use super::index_build::piece_files;
 use super::key_index::{KeySet, hash_unique_keys};
 use super::table::TableVersion;
 use super::{KeyHash, Store, failed, folding, layout};
@@ -121,7 +122,9 @@ impl StagedWrite {
     /// Files that it refers to, below the root; they must be durable before its record is.
     pub(super) fn files(&self) -> Vec<String> {
         let table = table_path(&self.table.directory);
-        let files = changed_fragments(&self.transaction.operation).flat_map(fragment_files);
+        let operation = &self.transaction.operation;
+        let indexes = new_indexes(operation).iter().flat_map(piece_files);
+        let files = changed_fragments(operation).flat_map(fragment_files).chain(indexes);
         files.map(|file| format!("{table}/{file}")).collect()
     }
 
@@ -323,6 +326,14 @@ fn new_fragments(operation: &Operation) -> &[Fragment] {
     match operation {
         Operation::Append { fragments } | Operation::Overwrite { fragments, .. } => fragments,
         Operation::Update { new_fragments, .. } => new_fragments,
+        _ => &[],
+    }
+}
+
+/// Data of indexes that an operation brings.
+fn new_indexes(operation: &Operation) -> &[IndexMetadata] {
+    match operation {
+        Operation::CreateIndex { new_indices, .. } => new_indices,
         _ => &[],
     }
 }

@@ -494,7 +494,7 @@ impl TableVersion {
         }
     }
 
-    fn failed(&self, action: &str, error: &lance::Error) -> Error {
+    pub(super) fn failed(&self, action: &str, error: &lance::Error) -> Error {
         failed(&format!("{action} table \"{}\"", self.definition.name), error).on_table(&self.definition.name)
     }
 }

@@ -4,8 +4,12 @@
 //! What must hold is the same everywhere: the commit is there as a whole or not at all; it is there when it was acknowledged
 //! and when its record was written; tables, keys and graph agree; and the database takes further commits.
 
+use arrow::array::{FixedSizeListArray, Float32Array};
+use arrow::datatypes::DataType;
+
 use super::*;
-use crate::catalog::{ColumnSource, NamedSnapshot};
+use crate::catalog::{ColumnSource, IndexDefinition, IndexKey, IndexMethod, NamedSnapshot};
+use crate::index_builds::Builder;
 use crate::transaction::RecoveryStep;
 use crate::{SpillLimits, Version};
 
@@ -29,6 +33,8 @@ enum Kind {
     Compaction,
     /// Older versions are given up.
     Cleanup,
+    /// An index with what it holds.
+    Index,
 }
 
 /// How it is stopped.
@@ -42,7 +48,7 @@ enum Stop {
     Failure,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::OneTable,
     Kind::SeveralTables,
     Kind::WithGraph,
@@ -54,6 +60,7 @@ const KINDS: [Kind; 11] = [
     Kind::Restored,
     Kind::Compaction,
     Kind::Cleanup,
+    Kind::Index,
 ];
 const STOPS: [Stop; 3] = [Stop::CrashBefore, Stop::CrashAfter, Stop::Failure];
 
@@ -152,6 +159,8 @@ struct Seen {
     tables: Vec<String>,
     /// Named snapshots, and how many people each has.
     named: Vec<(String, usize)>,
+    /// Indexes, and the rows that they cover.
+    indexes: Vec<(String, usize)>,
 }
 
 async fn look(database: &Database) -> Seen {
@@ -168,7 +177,14 @@ async fn look(database: &Database) -> Seen {
         let view = database.view_at(&Version::Name(name.clone())).await.unwrap();
         named.push((name.clone(), people_in(&view).await.len()));
     }
-    Seen { people: contents(database).await, columns, edges, tables, named }
+    let mut indexes = Vec::new();
+    for table in snapshot.catalog.tables.values() {
+        for index in &table.indexes {
+            let coverage = snapshot.open(table).await.unwrap().coverage(index).await.unwrap();
+            indexes.push((index.name.clone(), coverage.covered_rows));
+        }
+    }
+    Seen { people: contents(database).await, columns, edges, tables, named, indexes }
 }
 
 /// A database before the commit under test.
@@ -192,7 +208,55 @@ async fn prepare(database: &Arc<Database>, kind: Kind) {
             insert(database, &[(1, "a"), (2, "b")]).await.unwrap();
         }
         Kind::WithGraph => create_graph(database).await,
+        Kind::Index => {
+            create(database).await;
+            insert(database, &[(1, "a"), (2, "b")]).await.unwrap();
+            edit(database, CatalogEdit::CreateTable(points())).await;
+            let table = Arc::clone(database.snapshot().catalog.table("point").unwrap());
+            let added = vec![vectors(&table)].into();
+            let rows = vec![RowChanges { added, ..RowChanges::new(table) }];
+            commit(database, Changes { rows, ..Changes::default() }).await.unwrap();
+        }
     }
+}
+
+fn points() -> TableDefinition {
+    let column = ColumnDefinition { sql_type: SqlType::Vector(2), ..people().columns[1].clone() };
+    let (id, v) = (people().columns[0].clone(), ColumnDefinition { name: "v".into(), ..column });
+    TableDefinition::new("point", vec![id, v], vec!["id".into()])
+}
+
+fn vectors(table: &TableDefinition) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..8));
+    let schema = table.arrow_schema();
+    let DataType::FixedSizeList(item, 2) = schema.field(1).data_type() else { panic!("no vectors") };
+    let numbers = Arc::new(Float32Array::from_iter_values((0u8..16).map(f32::from)));
+    let vectors: ArrayRef = Arc::new(FixedSizeListArray::new(Arc::clone(item), 2, numbers, None));
+    RecordBatch::try_new(schema, vec![ids, vectors]).unwrap()
+}
+
+/// An index of `point` is made.
+async fn make_index(database: &Database) -> Result<()> {
+    let view = database.read_view(&[]).await?;
+    let catalog = &view.snapshot.catalog;
+    let key = IndexKey {
+        columns: vec!["v".into()],
+        expression: None,
+        operator_class: "vector_l2_ops".into(),
+        order: String::new(),
+    };
+    let index = IndexDefinition {
+        oid: catalog.reserve_oid(),
+        name: "by_v".into(),
+        method: IndexMethod::Ivfflat,
+        keys: vec![key],
+        options: [("lists".to_string(), "2".to_string())].into(),
+        predicate: None,
+    };
+    let edits = vec![CatalogEdit::CreateIndex { table: catalog.table("point")?.id, index }];
+    let built = database.build_indexes(&view, &edits, Builder { pid: 1, command: "CREATE INDEX" }).await?;
+    assert_eq!(database.index_builds().running(), Vec::new());
+    database.commit_indexes(&view, edits, built).await.map(drop)
 }
 
 /// The commit under test; whether it was acknowledged.
@@ -231,6 +295,7 @@ async fn run(database: &Arc<Database>, stopper: &Stopper, kind: Kind) -> bool {
             database.compact(&table).await.is_ok()
         }
         Kind::Cleanup => database.cleanup(chrono::TimeDelta::zero()).await.is_ok(),
+        Kind::Index => make_index(database).await.is_ok(),
         Kind::Group => {
             // The one in front is not stopped; the two behind it commit together.
             *stopper.front.lock() = Front::Expected;
@@ -287,7 +352,7 @@ fn after(before: &Seen, kind: Kind) -> Seen {
         Kind::Snapshot => seen.named.insert(0, ("new".into(), 2)),
         Kind::DroppedSnapshot => seen.named.clear(),
         Kind::Restored => seen.people = owned(&[(1, "a"), (2, "b")]),
-        Kind::Ddl | Kind::Compaction | Kind::Cleanup => {}
+        Kind::Ddl | Kind::Compaction | Kind::Cleanup | Kind::Index => {}
     }
     match kind {
         Kind::OneTable | Kind::Spilled => seen.people.retain(|row| row.0 != 1),
@@ -296,6 +361,7 @@ fn after(before: &Seen, kind: Kind) -> Seen {
             seen.columns += 1;
             seen.tables = ["made", "person"].map(String::from).into();
         }
+        Kind::Index => seen.indexes.push(("by_v".into(), 8)),
         Kind::SeveralTables | Kind::Group => {}
         Kind::Snapshot | Kind::DroppedSnapshot | Kind::Restored | Kind::Compaction | Kind::Cleanup => {}
     }
@@ -378,7 +444,7 @@ async fn all(kind: Kind) {
 
 #[test]
 fn every_kind_of_commit_is_in_the_matrix() {
-    assert_eq!(KINDS.len() * CommitStep::ALL.len() * STOPS.len(), 264);
+    assert_eq!(KINDS.len() * CommitStep::ALL.len() * STOPS.len(), 288);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -430,4 +496,9 @@ async fn a_compaction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clean_up() {
     all(Kind::Cleanup).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_an_index() {
+    all(Kind::Index).await;
 }

@@ -2,7 +2,8 @@
 //!
 //! Transactions wait in a queue. Whoever gets the writer's lock first leads: it takes what waits, admits each against the
 //! head plus those before it (`members`), writes what the admitted ones change together (`prepare`), decides once, and
-//! answers all of them. Those that edit the catalog or bring a bulk load commit alone.
+//! answers all of them. Those that edit the catalog, bring a bulk load or the data
+//! of an index commit alone.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::{CommitObserver, CommitStep};
 use crate::catalog::{Catalog, TableId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph_set::{GraphSet, OpenGraph};
+use crate::index_builds::IndexBuilds;
 use crate::log::{Ahead, CommitLog, CommitRecord, SequenceEntry};
 use crate::pending::Pending;
 use crate::sequences::Sequences;
@@ -56,6 +58,10 @@ pub(crate) struct Committer {
     pub(crate) graphs: GraphSet,
     pub(crate) sequences: Sequences,
     pub(crate) pins: Arc<Pins>,
+    /// Builds of indexes that are running.
+    pub(super) builds: Arc<IndexBuilds>,
+    /// Held while data of indexes is brought forward, so that nobody does the same twice.
+    pub(super) tending: Mutex<()>,
     observer: Option<Arc<dyn CommitObserver>>,
     waiting: parking_lot::Mutex<VecDeque<Request>>,
     pub(super) writer: Mutex<Writer>,
@@ -109,7 +115,9 @@ impl Prepared {
 impl Request {
     /// Whether it cannot share a commit.
     fn is_alone(&self) -> bool {
-        !self.pending.edits().is_empty() || !self.pending.loads().is_empty() || !self.pending.replaced().is_empty()
+        let Request { pending, .. } = self;
+        let edits = !pending.edits().is_empty() || !pending.replaced().is_empty();
+        edits || !pending.loads().is_empty() || !pending.indexes().is_empty()
     }
 }
 
@@ -134,6 +142,8 @@ impl Committer {
             graphs,
             sequences,
             pins: Arc::default(),
+            builds: Arc::default(),
+            tending: Mutex::default(),
             observer,
             waiting: parking_lot::Mutex::default(),
             writer: Mutex::new(Writer {

@@ -88,6 +88,7 @@ impl Group {
             notes.push((load.table.id, Written::default()));
             merged.load(load.clone());
         }
+        pending.indexes().iter().cloned().for_each(|index| merged.index(index));
         if !pending.edits().is_empty() {
             let checks = DeclarationChecks {
                 snapshot: &edited,
@@ -127,7 +128,7 @@ impl Group {
                     .on_table(&table.name));
             };
             let identity = |catalog: &Catalog| catalog.identity_columns(there);
-            if there != table || identity(&base.catalog) != identity(&self.head.catalog) {
+            if !there.says_the_same_of_rows(table) || identity(&base.catalog) != identity(&self.head.catalog) {
                 return Err(conflict(table));
             }
         }

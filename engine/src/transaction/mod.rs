@@ -9,6 +9,7 @@
 //! * [`conflicts`]: who was first.
 //! * [`committer`]: runs the steps, one group of transactions at a time; [`members`] admits them, [`prepare`] writes what they
 //!   change.
+//! * [`index_upkeep`]: data of indexes, built and brought forward.
 //! * [`graph_step`], [`graph_changes`]: what a commit means for the graph indexes.
 //! * [`upkeep`]: commits that change no row, such as compactions and named snapshots.
 //! * [`recovery`]: brings a database that was left anywhere to its newest record.
@@ -21,6 +22,7 @@ pub(crate) mod conflicts;
 mod cover_checks;
 pub(crate) mod graph_changes;
 mod graph_step;
+pub(crate) mod index_upkeep;
 pub(crate) mod kernel;
 pub(crate) mod load_checks;
 mod members;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::committer::Committer;
 use super::conflicts::Written;
-use crate::catalog::{Catalog, TableDefinition, TableId};
+use crate::catalog::{Catalog, CatalogEdit, TableDefinition, TableId};
 use crate::change::RowChanges;
 use crate::error::Result;
 use crate::log::{TableEntry, TableRedo};
@@ -15,7 +15,7 @@ use crate::pending::delta::columns;
 use crate::snapshot::Snapshot;
 use crate::store::key_index::{KeyHash, hash_keys, hash_unique_keys};
 use crate::store::table::row_addresses;
-use crate::store::{ScanRequest, StagedWrite};
+use crate::store::{ScanRequest, StagedIndex, StagedWrite};
 
 /// Rows of one table that a commit names one by one to later transactions; of more it says that all may have changed.
 pub(super) const MOST_NOTED: usize = 1_000_000;
@@ -64,6 +64,18 @@ impl Committer {
             writes.push(self.store.staged_from_load(load, base));
         }
         let written: BTreeSet<TableId> = writes.iter().map(|write| write.table.id).collect();
+        let indexes = built_and_dropped(pending);
+        let built: BTreeSet<TableId> = indexes.iter().map(StagedIndex::table).collect();
+        for id in built.difference(&written).copied() {
+            let (Some(version), Some(table)) = (edited.versions.get(&id), edited.catalog.tables.get(&id)) else {
+                continue;
+            };
+            let base = self.store.open(table, *version).await?;
+            self.store.refuse_foreign_change(&base).await?;
+            let indexes: Vec<&StagedIndex> = indexes.iter().filter(|index| index.table() == id).collect();
+            writes.extend(self.store.stage_indexes(&base, &indexes).await?);
+        }
+        let written: BTreeSet<TableId> = writes.iter().map(|write| write.table.id).collect();
         for (id, table) in &edited.catalog.tables {
             if edited.versions.contains_key(id) || written.contains(id) {
                 continue;
@@ -93,6 +105,16 @@ impl Committer {
         let rows = state.read(&ScanRequest::default()).await?;
         self.store.stage_replacement(&base, table, rows).await
     }
+}
+
+/// Data of indexes that comes, and that of dropped ones, which goes. Where the same commit writes rows of the table, what
+/// is left of it goes later.
+fn built_and_dropped(pending: &Pending) -> Vec<StagedIndex> {
+    let dropped = pending.edits().iter().filter_map(|edit| match edit {
+        CatalogEdit::DropIndex { table, oid } => Some(StagedIndex::removal(*table, *oid)),
+        _ => None,
+    });
+    dropped.chain(pending.indexes().iter().cloned()).collect()
 }
 
 /// What the key indexes of the tables have to be told. Tables that are altered or replaced as a whole are not in it.
