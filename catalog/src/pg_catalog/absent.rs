@@ -155,14 +155,6 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
          definition text",
         ),
         Relation::new(
-            "pg_opclass",
-            2616,
-            Kind::Table,
-            "Operator classes are not listed.",
-            "oid oid!, opcmethod oid!, opcname name!, opcnamespace oid!, opcowner oid!, opcfamily oid!, opcintype oid!, \
-         opcdefault bool!, opckeytype oid!",
-        ),
-        Relation::new(
             "pg_operator",
             2617,
             Kind::Table,

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use slipstream_engine::catalog::{Identity, ReferentialAction};
+use slipstream_engine::catalog::{Identity, IndexMethod, ReferentialAction};
 
+use super::access::{access_method_oid, operator_class_oid};
 use super::constraints::ConstraintKind;
 use super::definitions::{index_definition, view_definition};
 use super::objects::{Filled, Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME, default_oid};
@@ -32,8 +33,6 @@ pub(super) static FILLED: &[Filled] = &[
 pub(super) const PG_CLASS: u32 = 1259;
 /// Object id of the access method of tables. Postgres calls its own `heap`, and so do clients.
 pub(super) const HEAP: u32 = 2;
-/// Object id of the access method of key indexes.
-pub(super) const BTREE: u32 = 403;
 
 fn classes(objects: &Objects, rows: &mut Rows) {
     // Postgres keeps foreign keys by triggers on both tables, and psql shows them where it finds any.
@@ -43,7 +42,7 @@ fn classes(objects: &Objects, rows: &mut Rows) {
     for object in objects.all() {
         let access_method = match object.kind {
             ObjectKind::Table => HEAP,
-            ObjectKind::Index => BTREE,
+            ObjectKind::Index => access_method_oid(method_of(object)),
             ObjectKind::View | ObjectKind::Sequence => 0,
         };
         rows.add()
@@ -54,7 +53,7 @@ fn classes(objects: &Objects, rows: &mut Rows) {
             .set("relam", access_method)
             .set("relfilenode", if object.kind == ObjectKind::View { 0 } else { object.oid })
             .set("reltuples", -1.0)
-            .set("relhasindex", has_index(object))
+            .set("relhasindex", has_index(objects, object))
             .set("relchecks", checks(object))
             .set("relhasrules", object.query.is_some())
             .set("relhastriggers", in_references.contains(&object.oid))
@@ -121,7 +120,7 @@ fn indexes(objects: &Objects, rows: &mut Rows) {
             .set("indrelid", table.oid)
             .set("indnatts", columns as i64)
             .set("indnkeyatts", columns as i64)
-            .set("indisunique", true)
+            .set("indisunique", index.index.is_none())
             .set("indisprimary", index.is_primary)
             .set("indimmediate", true)
             .set("indisvalid", true)
@@ -129,13 +128,49 @@ fn indexes(objects: &Objects, rows: &mut Rows) {
             .set("indislive", true)
             .set("indkey", numbers(index))
             .set("indcollation", collations(index))
-            .set("indclass", vec![0i64; columns])
-            .set("indoption", vec![0i64; columns]);
+            .set("indclass", classes_of(index))
+            .set("indoption", orders(index))
+            .set("indexprs", expressions(index))
+            .set("indpred", predicate(index));
     }
 }
 
-fn has_index(object: &Object) -> bool {
-    object.constraints.iter().any(|constraint| constraint.own_index().is_some())
+/// How an index finds rows; that of a key does so by order.
+pub(super) fn method_of(index: &Object) -> IndexMethod {
+    index.index.as_ref().map_or(IndexMethod::Btree, |index| index.method)
+}
+
+/// Operator classes by column; 0 for those that are not listed.
+fn classes_of(index: &Object) -> Vec<i64> {
+    let Some(definition) = &index.index else { return vec![0; index.key.len()] };
+    let keys = definition.keys.iter();
+    keys.map(|key| i64::from(operator_class_oid(definition.method, &key.operator_class))).collect()
+}
+
+/// Bit 1 for descending order, bit 2 for NULLs first.
+fn orders(index: &Object) -> Vec<i64> {
+    let Some(definition) = &index.index else { return vec![0; index.key.len()] };
+    let order = |order: &str| match order {
+        "DESC" => 3,
+        "DESC NULLS LAST" => 1,
+        "NULLS FIRST" => 2,
+        _ => 0,
+    };
+    definition.keys.iter().map(|key| order(&key.order)).collect()
+}
+
+fn expressions(index: &Object) -> Option<String> {
+    let keys = index.index.iter().flat_map(|index| &index.keys);
+    let expressions: Vec<&str> = keys.filter_map(|key| key.expression.as_deref()).collect();
+    (!expressions.is_empty()).then(|| expressions.join(", "))
+}
+
+fn predicate(index: &Object) -> Option<String> {
+    Some(index.index.as_ref()?.predicate.as_ref()?.expression.clone())
+}
+
+fn has_index(objects: &Objects, object: &Object) -> bool {
+    objects.indexes().any(|(_, table)| table.oid == object.oid)
 }
 
 fn checks(object: &Object) -> i64 {
@@ -249,7 +284,7 @@ fn tables(objects: &Objects, rows: &mut Rows) {
             .set("schemaname", object.namespace.name())
             .set("tablename", object.name.clone())
             .set("tableowner", SUPERUSER_NAME)
-            .set("hasindexes", has_index(object))
+            .set("hasindexes", has_index(objects, object))
             .set("hasrules", false)
             .set("hastriggers", false)
             .set("rowsecurity", false);

@@ -5,7 +5,7 @@
 //!   Columns are Postgres 16's.
 //! - [`objects`]: the catalog's tables, their key indexes and the metadata tables themselves, flattened into one list of
 //!   relations. `classes`, `types` and `server` fill the tables from it.
-//! - `definitions`: objects as SQL text. [`functions`](mod@functions): the functions that read all this.
+//! - `access`: access methods and operator classes of indexes. `definitions`: objects as SQL text. [`functions`](mod@functions): the functions that read all this.
 //! - [`session_info`]: the little that the answers need to know of the session.
 //!
 //! # Object ids
@@ -15,7 +15,7 @@
 //!
 //! # What is not here
 //!
-//! Operators, casts, operator classes and the functions of SQL itself are not listed, only what clients look up. Row
+//! Operators, casts, operator classes of values in order and the functions of SQL itself are not listed, only what clients look up. Row
 //! types have no id (`reltype` is 0). Sizes and row counts are unknown (NULL, -1) rather than read from the store:
 //! a metadata query opens no table.
 
@@ -23,6 +23,7 @@ pub mod oids;
 pub mod session_info;
 
 mod absent;
+mod access;
 mod classes;
 pub mod constraints;
 pub mod definitions;
@@ -50,7 +51,7 @@ pub const NAME: &str = "pg_catalog";
 pub fn schema(objects: Objects) -> Arc<dyn SchemaProvider> {
     let objects = Arc::new(objects);
     Arc::new(MetadataSchema::new(NAME, relations(), move |table| {
-        let mut filled = classes::FILLED.iter().chain(types::FILLED).chain(server::FILLED);
+        let mut filled = classes::FILLED.iter().chain(access::FILLED).chain(types::FILLED).chain(server::FILLED);
         let (_, fill) = filled.find(|(name, _)| *name == table)?;
         Some(Arc::new(Snapshotted::new(Arc::clone(&objects), *fill)))
     }))

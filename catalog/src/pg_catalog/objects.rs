@@ -15,8 +15,10 @@ use std::sync::{Arc, OnceLock};
 
 use slipstream_engine::Database;
 use slipstream_engine::catalog::{
-    Catalog, DEFAULT_SCHEMA, Identity, SequenceDefinition, TableDefinition, ViewDefinition,
+    Catalog, DEFAULT_SCHEMA, Identity, IndexDefinition, SequenceDefinition, TableDefinition, ViewDefinition,
 };
+use slipstream_engine::index_builds::IndexBuild;
+use slipstream_engine::types::SqlType;
 
 use super::constraints::{Constraint, of_table as constraints_of};
 use super::definitions::quote_identifier;
@@ -78,6 +80,8 @@ pub struct Object {
     pub key: Vec<i16>,
     /// The table of an index.
     pub index_of: Option<u32>,
+    /// What an index is that is none of a key.
+    pub index: Option<IndexDefinition>,
     /// Whether an index is that of a primary key.
     pub is_primary: bool,
     /// Constraints of a table.
@@ -168,6 +172,11 @@ impl Objects {
     pub fn last_value(&self, sequence: &SequenceDefinition) -> Option<i64> {
         let (last, called) = self.database.as_ref()?.sequences().last(sequence);
         called.then_some(last)
+    }
+
+    /// The builds of indexes that are running.
+    pub fn index_builds(&self) -> Vec<IndexBuild> {
+        self.database.as_ref().map(|database| database.index_builds().running()).unwrap_or_default()
     }
 
     /// All schemas.
@@ -364,6 +373,7 @@ impl Object {
             columns: Vec::new(),
             key: Vec::new(),
             index_of: None,
+            index: None,
             is_primary: false,
             constraints: Vec::new(),
             query: None,
@@ -373,7 +383,7 @@ impl Object {
     }
 }
 
-/// A user's table and the indexes of its keys.
+/// A user's table and its indexes.
 fn of_table(catalog: &Catalog, table: &Arc<TableDefinition>) -> Vec<Object> {
     let columns: Vec<_> = table
         .columns
@@ -404,11 +414,53 @@ fn of_table(catalog: &Catalog, table: &Arc<TableDefinition>) -> Vec<Object> {
             ..Object::plain(oid, &constraint.name, namespace.clone(), ObjectKind::Index)
         })
     });
-    let indexes: Vec<_> = indexes.collect();
+    let mut indexes: Vec<_> = indexes.collect();
+    indexes.extend(table.indexes.iter().map(|index| of_index(table, index, &columns, namespace.clone())));
     let object = Object::plain(table.oid, &table.name, namespace, ObjectKind::Table);
     let mut objects = vec![Object { columns, constraints, ..object }];
     objects.extend(indexes);
     objects
+}
+
+/// An index that a user made. A key that is an expression has the number 0, and a column of its own.
+fn of_index(
+    table: &TableDefinition,
+    index: &IndexDefinition,
+    columns: &[ObjectColumn],
+    namespace: Namespace,
+) -> Object {
+    let mut object = Object::plain(index.oid, &index.name, namespace, ObjectKind::Index);
+    for key in &index.keys {
+        let position = match (&key.expression, key.columns.first()) {
+            (None, Some(name)) => columns.iter().position(|column| &column.name == name),
+            _ => None,
+        };
+        object.key.push(position.map_or(0, |position| position as i16 + 1));
+        object.columns.push(match position {
+            Some(position) => {
+                ObjectColumn { not_null: false, default: None, identity: None, ..columns[position].clone() }
+            }
+            None => expression_column(key.expression.as_deref().unwrap_or_default()),
+        });
+    }
+    Object { index_of: Some(table.oid), index: Some(index.clone()), ..object }
+}
+
+/// The column that stands for an expression of an index.
+fn expression_column(expression: &str) -> ObjectColumn {
+    let function = expression.split('(').next().unwrap_or_default().trim();
+    let is_function = expression.contains('(') && function.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let name = if is_function && !function.is_empty() { function } else { "expr" };
+    let pg_type = PgType::named(if name.ends_with("to_tsvector") { "tsvector" } else { "text" });
+    ObjectColumn {
+        name: name.to_string(),
+        pg_type: pg_type.unwrap_or_else(|| PgType::of(&SqlType::Text)),
+        modifier: -1,
+        not_null: false,
+        default: None,
+        identity: None,
+        documentation: None,
+    }
 }
 
 fn of_view(catalog: &Catalog, view: &Arc<ViewDefinition>) -> Object {

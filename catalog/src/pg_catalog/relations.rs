@@ -108,7 +108,7 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             "pg_index",
             2610,
             Kind::Table,
-            "Indexes: one for each key.",
+            "Indexes: those that were made, and one for each key.",
             "indexrelid oid!, indrelid oid!, indnatts int2!, indnkeyatts int2!, indisunique bool!, indnullsnotdistinct \
          bool!, indisprimary bool!, indisexclusion bool!, indimmediate bool!, indisclustered bool!, indisvalid bool!, \
          indcheckxmin bool!, indisready bool!, indislive bool!, indisreplident bool!, indkey int2vector!, \
@@ -136,6 +136,14 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
             Kind::Table,
             "Schemas.",
             "oid oid!, nspname name!, nspowner oid!, nspacl aclitem[]",
+        ),
+        Relation::new(
+            "pg_opclass",
+            2616,
+            Kind::Table,
+            "Operator classes of indexes that have several: those of vectors and of text.",
+            "oid oid!, opcmethod oid!, opcname name!, opcnamespace oid!, opcowner oid!, opcfamily oid!, opcintype oid!, \
+         opcdefault bool!, opckeytype oid!",
         ),
         Relation::new(
             "pg_proc",
@@ -219,6 +227,15 @@ pub(super) static RELATIONS: LazyLock<Vec<Relation>> = LazyLock::new(|| {
          int8, n_ins_since_vacuum int8, last_vacuum timestamptz, last_autovacuum timestamptz, last_analyze \
          timestamptz, last_autoanalyze timestamptz, vacuum_count int8, autovacuum_count int8, analyze_count int8, \
          autoanalyze_count int8",
+        ),
+        Relation::new(
+            "pg_stat_progress_create_index",
+            12235,
+            Kind::View,
+            "Builds of indexes that are running, those of the background (pid 0) among them.",
+            "pid int4, datid oid, datname name, relid oid, index_relid oid, command text, phase text, lockers_total int8, \
+         lockers_done int8, current_locker_pid int8, blocks_total int8, blocks_done int8, tuples_total int8, \
+         tuples_done int8, partitions_total int8, partitions_done int8",
         ),
         Relation::new(
             "pg_stat_user_tables",

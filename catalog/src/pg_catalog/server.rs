@@ -1,6 +1,5 @@
 //! Rows about the server itself: its one database, its schemas, its role, this session and its settings.
 
-use super::classes::{BTREE, HEAP};
 use super::objects::{DATABASE, Filled, Namespace, Objects, SUPERUSER, SUPERUSER_NAME};
 use super::oids::{C_COLLATION, DEFAULT_COLLATION};
 use super::types::INTERNAL;
@@ -8,7 +7,6 @@ use crate::metadata::Rows;
 
 /// The tables that this file fills.
 pub(super) static FILLED: &[Filled] = &[
-    ("pg_am", access_methods),
     ("pg_authid", roles),
     ("pg_available_extensions", available_extensions),
     ("pg_collation", collations),
@@ -20,6 +18,7 @@ pub(super) static FILLED: &[Filled] = &[
     ("pg_settings", settings),
     ("pg_shadow", users),
     ("pg_stat_activity", activity),
+    ("pg_stat_progress_create_index", index_builds),
     ("pg_tablespace", tablespaces),
     ("pg_user", users),
 ];
@@ -32,11 +31,6 @@ const DEFAULT_TABLESPACE: u32 = 1663;
 const VECTOR_EXTENSION: u32 = 16_387;
 /// The release of pgvector whose types and operators these are.
 const VECTOR_VERSION: &str = "0.8.0";
-
-fn access_methods(_objects: &Objects, rows: &mut Rows) {
-    rows.add().set("oid", HEAP).set("amname", "heap").set("amtype", 't');
-    rows.add().set("oid", BTREE).set("amname", "btree").set("amtype", 'i');
-}
 
 fn roles(_objects: &Objects, rows: &mut Rows) {
     rows.add()
@@ -141,6 +135,28 @@ fn settings(objects: &Objects, rows: &mut Rows) {
             .set("boot_val", setting.reset_value.clone())
             .set("reset_val", setting.reset_value)
             .set("pending_restart", false);
+    }
+}
+
+fn index_builds(objects: &Objects, rows: &mut Rows) {
+    for build in objects.index_builds() {
+        rows.add()
+            .set("pid", build.builder.pid)
+            .set("datid", DATABASE)
+            .set("datname", objects.session().database.clone())
+            .set("relid", build.table)
+            .set("index_relid", build.index)
+            .set("command", build.builder.command)
+            .set("phase", build.phase)
+            .set("lockers_total", 0)
+            .set("lockers_done", 0)
+            .set("current_locker_pid", 0)
+            .set("blocks_total", build.total as i64)
+            .set("blocks_done", build.done as i64)
+            .set("tuples_total", build.rows as i64)
+            .set("tuples_done", 0)
+            .set("partitions_total", 0)
+            .set("partitions_done", 0);
     }
 }
 

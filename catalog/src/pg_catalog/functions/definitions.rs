@@ -1,7 +1,7 @@
 //! Functions that write objects as SQL text or describe them.
 
 use super::super::constraints;
-use super::super::definitions::{index_definition, quote_identifier, quote_literal, view_definition};
+use super::super::definitions::{index_column, index_definition, quote_identifier, quote_literal, view_definition};
 use super::super::objects::{Object, ObjectKind, Objects, SUPERUSER, SUPERUSER_NAME};
 use super::super::oids::{PgType, format_type};
 use super::super::server::UTF8;
@@ -111,7 +111,7 @@ fn index_text(objects: &Objects, call: &Call<'_>) -> Option<String> {
     let table = objects.get(index.index_of?)?;
     match call.int(1).unwrap_or(0) {
         0 => Some(index_definition(index, table)),
-        number => index.column(number).map(|column| quote_identifier(&column.name)),
+        number => index_column(index, number),
     }
 }
 
