@@ -8,6 +8,7 @@
 //! * [`keyed_table`] is a table that an operator looks rows up in.
 //! * [`index_then_store`] is the operator that takes keys from an index and rows from Lance, and the rule that chooses it.
 //! * [`version_diff`] is what one version of a table has that another has not.
+//! * [`vector_search`] is the operator that takes the nearest rows from an index, and the rule that chooses it.
 //! * [`pg_catalog`], [`information_schema`] and [`system`] are the metadata, made of one declarative description
 //!   ([`metadata`]).
 
@@ -25,6 +26,7 @@ pub mod sequence_table;
 pub mod system;
 pub mod tables;
 pub mod version_diff;
+pub mod vector_search;
 
 use std::sync::Arc;
 

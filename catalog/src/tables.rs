@@ -20,6 +20,7 @@ use slipstream_engine::pending::TableState;
 use slipstream_engine::store::ScanRequest;
 
 use crate::index_then_store::{IndexThenStore, Lookup, Matching, OutputColumn};
+use crate::vector_search::StateScan;
 
 /// The schema `public` of one view.
 #[derive(Debug)]
@@ -127,7 +128,9 @@ impl TableProvider for LanceTable {
         }
         let columns = names.into_iter().filter(|name| name != ROW_ADDRESS).collect();
         let request = ScanRequest { columns: Some(columns), filter: pushed(filters)?, limit, row_address };
-        Ok(table.scan(&request).await?)
+        let rows = table.scan(&request).await?;
+        let searched = table.stored().is_none() && !self.definition.indexes.is_empty();
+        Ok(if searched { Arc::new(StateScan::new(rows, table, request)) } else { rows })
     }
 }
 

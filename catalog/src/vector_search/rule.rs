@@ -1,0 +1,188 @@
+//! The rule: a sort by the distance of a column from a vector, of which the first rows are wanted, over rows of a table with
+//! an index of that column and distance.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result as PlanResult;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_expr_common::physical_expr::is_volatile;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::limit::GlobalLimitExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use slipstream_engine::catalog::{IndexDefinition, Metric};
+use slipstream_engine::change::ROW_ADDRESS;
+use slipstream_engine::pending::TableState;
+use slipstream_engine::store::index_build::can_have_data;
+use slipstream_engine::store::{LanceScan, ScanRequest, SearchEffort};
+
+use super::leaf::StateScan;
+use super::operator::{Search, VectorSearch};
+
+/// Chooses [`VectorSearch`]. Must run before the rules that distribute the plan.
+#[derive(Debug, Default)]
+pub struct VectorSearchRule;
+
+impl PhysicalOptimizerRule for VectorSearchRule {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let replacement = match wanted(&node) {
+                Some((sort, count)) => replace(sort, count)?,
+                None => None,
+            };
+            let Some(sort) = replacement else { return Ok(Transformed::no(node)) };
+            // The limit, where there is one above the sort, stays.
+            let replaced = if node.is::<SortExec>() { sort } else { node.with_new_children(vec![sort])? };
+            Ok(Transformed::yes(replaced))
+        })
+        .map(|transformed| transformed.data)
+    }
+
+    fn name(&self) -> &str {
+        "vector_search"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// A sort, and how many of its first rows are wanted.
+fn wanted(node: &Arc<dyn ExecutionPlan>) -> Option<(&SortExec, usize)> {
+    if let Some(sort) = node.downcast_ref::<SortExec>() {
+        return Some((sort, sort.fetch()?));
+    }
+    let limit = node.downcast_ref::<GlobalLimitExec>()?;
+    let sort = limit.input().downcast_ref::<SortExec>()?;
+    Some((sort, limit.skip().checked_add(limit.fetch()?)?))
+}
+
+fn replace(sort: &SortExec, count: usize) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
+    let first = sort.expr().first();
+    if count == 0 || first.options.descending || first.options.nulls_first {
+        return Ok(None);
+    }
+    let mut projections = Vec::new();
+    let mut rows = sort.input();
+    let mut key = Arc::clone(&first.expr);
+    while let Some(projection) = rows.downcast_ref::<ProjectionExec>() {
+        key = through(&key, projection)?;
+        projections.push(rows);
+        rows = projection.input();
+    }
+    let Some(search) = search(rows, &key, count) else { return Ok(None) };
+    let mut plan: Arc<dyn ExecutionPlan> = Arc::new(VectorSearch::new(search, Arc::clone(rows)));
+    for projection in projections.into_iter().rev() {
+        plan = Arc::clone(projection).with_new_children(vec![plan])?;
+    }
+    let sort = SortExec::new(sort.expr().clone(), plan)
+        .with_fetch(sort.fetch())
+        .with_preserve_partitioning(sort.preserve_partitioning());
+    Ok(Some(Arc::new(sort)))
+}
+
+/// An expression over what a projection gives as one over what it takes.
+fn through(expr: &Arc<dyn PhysicalExpr>, projection: &ProjectionExec) -> PlanResult<Arc<dyn PhysicalExpr>> {
+    let transformed = Arc::clone(expr).transform_down(|node| {
+        let source = node.downcast_ref::<Column>().and_then(|column| projection.expr().get(column.index()));
+        Ok(match source {
+            Some(source) => {
+                Transformed::new(Arc::clone(&source.expr), true, datafusion::common::tree_node::TreeNodeRecursion::Jump)
+            }
+            None => Transformed::no(node),
+        })
+    });
+    transformed.map(|transformed| transformed.data)
+}
+
+/// What is searched for, where `key` is the distance from a vector and `rows` are those of a table with an index of it.
+fn search(rows: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>, count: usize) -> Option<Search> {
+    let (metric, column, query) = distance(key)?;
+    let source = source(rows)?;
+    let column = source.columns.get(column.index())?;
+    let definition = source.table.definition();
+    let fits = |index: &&IndexDefinition| {
+        index.metric() == Some(metric)
+            && index.plain_column() == Some(column.as_str())
+            && can_have_data(definition, index)
+    };
+    let indexes: Vec<IndexDefinition> = definition.indexes.iter().filter(fits).cloned().collect();
+    if indexes.is_empty() {
+        return None;
+    }
+    Some(Search {
+        table: Arc::clone(&source.table),
+        indexes,
+        metric,
+        query,
+        count,
+        request: source.request,
+        conditions: source.conditions,
+        columns: source.columns,
+        effort: SearchEffort::default(),
+    })
+}
+
+/// The metric, the column and the other vector of a distance.
+fn distance(key: &Arc<dyn PhysicalExpr>) -> Option<(Metric, Column, Arc<dyn PhysicalExpr>)> {
+    let call = key.downcast_ref::<ScalarFunctionExpr>()?;
+    let metric = match call.name() {
+        "l2_distance" => Metric::L2,
+        "cosine_distance" => Metric::Cosine,
+        "vector_negative_inner_product" => Metric::InnerProduct,
+        "l1_distance" => Metric::L1,
+        _ => return None,
+    };
+    let [left, right] = call.args() else { return None };
+    let of = |column: &Arc<dyn PhysicalExpr>, query: &Arc<dyn PhysicalExpr>| {
+        let column = column.downcast_ref::<Column>()?.clone();
+        (collect_columns(query).is_empty() && !is_volatile(query)).then(|| (metric, column, Arc::clone(query)))
+    };
+    of(left, right).or_else(|| of(right, left))
+}
+
+/// Rows of a table, and what they must satisfy.
+struct Source {
+    table: Arc<TableState>,
+    request: ScanRequest,
+    /// Conditions over the columns of the request.
+    conditions: Vec<Arc<dyn PhysicalExpr>>,
+    /// The output's columns, by name in the table.
+    columns: Vec<String>,
+}
+
+fn source(plan: &Arc<dyn ExecutionPlan>) -> Option<Source> {
+    if let Some(scan) = plan.downcast_ref::<LanceScan>() {
+        return leaf(Arc::new(TableState::of(Arc::clone(scan.table()))), scan.request());
+    }
+    if let Some(scan) = plan.downcast_ref::<StateScan>() {
+        return leaf(Arc::clone(scan.table()), scan.request());
+    }
+    let filter = plan.downcast_ref::<FilterExec>()?;
+    let mut source = source(filter.input())?;
+    // Conditions above a projection would speak of other columns.
+    if source.columns.len() != source.request.columns.as_ref()?.len() + usize::from(source.request.row_address) {
+        return None;
+    }
+    source.conditions.push(Arc::clone(filter.predicate()));
+    if let Some(projection) = filter.projection().as_ref() {
+        source.columns =
+            projection.iter().map(|position| source.columns.get(*position).cloned()).collect::<Option<_>>()?;
+    }
+    Some(source)
+}
+
+fn leaf(table: Arc<TableState>, request: &ScanRequest) -> Option<Source> {
+    let mut columns = request.columns.clone()?;
+    if request.row_address {
+        columns.push(ROW_ADDRESS.to_string());
+    }
+    let request = request.clone();
+    request.limit.is_none().then_some(Source { table, request, conditions: Vec::new(), columns })
+}
