@@ -286,6 +286,11 @@ impl Inner {
         &self.transaction
     }
 
+    /// What `pg_backend_pid` answers.
+    pub(crate) fn process_id(&self) -> i32 {
+        self.info.process_id
+    }
+
     pub(crate) fn given(&self) -> &sequences::Given {
         &self.given
     }

@@ -7,7 +7,10 @@ use datafusion::common::DFSchema;
 use datafusion::sql::sqlparser::ast::{self, CopySource, DiscardObject, ObjectType, Reset};
 use futures::FutureExt;
 use slipstream_catalog::pg_catalog::session_info::SettingsSource;
-use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_engine::catalog::CatalogEdit;
+use slipstream_engine::change::Changes;
+use slipstream_engine::index_builds::Builder;
+use slipstream_engine::{Error, ErrorKind, ReadView, Result};
 
 use crate::attempts::Attempts;
 use crate::copy_command::{self, CopyIn, Filling};
@@ -35,7 +38,14 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
     match statement.command() {
         Command::Empty => Ok(Execution::Empty),
         Command::Transaction(command) => transaction::run(session, command).await,
-        Command::Definition(definition) if ddl::is_upkeep(definition) => upkeep(session, definition).await,
+        Command::Definition(definition) => match &**definition {
+            ddl::Statement::Reindex { target, concurrently } => {
+                session.check_writable("REINDEX")?;
+                reindex(session, statement, target, *concurrently).await
+            }
+            definition if ddl::is_upkeep(definition) => upkeep(session, definition).await,
+            other => Err(Error::internal(format!("{other:?} was not carried out"))),
+        },
         Command::Cursor(_) => Err(Error::internal("cursors have parameters, and are not utilities")),
         Command::Prepare(prepare) => prepare.run(session).await,
         Command::Sql(sql) => match &**sql {
@@ -74,11 +84,14 @@ async fn define(session: &Arc<Inner>, statement: &Statement) -> Result<Execution
         let view = session.view(&[]).await?;
         let ground = session.ground(Arc::clone(&engine), &view);
         let definition = ddl::definition(&ground.planning(statement, &[]), statement.command()).await?;
+        if let Some(what) = definition.alone {
+            session.transaction().lock().check_alone(what)?;
+        }
         if !definition.restarts.is_empty() && session.in_block() {
             return Err(Error::not_supported("RESTART of a sequence inside a transaction block is not supported yet")
                 .with_hint("It could not be undone. setval() is not undone either, and says so."));
         }
-        match session.finish_write(&view, definition.changes).await {
+        match finish_definition(session, &view, definition.changes).await {
             Err(error) if attempts.again(&error).await => {}
             Err(error) => return Err(error),
             Ok(()) => {
@@ -90,6 +103,18 @@ async fn define(session: &Arc<Inner>, statement: &Statement) -> Result<Execution
             }
         }
     }
+}
+
+/// Where the edits of a definition go. An index that is made by itself is built first; until its commit that can be cancelled.
+async fn finish_definition(session: &Arc<Inner>, view: &ReadView, changes: Changes) -> Result<()> {
+    let makes_index = changes.catalog.iter().any(|edit| matches!(edit, CatalogEdit::CreateIndex { .. }));
+    if !makes_index || session.in_block() {
+        return session.finish_write(view, changes).await;
+    }
+    let database = session.database();
+    let builder = Builder { pid: session.process_id(), command: "CREATE INDEX" };
+    let built = database.build_indexes(view, &changes.catalog, builder).await?;
+    session.uninterrupted(database.commit_indexes(view, changes.catalog, built)).await.map(drop)
 }
 
 /// Commits a TRUNCATE; again, when somebody else was first.
@@ -118,6 +143,29 @@ async fn truncate_tables(session: &Arc<Inner>, statement: &Statement, truncate: 
             }
         }
     }
+}
+
+/// Builds indexes anew. What they hold is no part of any transaction, so a block sees it when it is over.
+async fn reindex(
+    session: &Arc<Inner>,
+    statement: &Statement,
+    target: &ddl::ReindexTarget,
+    concurrently: bool,
+) -> Result<Execution> {
+    let many = matches!(target, ddl::ReindexTarget::Schema(_) | ddl::ReindexTarget::Database);
+    if concurrently || many {
+        let what = if concurrently { "REINDEX CONCURRENTLY" } else { "REINDEX SCHEMA" };
+        session.transaction().lock().check_alone(what)?;
+    }
+    let engine = session.engine()?;
+    let view = session.view(&[]).await?;
+    let ground = session.ground(engine, &view);
+    let indexes = ddl::to_reindex(&ground.planning(statement, &[]), target)?;
+    let builder = Builder { pid: session.process_id(), command: "REINDEX" };
+    for (table, index) in indexes {
+        session.database().reindex(table, index, builder).await?;
+    }
+    Ok(Execution::Done("REINDEX".to_string()))
 }
 
 /// VACUUM and ANALYZE: the store keeps itself in order, so there is nothing to do but to look whether the tables are there.

@@ -1,7 +1,7 @@
 //! Statements that sqlparser has no grammar for, or too narrow a one.
 //!
 //! Sequences take their options in any order. ALTER of a view, and of a table's schema or of a column's identity, is not
-//! known to it at all. VACUUM and ANALYZE have options that mean nothing here: the store keeps itself in order.
+//! known to it at all, and neither is REINDEX. VACUUM and ANALYZE have options that mean nothing here: the store keeps itself in order.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Definition;
 use super::sequence::{self, SequenceOptions};
-use super::{table, view};
+use super::{index, table, view};
 use crate::planner::Planning;
 use crate::planner::names::Tables;
 use crate::source::SourceText;
@@ -54,6 +54,25 @@ pub(crate) enum Statement {
     Vacuum(Vec<ObjectName>),
     /// ANALYZE of these tables, or of all.
     Analyze(Vec<ObjectName>),
+    Reindex {
+        target: ReindexTarget,
+        concurrently: bool,
+    },
+    /// DROP INDEX CONCURRENTLY.
+    DropIndex {
+        names: Vec<ObjectName>,
+        if_exists: bool,
+    },
+}
+
+/// Whose indexes REINDEX builds anew.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ReindexTarget {
+    Index(ObjectName),
+    Table(ObjectName),
+    Schema(String),
+    /// All of them.
+    Database,
 }
 
 /// What ALTER SEQUENCE does.
@@ -82,7 +101,8 @@ impl Statement {
             Statement::AlterSequence { .. } => "ALTER SEQUENCE",
             Statement::AlterView { .. } => "ALTER VIEW",
             Statement::SetTableSchema { .. } | Statement::ChangeIdentity { .. } => "ALTER TABLE",
-            Statement::Vacuum(_) | Statement::Analyze(_) => return None,
+            Statement::DropIndex { .. } => "DROP INDEX",
+            Statement::Vacuum(_) | Statement::Analyze(_) | Statement::Reindex { .. } => return None,
         })
     }
 }
@@ -109,13 +129,19 @@ pub(super) async fn definition(planning: &Planning<'_>, statement: &Statement) -
         Statement::ChangeIdentity { name, if_exists, column, changes } => {
             table::change_identity(planning, name, *if_exists, column, changes).await
         }
-        Statement::Vacuum(_) | Statement::Analyze(_) => Err(Error::internal("upkeep is not a definition")),
+        Statement::DropIndex { names, if_exists } => {
+            let definition = index::drop_index(planning, names, *if_exists, false)?;
+            Ok(Definition { alone: Some("DROP INDEX CONCURRENTLY"), ..definition })
+        }
+        Statement::Vacuum(_) | Statement::Analyze(_) | Statement::Reindex { .. } => {
+            Err(Error::internal("upkeep is not a definition"))
+        }
     }
 }
 
 /// Whether a statement looks after tables rather than changing the catalog.
 pub(crate) fn is_upkeep(statement: &Statement) -> bool {
-    matches!(statement, Statement::Vacuum(_) | Statement::Analyze(_))
+    matches!(statement, Statement::Vacuum(_) | Statement::Analyze(_) | Statement::Reindex { .. })
 }
 
 /// VACUUM and ANALYZE: the tables must be there. Gives the command tag.
@@ -132,14 +158,14 @@ pub(crate) fn upkeep(tables: &Tables, statement: &Statement) -> Result<&'static 
 /// Whether a statement is one of these.
 pub(crate) fn is_statement(words: &Words<'_>) -> bool {
     let mut words = words.clone();
-    words.word("vacuum") || words.word("analyze") || words.word("analyse") || begins(&mut words)
+    ["vacuum", "analyze", "analyse", "reindex"].iter().any(|word| words.word(word)) || begins(&mut words)
 }
 
 fn begins(words: &mut Words<'_>) -> bool {
     if words.words(&["create", "sequence"]) || words.words(&["alter", "sequence"]) {
         return true;
     }
-    if words.words(&["alter", "view"]) {
+    if words.words(&["alter", "view"]) || words.words(&["drop", "index", "concurrently"]) {
         return true;
     }
     if !words.words(&["alter", "table"]) {
@@ -182,6 +208,15 @@ fn statement(words: &mut Words<'_>) -> Result<Statement> {
         skip_parenthesized(words)?;
         return Ok(Statement::Analyze(tables(words)?));
     }
+    if words.word("reindex") {
+        return reindex(words);
+    }
+    if words.words(&["drop", "index", "concurrently"]) {
+        let if_exists = words.words(&["if", "exists"]);
+        let names = tables(words)?;
+        words.word("restrict");
+        return if names.is_empty() { Err(words.unexpected()) } else { Ok(Statement::DropIndex { names, if_exists }) };
+    }
     if words.words(&["create", "sequence"]) {
         let if_not_exists = words.words(&["if", "not", "exists"]);
         let name = object_name(words)?;
@@ -215,6 +250,26 @@ fn vacuum(words: &mut Words<'_>) -> Result<Statement> {
     skip_parenthesized(words)?;
     while ["full", "freeze", "verbose", "analyze", "analyse"].iter().any(|word| words.word(word)) {}
     Ok(Statement::Vacuum(tables(words)?))
+}
+
+fn reindex(words: &mut Words<'_>) -> Result<Statement> {
+    // VERBOSE, CONCURRENTLY and TABLESPACE in parentheses: nothing waits for a build anyway.
+    skip_parenthesized(words)?;
+    let what = words.name()?;
+    let concurrently = words.word("concurrently");
+    let target = match what.as_str() {
+        "index" => ReindexTarget::Index(object_name(words)?),
+        "table" => ReindexTarget::Table(object_name(words)?),
+        "schema" => ReindexTarget::Schema(words.name()?),
+        "database" | "system" => {
+            if words.peek().is_some() {
+                words.name()?;
+            }
+            ReindexTarget::Database
+        }
+        _ => return Err(Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{what}\""))),
+    };
+    Ok(Statement::Reindex { target, concurrently })
 }
 
 /// Options in parentheses, or columns after a table.

@@ -25,7 +25,8 @@ mod sequence;
 mod table;
 mod view;
 
-pub(crate) use grammar::{Statement, is_statement, is_upkeep, order_identity_options, parse, upkeep};
+pub(crate) use grammar::{ReindexTarget, Statement, is_statement, is_upkeep, order_identity_options, parse, upkeep};
+pub(crate) use index::to_reindex;
 pub(crate) use refused::refused;
 pub(crate) use table::{identify, table_from_query};
 
@@ -45,12 +46,14 @@ pub(crate) struct Definition {
     pub(crate) notices: Vec<String>,
     /// Sequences that begin again at a value. That is not part of any transaction, so a block cannot have it.
     pub(crate) restarts: Vec<(SequenceDefinition, i64)>,
+    /// The command, where it may not be part of a block.
+    pub(crate) alone: Option<&'static str>,
 }
 
 impl Definition {
     fn new(tag: &'static str, edits: Vec<CatalogEdit>) -> Self {
         let changes = Changes { catalog: edits, ..Changes::default() };
-        Definition { changes, tag, notices: Vec::new(), restarts: Vec::new() }
+        Definition { changes, tag, notices: Vec::new(), restarts: Vec::new(), alone: None }
     }
 
     /// Nothing to do, and why.

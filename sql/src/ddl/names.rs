@@ -54,12 +54,14 @@ pub(super) fn undefined_schema(schema: &str) -> Error {
     Error::new(ErrorKind::UndefinedSchema, format!("schema \"{schema}\" does not exist"))
 }
 
-/// Whether a relation has that name: a table, view, sequence or graph, or the index of a key.
+/// Whether a relation has that name: a table, view, sequence or graph, or an index.
 pub(super) fn is_taken(catalog: &Catalog, place: &Place) -> bool {
     let is_key = |table: &TableDefinition| {
         table.schema == place.schema && table.unique_keys().iter().any(|key| key.name == place.name)
     };
-    catalog.get_relation(&place.schema, &place.name).is_some() || catalog.tables.values().any(|table| is_key(table))
+    catalog.get_relation(&place.schema, &place.name).is_some()
+        || catalog.get_index(&place.schema, &place.name).is_some()
+        || catalog.tables.values().any(|table| is_key(table))
 }
 
 pub(super) fn already_exists(name: &str) -> Error {

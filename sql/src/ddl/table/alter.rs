@@ -80,7 +80,9 @@ pub(crate) fn set_schema(
     if table.schema == schema {
         return Ok(Definition::new("ALTER TABLE", Vec::new()));
     }
-    let names = std::iter::once(table.name.clone()).chain(table.unique_keys().into_iter().map(|key| key.name));
+    let keys = table.unique_keys().into_iter().map(|key| key.name);
+    let indexes = table.indexes.iter().map(|index| index.name.clone());
+    let names = std::iter::once(table.name.clone()).chain(keys).chain(indexes);
     for name in names {
         check_free(catalog, &Place { schema: schema.to_string(), name })?;
     }
@@ -238,6 +240,7 @@ impl<'a> Alteration<'a> {
         }
         table.unique.retain(|unique| !unique.columns.iter().any(|column| column == name));
         table.foreign_keys.retain(|key| !key.columns.iter().any(|column| column == name));
+        table.indexes.retain(|index| !index.reads(name));
         let kept = super::rename::checks_without(table, name)?;
         table.checks = kept;
         self.draft.sequences.retain(|sequence| !owned(sequence, name));

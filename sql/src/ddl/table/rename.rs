@@ -126,11 +126,25 @@ fn rename_in_constraints(table: &mut TableDefinition, old: &str, new: &str) -> R
     rename(&mut table.primary_key);
     table.unique.iter_mut().for_each(|unique| rename(&mut unique.columns));
     table.foreign_keys.iter_mut().for_each(|key| rename(&mut key.columns));
-    for check in &mut table.checks {
-        let mut expression = parse_expression(&check.expression)?;
-        if replace_column(&mut expression, old, new) {
-            check.expression = expression.to_string();
+    for index in &mut table.indexes {
+        for key in &mut index.keys {
+            rename(&mut key.columns);
+            rename_in_text(key.expression.as_mut(), old, new)?;
         }
+        if let Some(predicate) = &mut index.predicate {
+            rename(&mut predicate.columns);
+            rename_in_text(Some(&mut predicate.expression), old, new)?;
+        }
+    }
+    table.checks.iter_mut().try_for_each(|check| rename_in_text(Some(&mut check.expression), old, new))
+}
+
+/// Renames a column in the text of an expression.
+fn rename_in_text(text: Option<&mut String>, old: &str, new: &str) -> Result<()> {
+    let Some(text) = text else { return Ok(()) };
+    let mut expression = parse_expression(text)?;
+    if replace_column(&mut expression, old, new) {
+        *text = expression.to_string();
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use slipstream_engine::catalog::{ColumnDefinition, ColumnSource, Computed, Table
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::super::dependents::covers;
+use super::super::index::refuse_unfit_type;
 use super::super::rows::Source;
 use super::alter::Alteration;
 use super::columns::refuse_subqueries;
@@ -40,6 +41,7 @@ impl Alteration<'_> {
         let column = ColumnDefinition { sql_type: to, ..column };
         let value = self.converted(&was, &column, using)?;
         self.check_default(&column)?;
+        refuse_unfit_type(&self.draft.table, &column)?;
         *self.draft.column_mut(name)? = column;
         self.sources[position] = Source::Computed(value);
         Ok(())
