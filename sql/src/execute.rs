@@ -16,6 +16,7 @@ use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execut
 use datafusion::scalar::ScalarValue;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
+use slipstream_catalog::vector_search::{describe, with_effort};
 use slipstream_engine::catalog::{CatalogEdit, TableDefinition};
 use slipstream_engine::change::Changes;
 use slipstream_engine::snapshot::Snapshot;
@@ -156,7 +157,8 @@ impl<'a> Run<'a> {
         };
         notes.extend(self.explain_versions());
         let plan = with_constants(plan, &self.engine.session).await?;
-        Ok((self.engine.physical(&plan).await?, notes))
+        let plan = self.engine.physical(&plan).await?;
+        Ok((with_effort(plan, self.session.settings().search_effort()).map_err(from_datafusion)?, notes))
     }
 
     /// What EXPLAIN says of older versions.
@@ -231,6 +233,7 @@ async fn run(
     match &run.planned.kind {
         Kind::Explain(explain) => {
             let (plan, notes) = run.physical().await?;
+            describe(&plan).await.map_err(from_datafusion)?;
             let analyzed = match explain.analyze {
                 true => Some(analyze(&plan, &run.engine.task).await?),
                 false => None,

@@ -96,6 +96,7 @@ mod transaction;
 pub mod types;
 mod unparsed;
 mod utility;
+mod vector;
 mod words;
 
 pub use copy_command::{CopyIn, CopyOut};

@@ -31,6 +31,7 @@ use crate::session::Inner;
 use crate::settings::{GraphStrategy, show_name};
 use crate::statement::{Command, Statement};
 use crate::types::ClientType;
+use crate::vector::table_function;
 use crate::{ddl, dml};
 
 /// A statement that is ready to run, any number of times. Cheap to clone.
@@ -258,6 +259,7 @@ pub(crate) async fn plan(
     let mut statement = statement.clone();
     let locks = dml::rewrite_locks(&planning, &mut statement)?;
     conditions::push(&mut statement, &planning.view.snapshot.catalog, &planning.engine.session)?;
+    table_function::expand(&mut statement, planning.tables)?;
     let statement = &rewritten(&statement);
     refused::check(statement)?;
     let mut types = planning.parameters.to_vec();

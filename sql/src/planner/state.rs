@@ -19,6 +19,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use datafusion::prelude::SessionConfig;
 use slipstream_catalog::expand::ExpandPlanner;
 use slipstream_catalog::index_then_store::IndexThenStoreRule;
+use slipstream_catalog::vector_search::VectorSearchRule;
 use slipstream_engine::Result;
 
 use super::cooperation::MultipliersGiveWay;
@@ -70,6 +71,7 @@ impl Engine {
         let mut rules = PhysicalOptimizer::new().rules;
         // Before the rules that distribute the plan.
         rules.insert(0, Arc::new(IndexThenStoreRule));
+        rules.insert(0, Arc::new(VectorSearchRule));
         rules.insert(0, Arc::new(OrderBelowSubqueries));
         rules.push(Arc::new(MultipliersGiveWay));
         let builder = SessionStateBuilder::new()

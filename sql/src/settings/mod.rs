@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use slipstream_catalog::pg_catalog::session_info::{Setting, SettingsSource};
+use slipstream_engine::store::SearchEffort;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use crate::text::{OutputStyle, TimeZone};
@@ -141,6 +142,16 @@ impl Settings {
             Some("index") => GraphStrategy::Index,
             Some("join") => GraphStrategy::Join,
             _ => GraphStrategy::Auto,
+        }
+    }
+
+    /// How hard searches of vector indexes try.
+    pub(crate) fn search_effort(&self) -> SearchEffort {
+        let number = |name: &str| self.get(name).and_then(|value| value.parse::<usize>().ok());
+        let default = SearchEffort::default();
+        SearchEffort {
+            ef_search: number("hnsw.ef_search").unwrap_or(default.ef_search),
+            probes: number("ivfflat.probes").filter(|probes| *probes > 1),
         }
     }
 
