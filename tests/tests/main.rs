@@ -14,7 +14,8 @@
 //! * `pgvector`: the Python package of that name, with psycopg, SQLAlchemy and asyncpg;
 //! * `embedding`: `embed()` against an HTTP server;
 //! * `shortest_paths`: searches, compared with one that is written out;
-//! * `time_machine`: a history, compared at any version with a model of it.
+//! * `time_machine`: a history, compared at any version with a model of it;
+//! * `vector_search`: nearest vectors by indexes, compared with measuring every row.
 
 mod bulk_changes;
 mod bulk_crashes;
@@ -31,4 +32,5 @@ mod scripts;
 mod shortest_paths;
 mod time_machine;
 mod transfers;
+mod vector_search;
 mod wire;

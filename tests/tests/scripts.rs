@@ -55,6 +55,7 @@ scripts!(in "":
     graph_writes,
     identity_columns,
     index_then_store,
+    indexes,
     insert_on_conflict,
     insert_update_delete,
     isolation_settings,
