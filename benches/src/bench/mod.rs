@@ -7,6 +7,7 @@
 //! * [`patterns`]: nine questions about a social network, by the index, by joins, and to bare Kuzu.
 //! * [`commits`]: one-row commits by one client and by many, with the disk's own sync beside them.
 //! * [`copying`]: rows a second of `COPY FROM STDIN`.
+//! * [`vectors`]: nearest vectors by an index, with and without conditions, beside pgvector.
 //!
 //! [`servers`] starts what is measured, [`wire`] talks to it, [`report`] prints what came out.
 
@@ -17,6 +18,7 @@ mod random;
 pub mod reading;
 mod report;
 mod servers;
+pub mod vectors;
 mod wire;
 
 use std::error::Error;

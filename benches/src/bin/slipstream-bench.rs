@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use slipstream_benches::bench::{Place, Result, commits, copying, patterns, reading};
+use slipstream_benches::bench::{Place, Result, commits, copying, patterns, reading, vectors};
 
 /// Compares Slipstream over loopback with bare Lance and bare Kuzu in process, and with PostgreSQL 17.
 #[derive(Parser)]
@@ -35,6 +35,8 @@ enum Suite {
     Commits(Commits),
     /// COPY FROM STDIN
     Copying(Copying),
+    /// Nearest vectors by an index
+    Vectors(Vectors),
 }
 
 /// How much to read.
@@ -84,6 +86,23 @@ struct Copying {
     rounds: usize,
 }
 
+/// How many vectors to search.
+#[derive(Parser)]
+struct Vectors {
+    /// Vectors
+    #[arg(long, default_value_t = 200_000)]
+    rows: usize,
+    /// Numbers in each
+    #[arg(long, default_value_t = 384)]
+    dimension: usize,
+    /// How often each client asks
+    #[arg(long, default_value_t = 300)]
+    rounds: usize,
+    /// Numbers of clients
+    #[arg(long, value_delimiter = ',', default_value = "1,8")]
+    clients: Vec<usize>,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -105,13 +124,14 @@ async fn main() -> Result<()> {
 }
 
 /// Every suite with its defaults.
-fn all() -> [Suite; 4] {
+fn all() -> [Suite; 5] {
     let none = ["slipstream-bench"];
     [
         Suite::Reading(Reading::parse_from(none)),
         Suite::Patterns(Patterns::parse_from(none)),
         Suite::Commits(Commits::parse_from(none)),
         Suite::Copying(Copying::parse_from(none)),
+        Suite::Vectors(Vectors::parse_from(none)),
     ]
 }
 
@@ -127,6 +147,9 @@ impl Suite {
                 commits::run(place, &commits::Options { clients, turns, span }).await
             }
             Suite::Copying(Copying { rows, rounds }) => copying::run(place, &copying::Options { rows, rounds }).await,
+            Suite::Vectors(Vectors { rows, dimension, rounds, clients }) => {
+                vectors::run(place, &vectors::Options { rows, dimension, rounds, clients }).await
+            }
         }
     }
 }
