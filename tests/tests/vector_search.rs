@@ -262,7 +262,7 @@ async fn every_spelling_is_answered_by_the_index() {
         "SELECT id FROM items WHERE id != 5 ORDER BY v <-> (SELECT v FROM items WHERE id = 5) LIMIT 7".to_string(),
         format!("SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 9) AS t"),
         format!("SELECT count(*) FROM (SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 5000) AS t"),
-        format!("SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 2000 OFFSET 1990"),
+        format!("SELECT id FROM items ORDER BY v <-> '{first}', id LIMIT 2000 OFFSET 1990"),
     ];
     for question in &questions {
         let plan = explain(&client, question).await;

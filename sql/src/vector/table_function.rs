@@ -83,14 +83,15 @@ struct Call {
 
 impl Call {
     fn of(args: &[FunctionArg], tables: &Tables) -> Result<Self> {
-        let mut given = arguments(args)?;
-        let table = table(given[0].take(), tables)?;
-        // The column may be left out, where it is named no argument and stands for none.
-        if given[2].is_none() && given[1].as_ref().is_some_and(|second| !names_column(&table, second)) {
-            given[1..].rotate_right(1);
-            given[1] = None;
-        }
-        let [_, column, query, count, filter, metric] = given;
+        let [first, ..] = arguments(args, false)?;
+        let table = table(first, tables)?;
+        // The column may be left out: then what stands second is the vector.
+        let second = args.get(1).and_then(|second| match second {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some(value),
+            _ => None,
+        });
+        let without_column = second.is_some_and(|second| !names_column(&table, second));
+        let [_, column, query, count, filter, metric] = arguments(args, without_column)?;
         let column = match column {
             Some(column) => vector_column(&table, &text(&column, "column")?)?,
             None => only_vector_column(&table)?,
@@ -183,8 +184,8 @@ fn limit(query: &mut ast::Query, count: Expr) -> Result<()> {
     Ok(())
 }
 
-/// The arguments by their place.
-fn arguments(args: &[FunctionArg]) -> Result<[Option<Expr>; ARGUMENTS.len()]> {
+/// The arguments by their place; `without_column` where that one is left out among those that are not named.
+fn arguments(args: &[FunctionArg], without_column: bool) -> Result<[Option<Expr>; ARGUMENTS.len()]> {
     let mut given: [Option<Expr>; ARGUMENTS.len()] = Default::default();
     let mut any_named = false;
     for (at, argument) in args.iter().enumerate() {
@@ -192,7 +193,7 @@ fn arguments(args: &[FunctionArg]) -> Result<[Option<Expr>; ARGUMENTS.len()]> {
             FunctionArg::Unnamed(_) if any_named => {
                 return Err(Error::new(ErrorKind::Syntax, "positional argument cannot follow named argument"));
             }
-            FunctionArg::Unnamed(value) => (at, value),
+            FunctionArg::Unnamed(value) => (at + usize::from(without_column && at > 0), value),
             FunctionArg::Named { name, arg, operator } => (place(&normalize(name), operator)?, arg),
             FunctionArg::ExprNamed { name: Expr::Identifier(name), arg, operator } => {
                 (place(&normalize(name), operator)?, arg)
