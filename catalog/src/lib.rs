@@ -25,8 +25,8 @@ pub mod search_path;
 pub mod sequence_table;
 pub mod system;
 pub mod tables;
-pub mod version_diff;
 pub mod vector_search;
+pub mod version_diff;
 
 use std::sync::Arc;
 
