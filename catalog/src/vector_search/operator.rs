@@ -127,8 +127,12 @@ impl Search {
         let value = self.query.evaluate(&row)?.into_array(1)?;
         let column = index.plain_column().and_then(|name| self.table.definition().get_column(name));
         let Some(SqlType::Vector(dimension)) = column.map(|column| &column.sql_type) else { return Ok(None) };
-        let Some(list) = value.as_fixed_size_list_opt().filter(|list| list.is_valid(0)) else { return Ok(None) };
-        let vector = list.value(0);
+        if value.is_null(0) {
+            return Ok(None);
+        }
+        let of_any_dimension = || value.as_list_opt::<i32>().map(|list| list.value(0));
+        let vector = value.as_fixed_size_list_opt().map(|list| list.value(0)).or_else(of_any_dimension);
+        let Some(vector) = vector else { return Ok(None) };
         let Some(numbers) = vector.as_primitive_opt::<Float32Type>() else { return Ok(None) };
         let numbers = numbers.values();
         let fits = numbers.len() == *dimension as usize && numbers.iter().all(|number| number.is_finite());

@@ -154,7 +154,8 @@ fn recipe(table: &TableDefinition, index: &IndexDefinition) -> Option<Recipe> {
 
 fn vector_recipe(table: &TableDefinition, index: &IndexDefinition) -> Option<Recipe> {
     let column = index.plain_column()?.to_string();
-    let SqlType::Vector(dimension) = table.get_column(&column)?.sql_type else { return None };
+    // Vectors of any dimension are lists to Lance.
+    let SqlType::Vector(dimension @ 1..) = table.get_column(&column)?.sql_type else { return None };
     let distance = distance_type(index.metric()?)?;
     let num_partitions = index.number("lists").or_else(|| index.number("num_partitions"));
     let clusters = IvfBuildParams { num_partitions, ..IvfBuildParams::default() };

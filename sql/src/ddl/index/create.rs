@@ -191,6 +191,9 @@ fn key(
             Error::new(ErrorKind::UndefinedColumn, format!("column \"{name}\" does not exist")).on_column(&name)
         })?;
         let operator_class = operator_class(method, class.as_deref(), &found.sql_type)?;
+        if method.family() == IndexFamily::Vector && found.sql_type == SqlType::Vector(0) {
+            return Err(Error::new(ErrorKind::InvalidParameter, "column does not have dimensions"));
+        }
         return Ok(IndexKey { columns: vec![name], expression: None, operator_class, order: order(column) });
     }
     let mut expr = &column.column.expr;
