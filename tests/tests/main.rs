@@ -10,9 +10,9 @@
 //! * `durability`: that a commit reaches the disk;
 //! * `differential`: the same statements on Slipstream and on PostgreSQL;
 //! * `command_line`: what the program does beside serving;
-//! * `mirror`: graph patterns answered by the index and by joins;
-//! * `pgvector`: the Python package of that name, with psycopg, SQLAlchemy and asyncpg;
 //! * `embedding`: `embed()` against an HTTP server;
+//! * `mirror`: graph patterns answered by the index, by joins, and by an oracle;
+//! * `pgvector`: the Python package of that name, with psycopg, SQLAlchemy and asyncpg;
 //! * `shortest_paths`: searches, compared with one that is written out;
 //! * `time_machine`: a history, compared at any version with a model of it;
 //! * `vector_search`: nearest vectors by indexes, compared with measuring every row.
