@@ -170,6 +170,28 @@ impl<'a> Execute<'a> {
         execute::execute(session, &prepared, values, interrupt).await
     }
 
+    /// Explains the statement that has been prepared; `explain` is the EXPLAIN that this EXECUTE is in.
+    pub(crate) async fn explain(
+        &self,
+        session: &Arc<Inner>,
+        statement: &Statement,
+        explain: &ast::Statement,
+        interrupt: Interrupt,
+    ) -> Result<Execution> {
+        let prepared = session.statements().get(&self.name)?;
+        let values = self.values(session, statement, prepared.parameter_types()).await?;
+        let (Command::Sql(inner), ast::Statement::Explain { .. }) = (prepared.statement().command(), explain) else {
+            return Err(Error::internal("EXPLAIN of a statement without a plan"));
+        };
+        let mut explained = explain.clone();
+        if let ast::Statement::Explain { statement, .. } = &mut explained {
+            *statement = inner.clone();
+        }
+        let types: Vec<_> = prepared.parameter_types().iter().cloned().map(Some).collect();
+        let explained = session.prepare(&prepared.statement().with_command(explained), &types).await?;
+        execute::execute(session, &explained, values, interrupt).await
+    }
+
     /// The values of the arguments, in the types of the parameters.
     async fn values(&self, session: &Inner, statement: &Statement, types: &[ClientType]) -> Result<Vec<ScalarValue>> {
         let (expected, given) = (types.len(), self.arguments.len());

@@ -152,6 +152,9 @@ pub(crate) fn utility_fields(session: &Inner, command: &Command) -> Result<Optio
     if let Some(execute) = Execute::of(statement) {
         return Ok(session.statements().get(&execute.name)?.fields().cloned());
     }
+    if matches!(**statement, ast::Statement::Explain { .. }) {
+        return Ok(Some(plan_fields()));
+    }
     let ast::Statement::ShowVariable { variable } = &**statement else { return Ok(None) };
     let names = match show_name(variable) {
         Some(name) => vec![name.to_lowercase()],
@@ -159,6 +162,11 @@ pub(crate) fn utility_fields(session: &Inner, command: &Command) -> Result<Optio
     };
     let fields = names.iter().map(|name| SqlType::Text.field(name, true));
     Ok(Some(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
+}
+
+/// The column of EXPLAIN's result.
+fn plan_fields() -> SchemaRef {
+    Arc::new(Schema::new(vec![SqlType::Text.field("QUERY PLAN", true)]))
 }
 
 /// A plan and what running it means.
@@ -241,8 +249,9 @@ pub(crate) fn has_plan(statement: &ast::Statement) -> bool {
         | ast::Statement::Insert(_)
         | ast::Statement::Update(_)
         | ast::Statement::Delete(_)
-        | ast::Statement::Merge(_)
-        | ast::Statement::Explain { .. } => true,
+        | ast::Statement::Merge(_) => true,
+        // The plan that EXECUTE runs is known when it runs.
+        ast::Statement::Explain { statement, .. } => !matches!(**statement, ast::Statement::Execute { .. }),
         ast::Statement::CreateTable(create) => create.query.is_some(),
         ast::Statement::Copy { to, .. } => *to,
         _ => false,
@@ -307,9 +316,7 @@ fn finish(
             let table = ddl::table_from_query(planning, create, &schema)?.map(Arc::new);
             (Kind::CreateTableAs(table), None)
         }
-        Kind::Explain(explain) => {
-            (Kind::Explain(explain), Some(Arc::new(Schema::new(vec![SqlType::Text.field("QUERY PLAN", true)]))))
-        }
+        Kind::Explain(explain) => (Kind::Explain(explain), Some(plan_fields())),
         Kind::CopyOut { options, .. } => {
             let schema = names.apply(schema);
             check_types(&schema)?;

@@ -111,6 +111,11 @@ impl Statement {
         &self.0.versions
     }
 
+    /// A statement about this one, whose text gives the places of errors.
+    pub(crate) fn with_command(&self, sql: ast::Statement) -> Statement {
+        Statement::new(sql.to_string(), Command::Sql(Box::new(sql)), &self.0.source)
+    }
+
     pub(crate) fn command(&self) -> &Command {
         &self.0.command
     }

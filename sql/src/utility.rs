@@ -53,6 +53,10 @@ pub(crate) async fn utility(session: &Arc<Inner>, statement: &Statement, interru
                 Some(execute) => execute.run(session, statement, interrupt).await,
                 None => Err(ddl::refused(sql)),
             },
+            ast::Statement::Explain { statement: inner, .. } => match Execute::of(inner) {
+                Some(execute) => execute.explain(session, statement, sql, interrupt).await,
+                None => Err(ddl::refused(inner)),
+            },
             ast::Statement::CreateExtension(create) => extension::create(session, create),
             ast::Statement::DropExtension(drop) => extension::drop(session, drop).await,
             ast::Statement::Load { extension_name } if age::is_library(extension_name) => {

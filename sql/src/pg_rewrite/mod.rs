@@ -9,6 +9,7 @@
 //! * `bits`: `B'101'` and `X'1F'` are bit strings of their length.
 //! * `age`: `age(x)` counts from today.
 //! * `absent`: a query over a metadata table that has no rows, ever, needs no subqueries in its select list.
+//! * `numbers`: numbers with an exponent, cast to a float.
 //! * `recursive`: the column names of a recursive query are given where its second half sees them.
 //! * `series`: `generate_series` in FROM with parameters is a subquery.
 //! * `rows`: `json_agg` is an aggregate of texts, and a row as JSON is an object of its columns.
@@ -26,6 +27,7 @@ mod arrays;
 mod bits;
 mod first_row;
 mod functions;
+mod numbers;
 mod recursive;
 mod registered;
 mod rows;
@@ -99,6 +101,7 @@ impl VisitorMut for Rewriter {
         registered::look_up(expr);
         text::plain(expr);
         bits::typed(expr);
+        numbers::floats(expr);
         text::escape_with_backslash(expr);
         arrays::compare_elements(expr);
         absent::drop_special_types(expr);
