@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use slipstream_engine::Error;
 
 use super::adjacency::{Adjacency, EdgePositions, Way};
-use super::walk::{Bounds, Found, Walk};
+use super::walk::{Bounds, Found, Paths};
 
 /// Steps between two moments in which others may run.
 const FUEL: usize = 50_000;
@@ -101,7 +101,7 @@ impl ExpandExec {
 
 impl DisplayAs for ExpandExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Bounds { least, most, repeats } = self.bounds;
+        let Bounds { least, most, repeats, search } = self.bounds;
         let way = match self.edges.1 {
             Way::Forward => "forward",
             Way::Backward => "backward",
@@ -110,6 +110,9 @@ impl DisplayAs for ExpandExec {
         write!(f, "Expand: edges={}, length={least}..{most}, way={way}, start={}", self.name, self.start)?;
         if repeats {
             write!(f, ", walks")?;
+        }
+        if let Some(search) = search {
+            write!(f, ", {}", if search.all { "all shortest" } else { "shortest" })?;
         }
         if self.outer { write!(f, ", outer") } else { Ok(()) }
     }
@@ -228,13 +231,13 @@ struct Progress {
     row: usize,
     walking: bool,
     found: bool,
-    walk: Walk,
     paths: Paths,
+    rows: Rows,
 }
 
-/// Paths found and not yet sent.
+/// Rows of paths found and not yet sent.
 #[derive(Default)]
-struct Paths {
+struct Rows {
     rows: Vec<u32>,
     ends: Vec<PathEnd>,
     lengths: Vec<Option<i64>>,
@@ -262,7 +265,7 @@ enum State {
     Done,
 }
 
-impl Paths {
+impl Rows {
     fn push(&mut self, row: usize, end: PathEnd, edges: &[u32]) {
         self.rows.push(row as u32);
         self.ends.push(end);
@@ -282,8 +285,8 @@ impl Expansion {
             row: 0,
             walking: false,
             found: false,
-            walk: Walk::default(),
-            paths: Paths::default(),
+            paths: Paths::new(self.bounds),
+            rows: Rows::default(),
         })
     }
 
@@ -291,19 +294,19 @@ impl Expansion {
     fn advance(&self, progress: &mut Progress, adjacency: &Adjacency) -> State {
         let mut fuel = FUEL;
         while progress.row < progress.numbers.len() {
-            if progress.paths.rows.len() >= self.batch_size {
+            if progress.rows.rows.len() >= self.batch_size {
                 return State::Full;
             }
             if !progress.walking {
                 self.start_row(progress, adjacency);
                 continue;
             }
-            match progress.walk.next(adjacency, self.bounds, &mut fuel) {
+            match progress.paths.next(adjacency, self.bounds, &mut fuel) {
                 Found::Tired => return State::Tired,
                 Found::Nothing => self.end_row(progress),
                 Found::End(vertex) => {
                     progress.found = true;
-                    progress.paths.push(progress.row, PathEnd::Vertex(vertex), progress.walk.edges());
+                    progress.rows.push(progress.row, PathEnd::Vertex(vertex), progress.paths.edges());
                 }
             }
         }
@@ -314,11 +317,11 @@ impl Expansion {
         progress.found = false;
         if self.bounds.least == 0 && progress.starts.is_valid(progress.row) {
             progress.found = true;
-            progress.paths.push(progress.row, PathEnd::Start, &[]);
+            progress.rows.push(progress.row, PathEnd::Start, &[]);
         }
         match progress.numbers[progress.row] {
             Some(vertex) if self.bounds.most > 0 => {
-                progress.walk.begin(vertex, adjacency);
+                progress.paths.begin(vertex, adjacency);
                 progress.walking = true;
             }
             _ => self.end_row(progress),
@@ -327,7 +330,7 @@ impl Expansion {
 
     fn end_row(&self, progress: &mut Progress) {
         if self.outer && !progress.found {
-            progress.paths.push(progress.row, PathEnd::Missing, &[]);
+            progress.rows.push(progress.row, PathEnd::Missing, &[]);
         }
         progress.walking = false;
         progress.row += 1;
@@ -335,7 +338,7 @@ impl Expansion {
 
     /// The paths found so far, as a batch.
     fn batch(&self, progress: &mut Progress, adjacency: &Adjacency) -> PlanResult<RecordBatch> {
-        let paths = std::mem::take(&mut progress.paths);
+        let paths = std::mem::take(&mut progress.rows);
         let count = paths.rows.len();
         let rows = UInt32Array::from(paths.rows);
         let mut columns = progress

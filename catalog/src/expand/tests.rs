@@ -8,7 +8,8 @@ use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, Memor
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 use super::adjacency::{Adjacency, EdgePositions, Way};
-use super::walk::{Bounds, Found, Walk};
+use super::search::Search;
+use super::walk::{Bounds, Found, Paths};
 
 /// Edges between five vertices: one from a vertex to itself, two beside each other, a cycle, and a dead end.
 const EDGES: [(i64, i64); 7] = [(1, 1), (1, 2), (1, 2), (2, 3), (3, 1), (3, 4), (5, 4)];
@@ -33,7 +34,7 @@ fn walked(adjacency: &Adjacency, from: i64, bounds: Bounds, mut fuel: usize) -> 
     let start: ArrayRef = Arc::new(Int64Array::from(vec![from]));
     let Some(start) = adjacency.find(&start).unwrap()[0] else { return Vec::new() };
     let vertices = adjacency.vertices().as_any().downcast_ref::<Int64Array>().unwrap().clone();
-    let mut walk = Walk::default();
+    let mut walk = Paths::new(bounds);
     walk.begin(start, adjacency);
     let mut found = Vec::new();
     let refill = fuel;
@@ -86,12 +87,46 @@ async fn every_path_is_found_once() {
         for from in 0..=6 {
             for (least, most) in [(1, 1), (1, 3), (2, 2), (0, 4), (3, 7)] {
                 for repeats in [false, true] {
-                    let bounds = Bounds { least, most, repeats };
+                    let bounds = Bounds { least, most, repeats, search: None };
                     let found = walked(&adjacency, from, bounds, 1000);
                     assert_eq!(found, expected(from, bounds, way), "{way:?} from {from}, {bounds:?}");
                     assert_eq!(found, walked(&adjacency, from, bounds, 1), "resting changes nothing");
                 }
             }
+        }
+    }
+}
+
+/// The shortest of them, to each vertex.
+fn shortest(from: i64, bounds: Bounds, way: Way, cycles: bool) -> Vec<(Vec<u32>, i64)> {
+    let all = expected(from, bounds, way);
+    let least = |end: i64| all.iter().filter(|(_, other)| *other == end).map(|(edges, _)| edges.len()).min();
+    let short = |(edges, end): &&(Vec<u32>, i64)| Some(edges.len()) == least(*end) && (cycles || *end != from);
+    all.iter().filter(short).cloned().collect()
+}
+
+#[tokio::test]
+async fn shortest_paths_are_the_shortest_of_all() {
+    for way in [Way::Forward, Way::Backward, Way::Both] {
+        let adjacency = gathered(way, Arc::new(UnboundedMemoryPool::default())).await.unwrap();
+        for (from, most, cycles) in (0..=6)
+            .flat_map(|from| [1, 2, 6].map(|most| (from, most)))
+            .flat_map(|(from, most)| [(from, most, false), (from, most, true)])
+        {
+            let every = Bounds { least: 1, most, repeats: true, search: None };
+            let all = Bounds { search: Some(Search { all: true, cycles }), ..every };
+            let expected = shortest(from, every, way, cycles);
+            let context = format!("{way:?} from {from}, at most {most}, cycles: {cycles}");
+            assert_eq!(walked(&adjacency, from, all, 1000), expected, "{context}");
+            assert_eq!(walked(&adjacency, from, all, 1), expected, "resting changes nothing; {context}");
+            let one = walked(&adjacency, from, Bounds { search: Some(Search { all: false, cycles }), ..every }, 1000);
+            let mut ends: Vec<i64> = expected.iter().map(|(_, end)| *end).collect();
+            ends.sort_unstable();
+            ends.dedup();
+            let mut found: Vec<i64> = one.iter().map(|(_, end)| *end).collect();
+            found.sort_unstable();
+            assert_eq!(found, ends, "one path to each; {context}");
+            assert!(one.iter().all(|path| expected.contains(path)), "{context}");
         }
     }
 }

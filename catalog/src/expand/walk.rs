@@ -1,6 +1,7 @@
 //! The walk from one vertex: depth first, one path at a time.
 
 use super::adjacency::Adjacency;
+use super::search::{Search, ShortestPaths};
 
 /// Which paths are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
@@ -11,6 +12,51 @@ pub struct Bounds {
     pub most: u32,
     /// Whether a path may use an edge more than once: it is a walk, and no trail.
     pub repeats: bool,
+    /// Whether only shortest paths are meant, of those that have one edge or more.
+    pub search: Option<Search>,
+}
+
+/// The paths from one vertex that are within bounds, found one after the other.
+#[derive(Debug)]
+pub(super) enum Paths {
+    /// Every path.
+    Every(Walk),
+    /// Shortest paths.
+    Shortest(Search, ShortestPaths),
+}
+
+impl Paths {
+    /// What finds the paths within these bounds.
+    pub(super) fn new(bounds: Bounds) -> Paths {
+        match bounds.search {
+            None => Paths::Every(Walk::default()),
+            Some(search) => Paths::Shortest(search, ShortestPaths::default()),
+        }
+    }
+
+    /// Begins in a vertex.
+    pub(super) fn begin(&mut self, vertex: u32, adjacency: &Adjacency) {
+        match self {
+            Paths::Every(walk) => walk.begin(vertex, adjacency),
+            Paths::Shortest(_, search) => search.begin(vertex, adjacency),
+        }
+    }
+
+    /// The edges of the path that was found last.
+    pub(super) fn edges(&self) -> &[u32] {
+        match self {
+            Paths::Every(walk) => walk.edges(),
+            Paths::Shortest(_, search) => search.edges(),
+        }
+    }
+
+    /// Goes on to the next path. Every step costs one of `fuel`.
+    pub(super) fn next(&mut self, adjacency: &Adjacency, bounds: Bounds, fuel: &mut usize) -> Found {
+        match self {
+            Paths::Every(walk) => walk.next(adjacency, bounds, fuel),
+            Paths::Shortest(search, paths) => paths.next(adjacency, *search, bounds.most, fuel),
+        }
+    }
 }
 
 /// The paths from one vertex, found one after the other.
@@ -25,7 +71,7 @@ pub(super) struct Walk {
 /// What a walk came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A path that ends in this vertex; its edges are [`Walk::edges`].
+    /// A path that ends in this vertex; its edges are [`Paths::edges`].
     End(u32),
     /// No more paths.
     Nothing,

@@ -68,8 +68,8 @@ pub struct GraphQuery {
     pub index: IndexPart,
     /// What comes back: names and types of RETURN. The index's columns are taken by position.
     pub schema: SchemaRef,
-    /// The last clause that searches for shortest paths, which nothing but the index does.
-    pub last_search: Option<usize>,
+    /// Whether it searches for shortest paths, which the index is begun with for: joins gather all edges first.
+    pub searches: bool,
     /// The parameters that the text names, in order of first use, with the types that the index must get.
     pub parameters: Vec<CypherParameter>,
     /// The outputs that are exactly the key of a vertex or edge table (or NULL, where a match was optional).
@@ -151,7 +151,7 @@ fn plan_at_start(
     let index = index::part(&mut query, lacks, &Cover::new(catalog, graph));
     Ok(GraphQuery {
         index,
-        last_search: query.clauses.iter().rposition(bound::BoundClause::is_search),
+        searches: query.clauses.iter().any(bound::BoundClause::is_search),
         schema: Arc::new(Schema::new(fields)),
         parameters,
         key_columns,

@@ -84,21 +84,11 @@ impl Index {
 /// Decides how a pattern is answered, by what the session wants, what the index is to the statement, and what it can of the
 /// query.
 pub(super) fn route(strategy: GraphStrategy, index: Index, query: &GraphQuery, graph: &str) -> Result<Route> {
-    let route = match strategy {
-        GraphStrategy::Join => Route::Joins(Reason::Strategy),
-        GraphStrategy::Auto => at_best(index, &query.index, query.last_search.is_some()),
-        GraphStrategy::Index => by_index(index, &query.index, graph)?,
-    };
-    let why_not = match (&route, &query.index, query.last_search) {
-        (Route::Joins(reason), _, Some(_)) => reason.to_string(),
-        (Route::Prefix(_), IndexPart::Prefix(prefix), Some(search)) if search >= prefix.clauses => {
-            prefix.lack.message().to_string()
-        }
-        _ => return Ok(route),
-    };
-    Err(Error::not_supported("shortest paths are searched by the graph index alone")
-        .with_detail(format!("It does not answer this pattern: {why_not}."))
-        .with_hint("Search in a transaction that has not changed the graph, with slipstream.graph_strategy = 'auto', for a pattern that the index answers."))
+    match strategy {
+        GraphStrategy::Join => Ok(Route::Joins(Reason::Strategy)),
+        GraphStrategy::Auto => Ok(at_best(index, &query.index, query.searches)),
+        GraphStrategy::Index => by_index(index, &query.index, graph),
+    }
 }
 
 fn at_best(index: Index, part: &IndexPart, searches: bool) -> Route {

@@ -8,6 +8,7 @@
 //! - [`parameters`]: the types of `$1`, `$2`, ...
 //! - [`cooperation`]: joins give way to others, so that a cancel is heard.
 //! - [`ordering`]: ORDER BY in queries with scalar subqueries.
+//! - [`single_partition`]: inputs that must be in one partition are.
 //! - [`fetch`]: `FETCH FIRST` as LIMIT.
 //! - [`refused`]: clauses that would be passed over in silence.
 //! - [`columns`]: the names that Postgres gives the columns of a result.
@@ -25,6 +26,7 @@ pub(crate) mod parameters;
 mod planning;
 pub(crate) mod refused;
 pub(crate) mod short_path;
+mod single_partition;
 pub(crate) mod state;
 pub(crate) mod syntax;
 pub(crate) mod views;

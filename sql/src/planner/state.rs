@@ -25,6 +25,7 @@ use slipstream_engine::Result;
 use super::cooperation::MultipliersGiveWay;
 use super::ordering::OrderBelowSubqueries;
 use super::short_path::{only_scan, plan_of_scan};
+use super::single_partition::BringTogether;
 use crate::error::from_datafusion;
 use crate::graph::lateral::ApplyPlanner;
 use crate::operators::SeparateLists;
@@ -73,6 +74,8 @@ impl Engine {
         rules.insert(0, Arc::new(IndexThenStoreRule));
         rules.insert(0, Arc::new(VectorSearchRule));
         rules.insert(0, Arc::new(OrderBelowSubqueries));
+        let sorting = rules.iter().position(|rule| rule.name() == "EnforceSorting").map_or(0, |at| at + 1);
+        rules.insert(sorting, Arc::new(BringTogether));
         rules.push(Arc::new(MultipliersGiveWay));
         let builder = SessionStateBuilder::new()
             .with_config(config())

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{JoinType, ScalarValue};
 use datafusion::error::Result as PlanResult;
 use datafusion::functions_nested::expr_fn::{array_has, array_has_any};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, lit};
-use slipstream_catalog::expand::{Bounds, Expand, Output, Way};
+use slipstream_catalog::expand::{Bounds, Expand, Output, Search, Way};
 
 use super::relationships::{Leg, left_end, right_end, walk_edges, walk_end, walk_length};
 use super::subquery::has_subquery;
 use super::{Lowering, column, extended};
 use slipstream_graph_language::bound::{BoundMatch, Distinct, Value, ValueKind};
-use slipstream_graph_language::syntax::{Comparison, Direction};
+use slipstream_graph_language::syntax::{Comparison, Direction, SearchKind};
 
 /// Joins from a node known by its key whose rows are expected to be fewer than those of a table.
 const FEW_ROWS_JOINS: usize = 2;
@@ -47,6 +48,9 @@ impl Lowering<'_> {
         for variable in pattern.introduced() {
             if self.uses.lengths.contains(variable) {
                 missing.push(lit(ScalarValue::Int64(None)).alias(walk_length(variable)));
+            }
+            for (_, list) in self.value_lists(variable) {
+                missing.push(lit(ScalarValue::new_null_list(DataType::Utf8, true, 1)).alias(list));
             }
             missing.extend(self.missing(variable)?);
         }
@@ -247,7 +251,11 @@ impl<'a> Placing<'a> {
         let rows = super::started(self.rows.take())?;
         let (key, end_key) = (self.lowering.walk_key(&edges, start)?, self.lowering.walk_key(&edges, end)?);
         let outer = self.kind == Kind::Outer;
-        let bounds = Bounds { least: length.0, most: length.1, repeats: leg.relationship.repeats };
+        let search = leg
+            .relationship
+            .search
+            .map(|kind| Search { all: kind == SearchKind::AllShortest, cycles: leg.relationship.repeats });
+        let bounds = Bounds { least: length.0, most: length.1, repeats: leg.relationship.repeats, search };
         let expand = Expand::new(rows, key, edges.columns, way, bounds, outer, output)?;
         self.rows = Some(LogicalPlan::Extension(Extension { node: std::sync::Arc::new(expand) }));
         self.missing.remove(name);
