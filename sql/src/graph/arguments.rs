@@ -115,7 +115,8 @@ fn not_a_map() -> Error {
         .with_hint("Give a JSON object as a constant or as a parameter of the statement: '{\"name\": \"Ann\"}', or $1.")
 }
 
-/// The type that a JSON value says; `None` for null, which has any. An array has that of its elements.
+/// The type that a JSON value says; `None` for null, which has any. An array has that of its elements, where they have one; what
+/// has none is JSON.
 fn json_type(json: &str) -> Result<Option<SqlType>> {
     Ok(Some(match Kind::of(json) {
         Kind::Null => return Ok(None),
@@ -132,7 +133,7 @@ fn json_type(json: &str) -> Result<Option<SqlType>> {
                     (None, element) => element,
                     (Some(item), element) if item == element => item,
                     (Some(SqlType::BigInt | SqlType::Double), SqlType::BigInt | SqlType::Double) => SqlType::Double,
-                    _ => return Err(Error::not_supported("a list of values of several types is not supported")),
+                    _ => return Ok(Some(SqlType::Jsonb)),
                 });
             }
             match item {
@@ -140,7 +141,7 @@ fn json_type(json: &str) -> Result<Option<SqlType>> {
                 None => return Ok(None),
             }
         }
-        Kind::Object => return Err(Error::not_supported("a map inside the map of parameters is not supported")),
+        Kind::Object => SqlType::Jsonb,
     }))
 }
 
@@ -157,6 +158,9 @@ fn value_of(json: &str, sql_type: &SqlType) -> Result<ScalarValue> {
     let Some(text) = json_access::as_text(json)? else {
         return ScalarValue::try_new_null(&sql_type.arrow_type()).map_err(from_datafusion);
     };
+    if *sql_type == SqlType::Jsonb {
+        return parse_scalar(sql_type, json);
+    }
     let (SqlType::Array(item), Kind::Array) = (sql_type, Kind::of(json)) else {
         return parse_scalar(sql_type, &text);
     };
@@ -181,6 +185,9 @@ mod tests {
         let types = arguments.types().expect("typed");
         let names: Vec<_> = types.iter().map(|known| format!("{}: {}", known.name, known.sql_type)).collect();
         assert_eq!(names, ["a: bigint", "b: text", "c: double precision[]", "e: boolean"]);
+        let mixed = constant("{\"a\": {\"b\": 1}, \"c\": [1, \"x\"], \"d\": [{}]}").expect("an object");
+        let names: Vec<_> = mixed.types().expect("typed").iter().map(|known| known.sql_type.to_string()).collect();
+        assert_eq!(names, ["jsonb", "jsonb", "jsonb[]"]);
         assert_eq!(constant("[1]").expect_err("an array").kind(), ErrorKind::InvalidParameter);
         assert_eq!(constant("{").expect_err("torn").kind(), ErrorKind::InvalidText);
     }

@@ -25,19 +25,7 @@ impl Binder<'_> {
         arguments: &[Expression],
         span: Span,
     ) -> Result<Option<Value>> {
-        let function = match name {
-            "count" => Aggregate::Count,
-            "sum" => Aggregate::Sum,
-            "avg" => Aggregate::Average,
-            "min" => Aggregate::Minimum,
-            "max" => Aggregate::Maximum,
-            "collect" => Aggregate::Collect,
-            "stdev" => Aggregate::StandardDeviation,
-            "stdevp" => Aggregate::PopulationDeviation,
-            "percentilecont" => Aggregate::PercentileContinuous,
-            "percentiledisc" => Aggregate::PercentileDiscrete,
-            _ => return Ok(None),
-        };
+        let Some(function) = named(name) else { return Ok(None) };
         let (argument, fraction) = match (function, arguments) {
             (Aggregate::PercentileContinuous | Aggregate::PercentileDiscrete, [argument, fraction]) => {
                 (argument, Some(Box::new(self.fraction(fraction)?)))
@@ -159,7 +147,7 @@ impl Binder<'_> {
         for aggregate in aggregates {
             self.staged(stage, aggregate);
         }
-        let value = value.replace(&|part| find(stage, part));
+        let value = value.replace(&|part| find_beside_aggregate(stage, part));
         if depends_on_row(&value, stage) {
             return Err(Error::new(
                 ErrorKind::Grouping,
@@ -198,6 +186,16 @@ pub(super) fn find(items: &[BoundItem], value: &Value) -> Option<Value> {
     })
 }
 
+/// The variable under which `items` hold `value`, where it may stand beside an aggregate: openCypher lets only variables,
+/// properties and constants, and a grouping key that is computed needs a name.
+pub(super) fn find_beside_aggregate(items: &[BoundItem], value: &Value) -> Option<Value> {
+    let simple = matches!(
+        value.kind,
+        ValueKind::Aggregate { .. } | ValueKind::Property { .. } | ValueKind::Variable { .. } | ValueKind::Identity(_)
+    );
+    find(items, value).filter(|_| simple || value.is_constant())
+}
+
 /// Whether `value` needs anything of a row but what `items` hold.
 pub(super) fn depends_on_row(value: &Value, items: &[BoundItem]) -> bool {
     match &value.kind {
@@ -214,6 +212,27 @@ pub(super) fn depends_on_row(value: &Value, items: &[BoundItem]) -> bool {
         ValueKind::Length(_, walks) => !walks.is_empty(),
         _ => value.children().into_iter().any(|child| depends_on_row(child, items)),
     }
+}
+
+fn named(name: &str) -> Option<Aggregate> {
+    Some(match name {
+        "count" => Aggregate::Count,
+        "sum" => Aggregate::Sum,
+        "avg" => Aggregate::Average,
+        "min" => Aggregate::Minimum,
+        "max" => Aggregate::Maximum,
+        "collect" => Aggregate::Collect,
+        "stdev" => Aggregate::StandardDeviation,
+        "stdevp" => Aggregate::PopulationDeviation,
+        "percentilecont" => Aggregate::PercentileContinuous,
+        "percentiledisc" => Aggregate::PercentileDiscrete,
+        _ => return None,
+    })
+}
+
+/// Whether a function of that name, in lower case, is an aggregate.
+pub(super) fn is_aggregate(name: &str) -> bool {
+    named(name).is_some()
 }
 
 fn collect_aggregates(value: &Value, found: &mut Vec<Value>) {

@@ -155,6 +155,10 @@ impl Binder<'_> {
                 Some(label) => ValueKind::String(label.clone()),
                 None => ValueKind::Null,
             })),
+            "labels" if self.deleted.contains(&element.variable) => {
+                Err(Error::new(ErrorKind::UndefinedColumn, "a node that has been deleted has no labels")
+                    .at(span.position()))
+            }
             "labels" => Ok(element.by_table(&SqlType::Array(Box::new(SqlType::Text)), |member| {
                 let label = |label: &String| Value::new(ValueKind::String(label.clone()), SqlType::Text);
                 ValueKind::List(member.labels.iter().map(label).collect())

@@ -2,7 +2,7 @@
 //! elements as ever, and they must be those.
 
 use slipstream_engine::types::SqlType;
-use slipstream_engine::{Error, Result};
+use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Binder;
 use super::candidates::Pattern;
@@ -17,10 +17,10 @@ impl Binder<'_> {
             pattern.relationships.iter().filter_map(|relationship| relationship.syntax.variable.as_ref()).collect();
         for (at, name) in names.iter().enumerate() {
             if names[..at].iter().any(|other| other.text == name.text) {
-                return Err(Error::not_supported(format!(
-                    "using relationship \"{}\" in more than one place of a pattern is not supported",
-                    name.text
-                ))
+                return Err(Error::new(
+                    ErrorKind::Syntax,
+                    format!("relationship \"{}\" cannot be in more than one place of a pattern", name.text),
+                )
                 .at(name.span.position()));
             }
         }
@@ -50,6 +50,20 @@ impl Binder<'_> {
                 self.beyond_index("values as nodes of a pattern", name.span);
                 conditions.push(is_value(element, value));
                 lacks.push(self.unindexed.take());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses `{name: value}` of the relationships of a shortest path, where the value is another one in each row: the path would
+    /// have to be searched for each.
+    pub(super) fn refuse_changing(&mut self, properties: &[(Name, Expression)]) -> Result<()> {
+        for (name, expression) in properties {
+            if !self.value(expression)?.variables().is_empty() {
+                return Err(Error::not_supported(
+                    "a property of a shortest path that is compared with what is found is not supported",
+                )
+                .at(name.span.position()));
             }
         }
         Ok(())

@@ -21,7 +21,9 @@ mod scope;
 mod subquery;
 mod types;
 mod union;
+mod untyped_list;
 mod walk;
+mod with_filter;
 mod write;
 
 use std::collections::HashSet;
@@ -32,6 +34,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use self::parameters::Parameters;
 use self::scope::{Binding, Scope};
+use self::untyped_list::UntypedList;
 use super::CypherParameter;
 use super::bound::{BoundClause, BoundQuery, Output, Value, ValueKind};
 use super::index::Lack;
@@ -68,6 +71,21 @@ pub(super) fn bind(
     graph: &GraphDefinition,
     declared: &[CypherParameter],
 ) -> Result<Bound> {
+    let (bound, lists) = bind_once(syntax, catalog, graph, declared)?;
+    let typed = lists.into_iter().filter_map(|list| list.parameter(&bound.query)).collect::<Vec<_>>();
+    if typed.is_empty() {
+        return Ok(bound);
+    }
+    let declared: Vec<CypherParameter> = declared.iter().cloned().chain(typed).collect();
+    bind_once(syntax, catalog, graph, &declared).map(|(bound, _)| bound)
+}
+
+fn bind_once(
+    syntax: &Query,
+    catalog: &Catalog,
+    graph: &GraphDefinition,
+    declared: &[CypherParameter],
+) -> Result<(Bound, Vec<UntypedList>)> {
     let mut binder = Binder {
         catalog,
         graph,
@@ -80,23 +98,17 @@ pub(super) fn bind(
         item_lacks: Vec::new(),
         lacks: Vec::new(),
         deleted: HashSet::new(),
+        untyped_lists: Vec::new(),
     };
     let (clauses, more) = binder.parts(syntax)?;
     let parameters = binder.parameters.finish()?;
     let query = BoundQuery { clauses, outputs: binder.outputs, more, distinct: !syntax.all };
-    if query.writes() {
-        let clauses = syntax.parts.first().map(|part| part.clauses.as_slice()).unwrap_or_default();
-        if let Some(at) = query.clauses.iter().position(BoundClause::is_search) {
-            return Err(Error::not_supported("searching for shortest paths in a query that writes is not supported")
-                .at(clauses[at].span().position()));
-        }
-        if let Some(second) = syntax.parts.get(1) {
-            return Err(
-                Error::not_supported("UNION in a query that writes is not supported").at(second.span.position())
-            );
-        }
+    if query.writes()
+        && let Some(second) = syntax.parts.get(1)
+    {
+        return Err(Error::not_supported("UNION in a query that writes is not supported").at(second.span.position()));
     }
-    Ok(Bound { query, parameters, lacks: binder.lacks })
+    Ok((Bound { query, parameters, lacks: binder.lacks }, binder.untyped_lists))
 }
 
 struct Binder<'a> {
@@ -118,6 +130,8 @@ struct Binder<'a> {
     lacks: Vec<Lack>,
     /// Elements that have been deleted.
     deleted: HashSet<String>,
+    /// Parameters that are unwound, and of which nothing has said what their items are.
+    untyped_lists: Vec<UntypedList>,
 }
 
 impl Binder<'_> {
@@ -127,9 +141,10 @@ impl Binder<'_> {
             Clause::Match(pattern) => self.match_clause(pattern, &mut conditions).map(BoundClause::Match)?,
             Clause::Unwind(unwind) => self.unwind(unwind)?,
             Clause::With(projection, filter) => {
+                let before = self.scope.clone();
                 let bound = self.with(projection)?;
                 let whole = self.unindexed.take();
-                let filter = filter.as_ref().map(|filter| self.condition(filter)).transpose()?;
+                let filter = filter.as_ref().map(|filter| self.condition_after(filter, &before, &bound)).transpose()?;
                 conditions.push(std::mem::replace(&mut self.unindexed.0, whole));
                 BoundClause::With(bound, filter)
             }
@@ -154,14 +169,12 @@ impl Binder<'_> {
 
     fn unwind(&mut self, unwind: &Unwind) -> Result<BoundClause> {
         let list = self.value(&unwind.list)?;
-        let list = if matches!(list.kind, ValueKind::Null) { self.dynamic(list) } else { list };
-        let Some(list_type) = list.sql_type.clone() else {
-            return Err(Error::new(
-                ErrorKind::UndefinedParameter,
-                "could not determine the type of the list to unwind",
-            )
-            .at(unwind.list.span.position()));
+        let untyped = match &list.kind {
+            ValueKind::Parameter(name) if list.sql_type.is_none() => Some(name.clone()),
+            _ => None,
         };
+        let list = if list.sql_type.is_none() { self.dynamic(list) } else { list };
+        let list_type = list.sql_type.clone().unwrap_or(SqlType::Jsonb);
         let item = match &list_type {
             SqlType::Array(item) => item.as_ref().clone(),
             SqlType::Jsonb => {
@@ -176,6 +189,9 @@ impl Binder<'_> {
         let list = self.assume(list, &list_type);
         self.identity = None;
         let variable = self.fresh('v');
+        if let Some(parameter) = untyped {
+            self.untyped_lists.push(UntypedList { parameter, variable: variable.clone() });
+        }
         let value = Value::new(ValueKind::Variable { name: variable.clone(), key: None }, item);
         self.scope.introduce(&unwind.variable, Binding::Value(value))?;
         Ok(BoundClause::Unwind { list, variable })

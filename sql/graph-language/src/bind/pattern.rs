@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slipstream_engine::catalog::{EdgeTable, TableDefinition, TableId, VertexTable};
 use slipstream_engine::graph::index::LONGEST_PATH;
 use slipstream_engine::types::SqlType;
-use slipstream_engine::{Error, Result};
+use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Binder;
 use super::candidates::{MAX_LENGTH, Pattern, PatternPath, PatternRelationship};
@@ -128,11 +128,8 @@ impl Binder<'_> {
                 Some(_) => self.walk_conditions(syntax, &element)?,
                 None => Vec::new(),
             };
-            if let (Some(_), false) = (search, conditions.is_empty()) {
-                return Err(Error::not_supported(
-                    "conditions on the relationships of a shortest path are not supported",
-                )
-                .at(syntax.span.position()));
+            if search.is_some() {
+                self.check_search(relationship, left, right, !conditions.is_empty());
             }
             let bound_one =
                 BoundRelationship { variable, written, tables, direction, length, search, repeats, conditions };
@@ -162,7 +159,10 @@ impl Binder<'_> {
                     .with_hint("Write the most hops that you want, such as *1..5.");
             // Where relationships may repeat, a cycle has no end.
             if relationship.mode == PathMode::Walk {
-                return Err(unbounded);
+                return Err(unbounded.with_hint(
+                    "Write TRAIL before the pattern, so that no relationship repeats, or the most hops that you want, such \
+                     as {1,5}.",
+                ));
             }
             self.unindexed.note(|| unbounded);
         } else if most == 0 {
@@ -172,6 +172,34 @@ impl Binder<'_> {
                 .note(|| refusal(format!("a variable-length relationship of more than {MAX_LENGTH} is not supported")));
         }
         Ok(())
+    }
+
+    /// Notes what the index does not search of shortest paths.
+    fn check_search(
+        &mut self,
+        relationship: &PatternRelationship<'_>,
+        left: &Element,
+        right: &Element,
+        conditions: bool,
+    ) {
+        let place = relationship.syntax.span.position();
+        if conditions {
+            self.unindexed.note(|| {
+                Error::not_supported(
+                    "conditions on the relationships of a shortest path are not supported by the graph index",
+                )
+                .at(place)
+            });
+        }
+        let meet = left.members.iter().any(|member| right.members.iter().any(|other| other.name == member.name));
+        if relationship.mode == PathMode::Walk && meet {
+            self.unindexed.note(|| {
+                Error::not_supported(
+                    "shortest walks, which may lead back to their start, are not found by the graph index",
+                )
+                .at(place)
+            });
+        }
     }
 
     /// Without an arrow, the tables of the nodes may still say which way an edge lies.
@@ -217,10 +245,10 @@ impl Binder<'_> {
             return Ok(());
         }
         if matches!(self.scope.get(&name.text), Some(Binding::Relationship(_) | Binding::Walk(_))) {
-            return Err(Error::not_supported(format!(
-                "using relationship \"{}\" in more than one place of a pattern is not supported",
-                name.text
-            ))
+            return Err(Error::new(
+                ErrorKind::Syntax,
+                format!("relationship \"{}\" cannot be in more than one place of a pattern", name.text),
+            )
             .at(name.span.position()));
         }
         let binding = if walk { Binding::Walk(element.clone()) } else { Binding::Relationship(element.clone()) };
@@ -245,12 +273,7 @@ impl Binder<'_> {
                 match (bound.length, bound.search) {
                     (None, _) => self.equalities(properties, element, conditions, lacks)?,
                     (Some(_), None) => self.every_equality(properties, element, conditions, lacks)?,
-                    (Some(_), Some(_)) => {
-                        if let Some((name, _)) = properties.first() {
-                            return Err(Error::not_supported("properties of a shortest path are not supported")
-                                .at(name.span.position()));
-                        }
-                    }
+                    (Some(_), Some(_)) => self.refuse_changing(properties)?,
                 }
                 let properties = Properties::written(syntax.properties.as_ref());
                 self.equalities(properties, &nodes[*node], conditions, lacks)?;

@@ -4,7 +4,7 @@ use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Binder;
-use super::aggregate::{depends_on_row, find};
+use super::aggregate::{depends_on_row, find, find_beside_aggregate};
 use super::scope::{Binding, Element, Scope};
 use super::types::{Class, mismatch};
 use crate::bound::{BoundItem, BoundProjection, Output, Value, ValueKind};
@@ -101,7 +101,10 @@ impl Binder<'_> {
     fn pass_on_all(&mut self, items: &mut Items, span: Span) -> Result<()> {
         let all: Vec<(String, Binding)> = self.scope.iter().cloned().collect();
         if all.is_empty() {
-            return Err(Error::new(ErrorKind::Syntax, "\"*\" needs variables, and there are none").at(span.position()));
+            // Rows without columns would be lost.
+            let value = Value::new(ValueKind::Integer(1), SqlType::BigInt);
+            let variable = self.fresh('v');
+            items.push(BoundItem::Value { value, variable }, span, None);
         }
         for (text, binding) in all {
             self.pass_on(&Name { text, span }, binding, items)?;
@@ -216,7 +219,12 @@ impl Binder<'_> {
             None => self.item_value(&sort.expression),
         };
         self.scope = before;
-        let value = value?.replace(&|part| find(items, part));
+        let value = value?;
+        let mixed = value.has_aggregate() && !matches!(value.kind, ValueKind::Aggregate { .. });
+        let value = match mixed {
+            true => value.replace(&|part| find_beside_aggregate(items, part)),
+            false => value.replace(&|part| find(items, part)),
+        };
         if value.has_aggregate() || ((grouped || distinct) && depends_on_row(&value, items)) {
             let clause = if distinct { "with DISTINCT" } else { "beside aggregates" };
             return Err(Error::new(ErrorKind::Grouping, format!("{clause}, ORDER BY can only use what is returned"))

@@ -37,7 +37,18 @@ impl Binder<'_> {
     }
 
     fn part_clauses(&mut self, part: &Part) -> Result<Vec<BoundClause>> {
-        part.clauses.iter().map(|clause| self.clause(clause)).collect()
+        let mut bound = Vec::with_capacity(part.clauses.len());
+        for clause in &part.clauses {
+            match self.passing_on(clause) {
+                Some(clauses) => {
+                    for clause in &clauses {
+                        bound.push(self.clause(clause)?);
+                    }
+                }
+                None => bound.push(self.clause(clause)?),
+            }
+        }
+        Ok(bound)
     }
 
     /// Checks that a part has the columns of those before it, and finds the types that they have in common: a dynamic one

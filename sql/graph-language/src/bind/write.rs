@@ -225,11 +225,20 @@ impl Binder<'_> {
         let property = element.property(name, &mut self.unindexed);
         self.unindexed.0 = noted;
         let property = property?;
-        element_definition(element, name.span)?
-            .get_column(&name.text)
-            .map(|column| column.sql_type.clone())
-            .or(property.sql_type)
-            .ok_or_else(|| Error::internal("a property without a type"))
+        let mut types = element.members.iter().filter_map(|member| member.table.get_column(&name.text));
+        let Some(first) = types.next() else {
+            // No table fits the element, so nothing is written.
+            return Ok(property.sql_type.unwrap_or(SqlType::Text));
+        };
+        match types.find(|column| column.sql_type != first.sql_type) {
+            None => Ok(first.sql_type.clone()),
+            Some(other) => Err(Error::not_supported(format!(
+                "writing property \"{}\", which is {} in one table and {} in another, is not supported",
+                name.text, first.sql_type, other.sql_type
+            ))
+            .with_hint("Write a label in the pattern that only one table has.")
+            .at(name.span.position())),
+        }
     }
 
     pub(super) fn merge(&mut self, syntax: &Merge) -> Result<BoundClause> {
@@ -470,7 +479,42 @@ impl Binder<'_> {
         value: Value,
         span: Span,
     ) -> Result<()> {
-        let target = written(element, span)?;
+        let mut has_it = false;
+        for (member, target) in element.members.iter().zip(self.each_written(element)) {
+            if member.table.get_column(&column).is_some() {
+                has_it = true;
+                self.assign_in(sets, target, column.clone(), value.clone(), span)?;
+            } else if !matches!(value.kind, ValueKind::Null) {
+                return Err(Error::new(
+                    ErrorKind::UndefinedColumn,
+                    format!("table \"{}\", which the element may be from, has no property \"{column}\"", member.name),
+                )
+                .with_hint("Write a label in the pattern that only one table has.")
+                .at(span.position()));
+            }
+        }
+        match has_it || element.members.is_empty() {
+            true => Ok(()),
+            false => Err(Error::internal(format!("no table has property \"{column}\""))),
+        }
+    }
+
+    /// An assignment in one of the tables that an element may be from.
+    fn assign_in(
+        &mut self,
+        sets: &mut Vec<BoundSet>,
+        target: Written,
+        column: String,
+        value: Value,
+        span: Span,
+    ) -> Result<()> {
+        let key = |table: &str| match self.graph.get_edge(table) {
+            Some(edge) => edge.key.contains(&column),
+            None => self.graph.get_vertex(table).is_some_and(|vertex| vertex.key.contains(&column)),
+        };
+        if target.place.is_some() && key(&target.table) {
+            return Err(several_tables(span));
+        }
         if let Some(last) = sets.last_mut().filter(|last| last.target == target) {
             let own = |part: &Value| {
                 matches!(&part.kind, ValueKind::Property { variable, column, .. }
@@ -573,16 +617,6 @@ impl Binder<'_> {
 
 /// Begins the names of variables that no text has.
 const HIDDEN: char = '\u{0}';
-
-/// What a clause that writes an element has to know of it.
-fn written(element: &Element, span: Span) -> Result<Written> {
-    Ok(Written {
-        variable: element.variable.clone(),
-        table: element_table(element, span)?,
-        key: element.key_value(),
-        place: None,
-    })
-}
 
 /// The name of the only table that an element can be from.
 fn element_table(element: &Element, span: Span) -> Result<String> {

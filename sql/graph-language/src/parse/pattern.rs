@@ -195,10 +195,6 @@ impl Parser {
         let ranged = self.take_symbol("..");
         let upper = if ranged { self.bound()? } else { lower };
         let length = Length { span: self.span_from(start), lower: lower.unwrap_or(1), upper };
-        if length.upper.is_some_and(|upper| upper < length.lower) {
-            return Err(Error::new(ErrorKind::Syntax, "a range of lengths must not end before it starts")
-                .at(length.span.position()));
-        }
         Ok(Some(length))
     }
 

@@ -224,9 +224,12 @@ impl Lowering<'_> {
     /// Whether a column says which element it is, or is of none.
     fn is_kept(&self, name: &str) -> bool {
         match name.split_once('.').and_then(|(variable, column)| Some((self.elements.get(variable)?, column))) {
-            // What may be from several tables is not read again.
-            Some((element, column)) => element.only().is_none_or(|only| only.key == column),
-            None => !name.starts_with("?wanted"),
+            // What may be from several tables is known by its identity.
+            Some((element, column)) => element.only().is_some_and(|only| only.key == column),
+            // An element as a value is read again like its columns.
+            None => {
+                !name.starts_with("?wanted") && !self.elements.keys().any(|variable| *name == elements::whole(variable))
+            }
         }
     }
 

@@ -98,7 +98,7 @@ impl Lowering<'_> {
             if path { self.with_nodes(edges, member) } else { Ok(edges) }
         });
         let edges = match branches.collect::<PlanResult<Vec<_>>>()? {
-            none if none.is_empty() => no_edges()?,
+            none if none.is_empty() => no_edges(&self.value_lists(name))?,
             branches => union(branches)?,
         };
         let values = if whole || path { " as values" } else { "" };
@@ -163,8 +163,9 @@ const DESTINATION: &str = "destination";
 const KEY: &str = "key";
 
 /// The edges of a graph without edge tables.
-fn no_edges() -> PlanResult<LogicalPlan> {
-    let columns = [SOURCE, DESTINATION, KEY].map(|name| lit(ScalarValue::Utf8(None)).alias(name));
+fn no_edges(values: &[(String, String)]) -> PlanResult<LogicalPlan> {
+    let names = [SOURCE, DESTINATION, KEY].into_iter().chain(values.iter().map(|(name, _)| name.as_str()));
+    let columns: Vec<Expr> = names.map(|name| lit(ScalarValue::Utf8(None)).alias(name)).collect();
     LogicalPlanBuilder::empty(true).project(columns)?.filter(lit(false))?.build()
 }
 

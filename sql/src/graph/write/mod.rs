@@ -237,7 +237,16 @@ impl Writer<'_> {
     /// Sets properties of the elements of all rows, or of those that are chosen.
     async fn set_one(&mut self, set: &BoundSet, chosen: Option<&[u32]>) -> Result<()> {
         let values: Vec<&Value> = set.values().collect();
-        let (rows, columns) = self.read(self.done, &values).await?;
+        let (rows, mut columns) = self.read(self.done, &values).await?;
+        let key_field = match set.target.place {
+            Some(place) => {
+                // Elements of other tables have no key here.
+                let (field, keys) = join::keys_from(place, &columns[0])?;
+                columns[0] = keys;
+                field
+            }
+            None => typed(values[0], &columns[0]).0,
+        };
         let keys = Arc::clone(&columns[0]);
         let last = last_of_each(&columns, chosen, set)?;
         self.rows = Some(rows);
@@ -252,7 +261,8 @@ impl Writer<'_> {
             let array = take(array, &last, None).map_err(from_arrow)?;
             cells.push(Cell { column: name, values: typed(value, &array) });
         }
-        let sql = table.update(&cells[1..]);
+        cells[0].values.0 = key_field;
+        let sql = table.update(&cells[1..], set.target.place.is_some());
         self.write(&sql, cells).await?;
         if let Some(at) = set.assignments.iter().position(|(column, _)| column == table.key()) {
             self.rename(&set.target, &keys, &columns[at + 1], &table)?;

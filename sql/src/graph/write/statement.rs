@@ -101,15 +101,18 @@ impl Table {
         ))
     }
 
-    /// Changes the rows whose keys are in the first of the columns at hand; the others are what columns become.
-    pub(super) fn update(&self, cells: &[Cell]) -> String {
+    /// Changes the rows whose keys are in the first of the columns at hand, which may be there as text; the others are what
+    /// columns become.
+    pub(super) fn update(&self, cells: &[Cell], as_text: bool) -> String {
+        let others: Vec<String> = (1..=cells.len()).map(|at| format!("c{at}")).collect();
+        let rows = self.rows(&self.key, as_text, &others);
         let assignments: Vec<String> = cells
             .iter()
             .enumerate()
             .map(|(at, cell)| format!("{} = {}", quoted(&cell.column), self.value(at + 1, cell)))
             .collect();
         format!(
-            "UPDATE {} AS \"?t\" SET {} FROM {ROWS} AS \"?w\" WHERE \"?t\".{} = \"?w\".c0",
+            "UPDATE {} AS \"?t\" SET {} FROM {rows} AS \"?w\" WHERE \"?t\".{} = \"?w\".c0",
             self.name(),
             assignments.join(", "),
             quoted(&self.key)
@@ -118,16 +121,25 @@ impl Table {
 
     /// Takes away the rows in which a column is one of the keys at hand, which may be there as text.
     pub(super) fn delete(&self, column: &str, as_text: bool) -> String {
-        // A column of its own: cast in the condition, it would have the name of the column that it is made of.
-        let rows = match self.definition.get_column(column).filter(|_| as_text) {
-            Some(column) => format!("(SELECT c0::{} AS c0 FROM {ROWS})", column.sql_type),
-            None => ROWS.to_string(),
-        };
+        let rows = self.rows(column, as_text, &[]);
         format!(
             "DELETE FROM {} AS \"?t\" USING {rows} AS \"?w\" WHERE \"?t\".{} = \"?w\".c0",
             self.name(),
             quoted(column)
         )
+    }
+
+    /// The rows at hand, with keys of a column's type.
+    fn rows(&self, column: &str, as_text: bool, others: &[String]) -> String {
+        // A column of its own: cast in the condition, it would have the name of the column that it is made of.
+        match self.definition.get_column(column).filter(|_| as_text) {
+            Some(column) => {
+                let key = format!("c0::{} AS c0", column.sql_type);
+                let columns: Vec<String> = std::iter::once(key).chain(others.iter().cloned()).collect();
+                format!("(SELECT {} FROM {ROWS})", columns.join(", "))
+            }
+            None => ROWS.to_string(),
+        }
     }
 
     /// A value at hand for a column. A dynamic one is read as the column's type.
@@ -136,7 +148,8 @@ impl Table {
         let Some(column) = self.definition.get_column(&cell.column) else { return value };
         let dynamic = SqlType::of_field(&cell.values.0) == Some(SqlType::Jsonb);
         match &column.sql_type {
-            SqlType::Json | SqlType::Jsonb => value,
+            SqlType::Json | SqlType::Jsonb if dynamic => value,
+            SqlType::Json | SqlType::Jsonb => format!("to_jsonb({value})"),
             other if dynamic => format!("({value} #>> '{{}}')::{other}"),
             _ => value,
         }
