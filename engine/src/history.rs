@@ -11,7 +11,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use lru::LruCache;
 use parking_lot::Mutex;
 
@@ -126,11 +126,11 @@ impl Past<'_> {
 
     /// The newest commit that was not made after `time`.
     async fn seq_at(&self, time: DateTime<Utc>, version: &Version) -> Result<u64> {
-        if time >= self.head.timestamp {
+        if time >= shown(self.head.timestamp) {
             return if time <= Utc::now() { Ok(self.head.seq) } else { Err(future(version, &self.head)) };
         }
         let oldest = self.head.catalog.oldest_kept.max(1);
-        if self.record(oldest).await?.timestamp > time {
+        if shown(self.record(oldest).await?.timestamp) > time {
             return Err(match self.head.catalog.oldest_kept {
                 0 | 1 => unknown(version).with_detail("The database was made after that time."),
                 kept => cleaned_up(version, kept),
@@ -140,7 +140,7 @@ impl Past<'_> {
         let (mut low, mut high) = (oldest, self.head.seq);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            match self.record(middle).await?.timestamp <= time {
+            match shown(self.record(middle).await?.timestamp) <= time {
                 true => low = middle,
                 false => high = middle,
             }
@@ -175,6 +175,11 @@ impl History {
             snapshots.pop(&seq);
         }
     }
+}
+
+/// A commit's time as clients see it, in whole microseconds. No two commits have the same.
+fn shown(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
 }
 
 fn unknown(version: &Version) -> Error {

@@ -128,19 +128,15 @@ fn arguments(call: &Function) -> Result<Vec<(Option<String>, &Expr)>> {
         FunctionArguments::List(list) => list,
         FunctionArguments::Subquery(_) => return Err(undefined(&call.name)),
     };
-    let argument = |argument: &'_ FunctionArg| match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(_)) => Some(None),
-        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(_), .. } => Some(Some(normalize(name))),
-        _ => None,
+    let argument = |argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Ok((None, value)),
+        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. }
+        | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
+            Ok((Some(normalize(name)), value))
+        }
+        _ => Err(undefined(&call.name)),
     };
-    list.args
-        .iter()
-        .map(|given| match (argument(given), given) {
-            (Some(name), FunctionArg::Unnamed(FunctionArgExpr::Expr(value)))
-            | (Some(name), FunctionArg::Named { arg: FunctionArgExpr::Expr(value), .. }) => Ok((name, value)),
-            _ => Err(undefined(&call.name)),
-        })
-        .collect()
+    list.args.iter().map(argument).collect()
 }
 
 fn undefined(name: &ObjectName) -> Error {
