@@ -128,15 +128,19 @@ fn arguments(call: &Function) -> Result<Vec<(Option<String>, &Expr)>> {
         FunctionArguments::List(list) => list,
         FunctionArguments::Subquery(_) => return Err(undefined(&call.name)),
     };
-    let argument = |argument| match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Ok((None, value)),
+    list.args.iter().map(|given| argument(given).ok_or_else(|| undefined(&call.name))).collect()
+}
+
+/// The name and the value of an argument; `None` where it is something else.
+fn argument(given: &FunctionArg) -> Option<(Option<String>, &Expr)> {
+    match given {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some((None, value)),
         FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. }
         | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
-            Ok((Some(normalize(name)), value))
+            Some((Some(normalize(name)), value))
         }
-        _ => Err(undefined(&call.name)),
-    };
-    list.args.iter().map(argument).collect()
+        _ => None,
+    }
 }
 
 fn undefined(name: &ObjectName) -> Error {
