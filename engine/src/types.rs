@@ -61,6 +61,10 @@ pub enum SqlType {
     Json,
     /// `jsonb`, normalised text
     Jsonb,
+    /// `tsvector`: lexemes and their positions, as text
+    TsVector,
+    /// `tsquery`: a condition on lexemes, as text
+    TsQuery,
     /// `vector(n)`: n 32-bit floats; 0 for a `vector` of any dimension
     Vector(u32),
     /// `halfvec(n)`: n 16-bit floats; 0 for any dimension
@@ -88,7 +92,12 @@ impl SqlType {
             SqlType::Real => DataType::Float32,
             SqlType::Double => DataType::Float64,
             SqlType::Numeric { precision, scale } => DataType::Decimal128(*precision, *scale),
-            SqlType::Text | SqlType::Varchar(_) | SqlType::Json | SqlType::Jsonb => DataType::Utf8,
+            SqlType::Text
+            | SqlType::Varchar(_)
+            | SqlType::Json
+            | SqlType::Jsonb
+            | SqlType::TsVector
+            | SqlType::TsQuery => DataType::Utf8,
             SqlType::Bytea => DataType::Binary,
             SqlType::Uuid => DataType::FixedSizeBinary(16),
             SqlType::Date => DataType::Date32,
@@ -224,6 +233,8 @@ impl fmt::Display for SqlType {
             SqlType::Interval => f.write_str("interval"),
             SqlType::Json => f.write_str("json"),
             SqlType::Jsonb => f.write_str("jsonb"),
+            SqlType::TsVector => f.write_str("tsvector"),
+            SqlType::TsQuery => f.write_str("tsquery"),
             SqlType::Vector(dimension) => with_length(f, "vector", *dimension),
             SqlType::Halfvec(dimension) => with_length(f, "halfvec", *dimension),
             SqlType::Sparsevec(dimension) => with_length(f, "sparsevec", *dimension),
@@ -269,6 +280,8 @@ impl std::str::FromStr for SqlType {
             "interval" => SqlType::Interval,
             "json" => SqlType::Json,
             "jsonb" => SqlType::Jsonb,
+            "tsvector" => SqlType::TsVector,
+            "tsquery" => SqlType::TsQuery,
             "vector" => SqlType::Vector(length()?),
             "halfvec" => SqlType::Halfvec(length()?),
             "sparsevec" => SqlType::Sparsevec(length()?),
@@ -304,6 +317,8 @@ mod tests {
             SqlType::Interval,
             SqlType::Json,
             SqlType::Jsonb,
+            SqlType::TsVector,
+            SqlType::TsQuery,
             SqlType::Vector(3),
             SqlType::Vector(0),
             SqlType::Halfvec(3),

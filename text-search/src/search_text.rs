@@ -18,16 +18,8 @@ const MOST_LEAVES: usize = 1024;
 impl Search {
     /// Reads a search in fields of these names. The first error is told.
     pub fn parse(text: &str, lexer: &mut Lexer, fields: &[&str]) -> Result<Search> {
-        let mut reader = Reader {
-            text,
-            at: 0,
-            depth: 0,
-            lexer,
-            fields,
-            leaves: Vec::new(),
-            negated: false,
-            field: None,
-        };
+        let mut reader =
+            Reader { text, at: 0, depth: 0, lexer, fields, leaves: Vec::new(), negated: false, field: None };
         let root = reader.either()?;
         match reader.peek() {
             None => Ok(Search { root, leaves: reader.leaves }),

@@ -464,6 +464,8 @@ fn scalar_oid(sql_type: &SqlType) -> u32 {
         SqlType::Interval => 1186,
         SqlType::Json => 114,
         SqlType::Jsonb => 3802,
+        SqlType::TsVector => 3614,
+        SqlType::TsQuery => 3615,
         SqlType::Vector(_) => VECTOR,
         SqlType::Halfvec(_) => HALFVEC,
         SqlType::Sparsevec(_) => SPARSEVEC,
@@ -496,6 +498,8 @@ fn scalar_sql_type(name: &str) -> SqlType {
         "interval" => SqlType::Interval,
         "json" => SqlType::Json,
         "jsonb" => SqlType::Jsonb,
+        "tsvector" => SqlType::TsVector,
+        "tsquery" => SqlType::TsQuery,
         // Of any dimension or length.
         "vector" => SqlType::Vector(0),
         "halfvec" => SqlType::Halfvec(0),

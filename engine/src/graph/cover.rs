@@ -58,6 +58,8 @@ pub fn coverable(sql_type: &SqlType) -> bool {
         | SqlType::Interval
         | SqlType::Json
         | SqlType::Jsonb
+        | SqlType::TsVector
+        | SqlType::TsQuery
         | SqlType::Vector(_)
         | SqlType::Halfvec(_)
         | SqlType::Sparsevec(_)
@@ -88,6 +90,8 @@ pub fn key_coverable(sql_type: &SqlType) -> bool {
         | SqlType::Interval
         | SqlType::Json
         | SqlType::Jsonb
+        | SqlType::TsVector
+        | SqlType::TsQuery
         | SqlType::Vector(_)
         | SqlType::Halfvec(_)
         | SqlType::Sparsevec(_)

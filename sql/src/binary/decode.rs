@@ -8,8 +8,8 @@ use slipstream_catalog::pg_catalog::oids::Form;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::numeric;
 use super::{EPOCH_DAYS, EPOCH_MICROSECONDS, Half, JSONB_VERSION};
+use super::{numeric, text_search};
 use crate::pgvector::{Kind, Sparse};
 use crate::text::{TextColumn, Values};
 use crate::types::ClientType;
@@ -88,6 +88,8 @@ fn append(client_type: &ClientType, column: &mut TextColumn, data: &[u8]) -> Res
             Some((&JSONB_VERSION, json)) => return column.append(utf8(json)?),
             _ => return Err(malformed()),
         },
+        SqlType::TsVector => return column.append(&text_search::vector_text(data)?),
+        SqlType::TsQuery => return column.append(&text_search::query_text(data)?),
         _ => {}
     }
     let form = client_type.form();

@@ -15,8 +15,8 @@ use slipstream_catalog::pg_catalog::oids::Form;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
 
-use super::numeric;
 use super::{EPOCH_DAYS, EPOCH_MICROSECONDS, Half, JSONB_VERSION};
+use super::{numeric, text_search};
 use crate::pgvector::{Bits, Dense, Kind};
 use crate::types::ClientType;
 
@@ -37,6 +37,8 @@ enum Values {
     Text(StringArray),
     Byte(StringArray),
     Jsonb(StringArray),
+    TsVector(StringArray),
+    TsQuery(StringArray),
     Bytea(BinaryArray),
     Uuid(FixedSizeBinaryArray),
     Date(PrimitiveArray<Date32Type>),
@@ -107,6 +109,8 @@ impl BinaryEncoder {
             (SqlType::Text, Form::Byte) => Values::Byte(array.as_string().clone()),
             (SqlType::Text | SqlType::Varchar(_) | SqlType::Json, _) => Values::Text(array.as_string().clone()),
             (SqlType::Jsonb, _) => Values::Jsonb(array.as_string().clone()),
+            (SqlType::TsVector, _) => Values::TsVector(array.as_string().clone()),
+            (SqlType::TsQuery, _) => Values::TsQuery(array.as_string().clone()),
             (SqlType::Bytea, _) => Values::Bytea(array.as_binary().clone()),
             (SqlType::Uuid, _) => Values::Uuid(array.as_fixed_size_binary().clone()),
             (SqlType::Date, _) => Values::Date(array.as_primitive().clone()),
@@ -139,6 +143,8 @@ impl BinaryEncoder {
                 out.put_u8(JSONB_VERSION);
                 out.put_slice(array.value(row).as_bytes());
             }
+            Values::TsVector(array) => text_search::append_vector(out, array.value(row))?,
+            Values::TsQuery(array) => text_search::append_query(out, array.value(row))?,
             Values::Bytea(array) => out.put_slice(array.value(row)),
             Values::Uuid(array) => out.put_slice(array.value(row)),
             Values::Date(array) => out.put_i32(array.value(row).saturating_sub(EPOCH_DAYS)),
@@ -263,7 +269,11 @@ impl BinaryEncoder {
             Values::Double(array) => array.is_null(row),
             Values::Numeric(array) => array.is_null(row),
             Values::WideNumeric(array) => array.is_null(row),
-            Values::Text(array) | Values::Byte(array) | Values::Jsonb(array) => array.is_null(row),
+            Values::Text(array)
+            | Values::Byte(array)
+            | Values::Jsonb(array)
+            | Values::TsVector(array)
+            | Values::TsQuery(array) => array.is_null(row),
             Values::Bytea(array) => array.is_null(row),
             Values::Uuid(array) => array.is_null(row),
             Values::Date(array) => array.is_null(row),

@@ -8,6 +8,7 @@
 mod decode;
 mod encode;
 mod numeric;
+mod text_search;
 
 pub use decode::{BinaryColumn, parse_scalar, utf8};
 pub use encode::{BinaryEncoder, with_length};

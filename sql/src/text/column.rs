@@ -15,10 +15,12 @@ use arrow::error::ArrowError;
 use datafusion::scalar::ScalarValue;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_text_search::{TsQuery, TsVector};
 
 use super::array::parse_array;
 use super::zone::TimeZone;
 use super::{bytes, datetime, interval, json, number, vector};
+use crate::error::from_text_search;
 use crate::pgvector::{BitsBuilder, DenseBuilder, Kind, parse_bits};
 
 /// A column of a SQL type, built from Postgres's text input form.
@@ -75,9 +77,12 @@ impl TextColumn {
             SqlType::Numeric { .. } => {
                 Values::Decimal(PrimitiveBuilder::with_capacity(capacity).with_data_type(sql_type.arrow_type()))
             }
-            SqlType::Text | SqlType::Varchar(_) | SqlType::Json | SqlType::Jsonb => {
-                Values::Text(StringBuilder::with_capacity(capacity, capacity * 16))
-            }
+            SqlType::Text
+            | SqlType::Varchar(_)
+            | SqlType::Json
+            | SqlType::Jsonb
+            | SqlType::TsVector
+            | SqlType::TsQuery => Values::Text(StringBuilder::with_capacity(capacity, capacity * 16)),
             SqlType::Bytea => Values::Bytes(BinaryBuilder::with_capacity(capacity, capacity * 16)),
             SqlType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             SqlType::Date => Values::Date(PrimitiveBuilder::with_capacity(capacity)),
@@ -240,6 +245,8 @@ fn parse_text<'a>(sql_type: &SqlType, text: &'a str) -> Result<Cow<'a, str>> {
         SqlType::Varchar(limit) => fit_varchar(text, *limit).map(Cow::Borrowed),
         SqlType::Json => json::validate(text).map(|()| Cow::Borrowed(text)),
         SqlType::Jsonb => json::normalize(text).map(Cow::Owned),
+        SqlType::TsVector => Ok(Cow::Owned(TsVector::parse(text).map_err(from_text_search)?.to_string())),
+        SqlType::TsQuery => Ok(Cow::Owned(TsQuery::parse(text).map_err(from_text_search)?.to_string())),
         _ => Ok(Cow::Borrowed(text)),
     }
 }

@@ -105,9 +105,12 @@ impl TextEncoder {
             SqlType::Jsonb if matches!(array.data_type(), DataType::Struct(_) | DataType::Map(_, _)) => {
                 Values::Other(Arc::clone(array))
             }
-            SqlType::Text | SqlType::Varchar(_) | SqlType::Json | SqlType::Jsonb => {
-                Values::Text(as_type(&DataType::Utf8)?.as_string().clone())
-            }
+            SqlType::Text
+            | SqlType::Varchar(_)
+            | SqlType::Json
+            | SqlType::Jsonb
+            | SqlType::TsVector
+            | SqlType::TsQuery => Values::Text(as_type(&DataType::Utf8)?.as_string().clone()),
             SqlType::Bytea => Values::Bytes(as_type(&DataType::Binary)?.as_binary().clone()),
             SqlType::Uuid => Values::Uuid(as_type(&DataType::FixedSizeBinary(16))?.as_fixed_size_binary().clone()),
             SqlType::Date => Values::Date(primitive(as_type(&DataType::Date32)?)),

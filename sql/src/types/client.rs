@@ -118,7 +118,7 @@ mod tests {
     fn a_type_named_by_its_oid_is_itself() {
         use SqlType::{
             Array, BigInt, Boolean, Bytea, Date, Double, Integer, Interval, Json, Jsonb, Real, SmallInt, Text, Time,
-            Timestamp, TimestampTz, Uuid,
+            Timestamp, TimestampTz, TsQuery, TsVector, Uuid,
         };
         let types = [
             Boolean,
@@ -137,6 +137,8 @@ mod tests {
             Interval,
             Json,
             Jsonb,
+            TsVector,
+            TsQuery,
         ];
         for sql_type in types {
             for sql_type in [sql_type.clone(), Array(Box::new(sql_type))] {

@@ -60,6 +60,8 @@ pub fn sql_type(ast: &DataType) -> Result<SqlType> {
         }
         DataType::JSON => SqlType::Json,
         DataType::JSONB => SqlType::Jsonb,
+        DataType::TsVector => SqlType::TsVector,
+        DataType::TsQuery => SqlType::TsQuery,
         DataType::Array(ArrayElemTypeDef::SquareBracket(item, _) | ArrayElemTypeDef::AngleBracket(item)) => {
             array(sql_type(item)?)?
         }
@@ -77,7 +79,7 @@ pub fn cast_type(ast: &DataType) -> Result<SqlType> {
         DataType::Custom(name, arguments) if arguments.is_empty() => match type_name(name)?.as_str() {
             "oid" | "xid" => return Ok(SqlType::BigInt),
             "name" | "char" | "regclass" | "regtype" | "regproc" | "regprocedure" | "regnamespace" | "regrole"
-            | "cstring" => {
+            | "regconfig" | "regdictionary" | "cstring" => {
                 return Ok(SqlType::Text);
             }
             _ => {}
@@ -226,6 +228,8 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType> {
         ("interval", []) => Ok(SqlType::Interval),
         ("json", []) => Ok(SqlType::Json),
         ("jsonb", []) => Ok(SqlType::Jsonb),
+        ("tsvector", []) => Ok(SqlType::TsVector),
+        ("tsquery", []) => Ok(SqlType::TsQuery),
         ("bpchar" | "timetz" | "xml" | "money" | "inet" | "cidr" | "macaddr" | "oid" | "name", _) => {
             Err(unsupported(&name))
         }
@@ -316,6 +320,8 @@ mod tests {
             ("bytea", "bytea"),
             ("json", "json"),
             ("jsonb", "jsonb"),
+            ("tsvector", "tsvector"),
+            ("pg_catalog.tsquery", "tsquery"),
             ("vector(3)", "vector(3)"),
             ("vector", "vector"),
             ("public.halfvec(3)", "halfvec(3)"),

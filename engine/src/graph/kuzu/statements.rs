@@ -46,6 +46,8 @@ pub(super) fn column_type(sql_type: &SqlType) -> &'static str {
         | SqlType::Interval
         | SqlType::Json
         | SqlType::Jsonb
+        | SqlType::TsVector
+        | SqlType::TsQuery
         | SqlType::Vector(_)
         | SqlType::Halfvec(_)
         | SqlType::Sparsevec(_)

@@ -49,6 +49,8 @@ impl Class {
             SqlType::Jsonb => Class::Dynamic,
             SqlType::Bytea
             | SqlType::Json
+            | SqlType::TsVector
+            | SqlType::TsQuery
             | SqlType::Vector(_)
             | SqlType::Halfvec(_)
             | SqlType::Sparsevec(_)

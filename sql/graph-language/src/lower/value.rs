@@ -222,6 +222,8 @@ fn index_type(sql_type: &SqlType) -> String {
         | SqlType::Interval
         | SqlType::Json
         | SqlType::Jsonb
+        | SqlType::TsVector
+        | SqlType::TsQuery
         | SqlType::Vector(_)
         | SqlType::Halfvec(_)
         | SqlType::Sparsevec(_)

@@ -316,14 +316,13 @@ pub(crate) fn key_columns(columns: &[IndexColumn]) -> Result<Vec<String>> {
 }
 
 fn check_key_type(column: &ColumnDefinition, what: &str) -> Result<()> {
-    use SqlType::{Array, Bit, Halfvec, Interval, Json, Jsonb, Sparsevec, Varbit, Vector};
+    use SqlType::{Array, Bit, Halfvec, Interval, Json, Jsonb, Sparsevec, TsQuery, TsVector, Varbit, Vector};
     match column.sql_type {
-        Array(_) | Interval | Json | Jsonb | Vector(_) | Halfvec(_) | Sparsevec(_) | Bit(_) | Varbit(_) => {
-            Err(Error::not_supported(format!(
-                "column \"{}\" of type {} cannot be in a {what} constraint",
-                column.name, column.sql_type
-            )))
-        }
+        Array(_) | Interval | Json | Jsonb | TsVector | TsQuery | Vector(_) | Halfvec(_) | Sparsevec(_) | Bit(_)
+        | Varbit(_) => Err(Error::not_supported(format!(
+            "column \"{}\" of type {} cannot be in a {what} constraint",
+            column.name, column.sql_type
+        ))),
         _ => Ok(()),
     }
 }

@@ -71,6 +71,8 @@ impl JsonEncoder {
             | SqlType::Date
             | SqlType::Time
             | SqlType::Interval
+            | SqlType::TsVector
+            | SqlType::TsQuery
             | SqlType::Vector(_)
             | SqlType::Halfvec(_)
             | SqlType::Sparsevec(_)
