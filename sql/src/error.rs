@@ -18,6 +18,19 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
     convert(error, None)
 }
 
+/// What is wrong with a text of text search.
+pub(crate) fn from_text_search(error: slipstream_text_search::Error) -> Error {
+    use slipstream_text_search::ErrorKind as Kind;
+    let kind = match error.kind {
+        Kind::Syntax => ErrorKind::Syntax,
+        Kind::TooLong => ErrorKind::TooComplex,
+        Kind::InvalidParameter => ErrorKind::InvalidParameter,
+        Kind::UndefinedField => ErrorKind::UndefinedColumn,
+        Kind::UndefinedConfig => ErrorKind::UndefinedObject,
+    };
+    Error::new(kind, error.message)
+}
+
 /// As [`from_datafusion`], pointing at the place in the statement where DataFusion knows it.
 pub(crate) fn from_datafusion_in(error: DataFusionError, source: &SourceText) -> Error {
     convert(error, Some(source))

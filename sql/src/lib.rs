@@ -91,6 +91,7 @@ mod subqueries;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod text_search;
 mod time_travel;
 mod transaction;
 pub mod types;

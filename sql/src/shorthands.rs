@@ -1,7 +1,9 @@
-//! Shorthands that sqlparser has no grammar for, in words that it has: `TABLE t` and `FORCE_QUOTE *`.
+//! Shorthands that sqlparser has no grammar for, in words that it has: `TABLE t`, `FORCE_QUOTE *` and the operator `@@@`.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+
+use crate::text_search::OPERATOR;
 
 /// The name that stands for all columns in the options of COPY.
 pub(crate) const ALL_COLUMNS: &str = "*";
@@ -19,6 +21,11 @@ pub(crate) fn expand(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
                     [Token::make_keyword("SELECT"), blank.clone(), Token::Mul, blank, Token::make_keyword("FROM")];
                 expanded.extend(from.map(put));
             }
+            // `@@@` is read as `@@` and `@`.
+            Token::AtAt if tokens.get(at + 1).is_some_and(|next| next.token == Token::AtSign) => {
+                expanded.push(put(Token::CustomBinaryOperator(OPERATOR.to_string())));
+            }
+            Token::AtSign if at > 0 && tokens[at - 1].token == Token::AtAt => {}
             Token::Mul if before.is_some_and(is_force) => {
                 let all = Token::make_word(ALL_COLUMNS, Some('"'));
                 expanded.extend([Token::LParen, all, Token::RParen].map(put));
@@ -69,6 +76,8 @@ mod tests {
             ("TABLE t", "SELECT * FROM t"),
             ("TABLE \"Odd\" UNION ALL TABLE b", "SELECT * FROM \"Odd\" UNION ALL SELECT * FROM b"),
             ("CREATE TABLE a AS TABLE b", "CREATE TABLE a AS SELECT * FROM b"),
+            ("SELECT a @@@ 'b' AND c@@@'d'", "SELECT a @@@ 'b' AND c @@@ 'd'"),
+            ("SELECT a @@ 'b'", "SELECT a @@ 'b'"),
             ("SELECT 1 AS table FROM t", "SELECT 1 AS table FROM t"),
             ("COPY t TO STDOUT (FORCE_QUOTE *)", "COPY t TO STDOUT (FORCE_QUOTE (\"*\"))"),
         ] {

@@ -176,6 +176,7 @@ pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
     let tokens =
         Tokenizer::new(&DIALECT, text).tokenize_with_location().map_err(|error| lexical_error(error, &source))?;
     let tokens = whole_operators(tokens);
+    let tokens = shorthands::expand(&tokens);
     parser(tokens.clone()).parse_expr().map_err(|error| syntax_error(error, &tokens, &source))
 }
 

@@ -79,6 +79,8 @@ scripts!(in "":
     shorthands,
     subqueries,
     system_tables,
+    text_search,
+    text_search_types,
     time_travel,
     transactions,
     truncate,

@@ -108,9 +108,6 @@ fn settings(text: &str) -> Result<Vec<(String, String)>> {
             rest = rest.strip_prefix(',').ok_or_else(wrong)?.trim_start();
         }
     }
-    for (_, value) in &mut settings {
-        *value = value.trim_end_matches('\u{0}').to_string();
-    }
     Ok(settings)
 }
 

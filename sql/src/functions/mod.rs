@@ -31,6 +31,7 @@ pub(crate) use json::{operator as json_operator, rewrite_aggregate as rewrite_js
 pub(crate) use values::type_name;
 
 use crate::operators::{PostgresOperators, PostgresTyping, quantified_functions};
+use crate::text_search;
 use crate::types::TypeNames;
 
 /// Functions of DataFusion whose name or format language would mislead.
@@ -93,11 +94,13 @@ fn scalar_functions() -> Vec<ScalarUDF> {
     functions.extend(math::functions());
     functions.extend(rounding::functions());
     functions.extend(values::functions());
+    functions.extend(text_search::scalar_functions());
     functions
 }
 
 fn aggregate_functions() -> Vec<AggregateUDF> {
     let mut functions = aggregates::functions();
     functions.extend(ordered::functions());
+    functions.extend(text_search::aggregates());
     functions
 }

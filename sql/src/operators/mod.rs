@@ -23,7 +23,7 @@ mod arithmetic;
 mod binary;
 mod in_lists;
 mod interval;
-mod operand;
+pub(crate) mod operand;
 mod planner;
 mod quantified;
 mod reassociate;

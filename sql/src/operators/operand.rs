@@ -12,7 +12,7 @@ use crate::types::{CastContext, cast, literal, typed_literal};
 
 /// What is known of an operand's type.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A string literal, which takes its type from what it meets.
     Unknown(String),
     /// The literal NULL.
@@ -27,14 +27,14 @@ pub(super) enum Kind {
 
 /// An operand.
 #[derive(Debug, Clone)]
-pub(super) struct Operand {
-    pub(super) expr: Expr,
-    pub(super) kind: Kind,
+pub(crate) struct Operand {
+    pub(crate) expr: Expr,
+    pub(crate) kind: Kind,
 }
 
 impl Operand {
     /// Looks at an expression; a number literal gets Postgres's type.
-    pub(super) fn new(expr: Expr, schema: &dyn ExprSchema) -> PlanResult<Operand> {
+    pub(crate) fn new(expr: Expr, schema: &dyn ExprSchema) -> PlanResult<Operand> {
         let expr = number_literal(expr)?;
         let kind = match &expr {
             Expr::Literal(ScalarValue::Utf8(Some(text)), None) => Kind::Unknown(text.clone()),
@@ -50,7 +50,7 @@ impl Operand {
     }
 
     /// The type, if it has one already.
-    pub(super) fn sql_type(&self) -> Option<&SqlType> {
+    pub(crate) fn sql_type(&self) -> Option<&SqlType> {
         match &self.kind {
             Kind::Typed(sql_type) => Some(sql_type),
             _ => None,
@@ -62,7 +62,7 @@ impl Operand {
     }
 
     /// The operand as a `to`; its type must be unknown, or one that Postgres casts.
-    pub(super) fn into_type(self, to: &SqlType, schema: &dyn ExprSchema) -> PlanResult<Expr> {
+    pub(crate) fn into_type(self, to: &SqlType, schema: &dyn ExprSchema) -> PlanResult<Expr> {
         match self.kind {
             Kind::Unknown(text) => Ok(literal(to, &text)?),
             Kind::Null => Ok(typed_literal(to, ScalarValue::try_from(&to.arrow_type())?)),
@@ -139,7 +139,7 @@ pub(super) fn numeric_literal(text: &str) -> PlanResult<Expr> {
     Ok(literal(&SqlType::Numeric { precision: 38, scale }, text)?)
 }
 
-pub(super) fn is_integer(sql_type: &SqlType) -> bool {
+pub(crate) fn is_integer(sql_type: &SqlType) -> bool {
     matches!(sql_type, SqlType::SmallInt | SqlType::Integer | SqlType::BigInt)
 }
 
@@ -147,11 +147,11 @@ pub(super) fn is_float(sql_type: &SqlType) -> bool {
     matches!(sql_type, SqlType::Real | SqlType::Double)
 }
 
-pub(super) fn is_number(sql_type: &SqlType) -> bool {
+pub(crate) fn is_number(sql_type: &SqlType) -> bool {
     is_integer(sql_type) || is_float(sql_type) || matches!(sql_type, SqlType::Numeric { .. })
 }
 
-pub(super) fn is_text(sql_type: &SqlType) -> bool {
+pub(crate) fn is_text(sql_type: &SqlType) -> bool {
     matches!(sql_type, SqlType::Text | SqlType::Varchar(_))
 }
 

@@ -14,6 +14,7 @@ use super::binary::{Resolved, binary};
 use super::vector::{bit_distance, distance, is_bits};
 use crate::functions::json_operator;
 use crate::pgvector::{BitMetric, Metric, bit_distance_function, distance_function};
+use crate::text_search;
 
 /// Gives binary operators Postgres's meaning. It must be the first planner: `<=>` of vectors is not MySQL's.
 #[derive(Debug)]
@@ -42,6 +43,12 @@ impl ExprPlanner for PostgresOperators {
         }
         if is_bitwise(&op) && left.get_type(schema).is_ok() && is_bits(&left, schema)? {
             return Err(Error::not_supported(format!("operator {op} of bit strings is not supported")).into());
+        }
+        if left.get_type(schema).is_ok()
+            && right.get_type(schema).is_ok()
+            && let Some(search) = text_search::operator(&op, &left, &right, schema)?
+        {
+            return Ok(PlannerResult::Planned(search));
         }
         let resolved = match (Metric::of_operator(&op), known(&op)) {
             (None, None) => Resolved::Default(left, right),

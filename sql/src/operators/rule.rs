@@ -35,6 +35,7 @@ use super::zeros;
 use crate::functions::{type_name, typed_function};
 use crate::pgvector::{BitMetric, Kind as VectorKind, Metric, VectorFunction, parse_bits};
 use crate::text::parse_array;
+use crate::text_search;
 use crate::types::{CastContext, ClientType, PostgresCast, cast, relabel};
 
 /// Resolves the types of literals, casts and operators in a plan as Postgres does.
@@ -410,6 +411,14 @@ impl Resolver<'_> {
         }
         if let (Some(metric), 2) = (BitMetric::of_function(func.name()), args.len()) {
             return vector::bit_distance_call(metric, args, self.schema);
+        }
+        if let Some(args) = text_search::typed(func.name(), &args, self.schema)? {
+            return Ok(Expr::ScalarFunction(ScalarFunction { func, args }));
+        }
+        if func.name() == "character_length"
+            && let Some(length) = text_search::length_of_vector(&args, self.schema)?
+        {
+            return Ok(length);
         }
         let args = match (func.name(), Metric::of_function(func.name())) {
             (_, Some(metric)) if args.len() == 2 => return vector::distance_call(metric, args, self.schema),

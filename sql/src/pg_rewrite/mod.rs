@@ -102,6 +102,7 @@ impl VisitorMut for Rewriter {
         text::plain(expr);
         bits::typed(expr);
         numbers::floats(expr);
+        text::negate_query(expr);
         text::escape_with_backslash(expr);
         arrays::compare_elements(expr);
         absent::drop_special_types(expr);

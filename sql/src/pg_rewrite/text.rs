@@ -1,6 +1,6 @@
 //! Small differences of text.
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Value, ValueWithSpan};
+use datafusion::sql::sqlparser::ast::{DataType, Expr, UnaryOperator, Value, ValueWithSpan};
 
 use super::functions::{FIRST_BYTE, LIKE_ESCAPE};
 use super::{call, catalog_name, push_argument, take};
@@ -38,6 +38,13 @@ pub(super) fn plain(expr: &mut Expr) {
             *expr = call(FIRST_BYTE, take(inner), Vec::new());
         }
         _ => {}
+    }
+}
+
+/// `!! query` is a function of text search.
+pub(super) fn negate_query(expr: &mut Expr) {
+    if let Expr::UnaryOp { op: UnaryOperator::PGPrefixFactorial, expr: inner } = expr {
+        *expr = call("tsquery_not", take(inner), Vec::new());
     }
 }
 

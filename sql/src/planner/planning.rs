@@ -29,6 +29,7 @@ use crate::graph::relation::{CypherRelations, SeenParameters};
 use crate::pg_rewrite::rewrite_expression;
 use crate::source::SourceText;
 use crate::statement::Statement;
+use crate::text_search;
 
 /// What planning stands on, whatever the statement.
 pub(crate) struct Ground {
@@ -107,7 +108,8 @@ impl Scope<'_> {
     }
 
     /// Plans a query.
-    pub(crate) fn query(&mut self, query: ast::Query) -> Result<LogicalPlan> {
+    pub(crate) fn query(&mut self, mut query: ast::Query) -> Result<LogicalPlan> {
+        text_search::rewrite_query(&mut query, &self.planning.view.snapshot.catalog)?;
         SqlToRel::new(&self.names)
             .sql_statement_to_plan_with_context(ast::Statement::Query(Box::new(query)), &mut self.context)
             .map_err(|error| self.planning.error(error))
@@ -239,9 +241,16 @@ impl Planning<'_> {
 
     /// The tables that a statement names.
     pub(crate) fn references(&self, statement: &ast::Statement) -> Result<Vec<TableReference>> {
-        let parsed = DataFusionStatement::Statement(Box::new(statement.clone()));
+        let parsed = DataFusionStatement::Statement(Box::new(self.searches(statement)?));
         let (references, _) = resolve_table_references(&parsed, true).map_err(|error| self.error(error))?;
         Ok(references)
+    }
+
+    /// A statement with its searches in words that can be planned.
+    fn searches(&self, statement: &ast::Statement) -> Result<ast::Statement> {
+        let mut statement = statement.clone();
+        text_search::rewrite(&mut statement, &self.view.snapshot.catalog)?;
+        Ok(statement)
     }
 
     /// Functions and graphs, and no tables so far.
@@ -275,7 +284,7 @@ impl Planning<'_> {
     /// Plans a statement with names that are known already.
     pub(super) fn plan_with(&self, statement: &ast::Statement, names: &Names<'_>) -> Result<LogicalPlan> {
         SqlToRel::new(names)
-            .sql_statement_to_plan_with_context(statement.clone(), &mut self.context())
+            .sql_statement_to_plan_with_context(self.searches(statement)?, &mut self.context())
             .map_err(|error| self.error(error))
     }
 }

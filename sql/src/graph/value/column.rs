@@ -87,9 +87,13 @@ impl Reader {
                 Kind::TimestampTz
             }
             SqlType::Interval => Kind::Interval,
-            SqlType::Bytea | SqlType::Uuid | SqlType::Sparsevec(_) | SqlType::Bit(_) | SqlType::Varbit(_) => {
-                Kind::Text(text()?)
-            }
+            SqlType::Bytea
+            | SqlType::Uuid
+            | SqlType::TsVector
+            | SqlType::TsQuery
+            | SqlType::Sparsevec(_)
+            | SqlType::Bit(_)
+            | SqlType::Varbit(_) => Kind::Text(text()?),
             SqlType::Vector(_) | SqlType::Halfvec(_) => {
                 let list = as_type(DataType::List(Arc::new(Field::new("item", DataType::Float32, true))))?;
                 return Reader::new(&SqlType::Array(Box::new(SqlType::Real)), &list);
@@ -277,6 +281,8 @@ impl Builder {
             SqlType::Numeric { .. }
             | SqlType::Bytea
             | SqlType::Uuid
+            | SqlType::TsVector
+            | SqlType::TsQuery
             | SqlType::Vector(_)
             | SqlType::Halfvec(_)
             | SqlType::Sparsevec(_)

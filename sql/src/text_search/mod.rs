@@ -1,0 +1,42 @@
+//! Text search in SQL: the functions and operators of `tsvector` and `tsquery`.
+//!
+//! What they compute is [`slipstream_text_search`]'s. Here is how SQL calls it: [`functions`] are functions of a plan,
+//! [`overloads`] gives their arguments types as Postgres resolves them, [`operators`] says which function `@@`, `||` and
+//! the others are for which operands, [`evaluate`] goes through the rows.
+//!
+//! `to_tsvector(config, text) @@ query` is one function, `ts_match_text`, so that no vector is written out as text and read
+//! again, and so that an index on that expression recognises it.
+
+//!
+//! `column @@@ 'search'` is ours: [`rewrite`] says it, `bm25_score(...)`, `highlight(...)` and the tables `text_search(...)` and
+//! `hybrid_search(...)` ([`tables`]) in words that can be planned, and [`search`] has the functions.
+
+mod arguments;
+mod evaluate;
+mod functions;
+mod operators;
+mod overloads;
+mod rewrite;
+mod search;
+mod tables;
+
+use datafusion::logical_expr::ScalarUDF;
+use slipstream_engine::catalog::TableDefinition;
+use slipstream_text_search::Config;
+
+pub(crate) use operators::{length_of_vector, operator};
+pub(crate) use overloads::typed;
+pub(crate) use rewrite::{OPERATOR, rewrite, rewrite_query};
+pub(crate) use search::aggregates;
+
+/// Every function of text search.
+pub(crate) fn scalar_functions() -> Vec<ScalarUDF> {
+    let mut all = functions::functions();
+    all.extend(search::functions());
+    all
+}
+
+/// The name of the configuration by which a column is searched.
+fn config_of(_table: Option<&TableDefinition>, _column: &str) -> String {
+    Config::ENGLISH.name().to_string()
+}
