@@ -46,7 +46,7 @@ fn both(left: Option<Part>, right: Option<Part>) -> Option<Part> {
 fn of_lexeme(config: Config, lexeme: &str) -> Option<Part> {
     let (word, others) = match lexeme.split_once(|character: char| !character.is_alphanumeric()) {
         None => (lexeme, ""),
-        Some((word, _)) if word.is_empty() => return None,
+        Some(("", _)) => return None,
         Some((word, others)) => (word, others),
     };
     let whole = others.is_empty() && word.len() == lexeme.len();

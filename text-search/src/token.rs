@@ -153,7 +153,7 @@ impl<'a> Scanner<'a> {
     /// A word, or several joined by hyphens.
     fn words(&mut self, rest: &str) -> usize {
         let first = run(rest);
-        let mut parts = Vec::from([0..first]);
+        let mut parts: Vec<Range<usize>> = std::iter::once(0..first).collect();
         let mut end = first;
         if !is_digits(&rest[..first]) {
             while rest[end..].starts_with('-') {
