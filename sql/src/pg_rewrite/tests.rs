@@ -201,7 +201,12 @@ async fn psql_sees_the_server() {
         "public|knows_pkey|index|postgres|knows|permanent|btree||\n\
          public|person_pkey|index|postgres|person|permanent|btree||\n"
     );
-    assert_eq!(client.rows(psql["dT+"][0]).await, "public|vector|vector|var||postgres||vectors of floats\n");
+    assert_eq!(
+        client.rows(psql["dT+"][0]).await,
+        "public|halfvec|halfvec|var||postgres||vectors of 16-bit floats\n\
+         public|sparsevec|sparsevec|var||postgres||vectors of which only what is not zero is kept\n\
+         public|vector|vector|var||postgres||vectors of floats\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
