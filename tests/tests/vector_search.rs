@@ -259,7 +259,7 @@ async fn every_spelling_is_answered_by_the_index() {
             "WITH n AS (SELECT id, bucket FROM items WHERE bucket > 3 ORDER BY v <-> '{first}' LIMIT 20) SELECT bucket % 4, count(*) FROM n GROUP BY 1 ORDER BY 1"
         ),
         format!(
-            "(SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 3) UNION ALL (SELECT id FROM items ORDER BY v <-> '{second}' LIMIT 3) ORDER BY 1"
+            "SELECT * FROM ((SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 3) UNION ALL (SELECT id FROM items ORDER BY v <-> '{second}' LIMIT 3)) AS u ORDER BY 1"
         ),
         "SELECT id FROM items WHERE id != 5 ORDER BY v <-> (SELECT v FROM items WHERE id = 5) LIMIT 7".to_string(),
         format!("SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 9) AS t"),

@@ -391,7 +391,9 @@ mod tests {
             ("\"quick fox\"", false),
             ("\"quick fox\"~1", true),
             ("\"over the lazy\"", true),
-            ("\"over lazy\"", false),
+            ("\"jumped lazy\"", false),
+            // A word that says nothing is no part of a phrase that begins with it.
+            ("\"over lazy\"", true),
             ("quick-brown", true),
             ("brwn~1", true),
             ("brwn", false),

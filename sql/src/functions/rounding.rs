@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
-use arrow::datatypes::{DataType, Decimal128Type, FieldRef, Float64Type};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Decimal128Type, FieldRef, Float64Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::logical_expr::{
@@ -13,6 +14,7 @@ use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::untyped_null;
+use crate::error::from_arrow;
 use crate::text::rescale;
 
 const DECIMAL_DIGITS: u8 = 38;
@@ -43,9 +45,12 @@ pub(super) fn no_function(name: &str, types: &[DataType]) -> Error {
 impl Round {
     /// The scale of a rounded numeric: the digits asked for, if they are known, and never more than there are.
     fn scale(scale: i8, digits: Option<&ScalarValue>) -> i8 {
+        let within = |digits: i64| digits.clamp(0, scale.max(0).into()) as i8;
         match digits {
             None => 0,
-            Some(ScalarValue::Int64(Some(digits))) => (*digits).clamp(0, scale.max(0).into()) as i8,
+            Some(ScalarValue::Int16(Some(digits))) => within(i64::from(*digits)),
+            Some(ScalarValue::Int32(Some(digits))) => within(i64::from(*digits)),
+            Some(ScalarValue::Int64(Some(digits))) => within(*digits),
             Some(_) => scale,
         }
     }
@@ -64,11 +69,11 @@ impl ScalarUDFImpl for Round {
         match arg_types {
             [DataType::Decimal128(..)] => Ok(arg_types.to_vec()),
             [number] if number.is_numeric() || number.is_null() => Ok(vec![DataType::Float64]),
-            [decimal @ DataType::Decimal128(..), digits] if digits.is_integer() => {
-                Ok(vec![decimal.clone(), DataType::Int64])
-            }
+            // The digits stay what they are: under a cast a literal would be none, and the type another one before it is
+            // computed than after.
+            [DataType::Decimal128(..), digits] if digits.is_integer() => Ok(arg_types.to_vec()),
             [integer, digits] if integer.is_integer() && digits.is_integer() => {
-                Ok(vec![DataType::Decimal128(DECIMAL_DIGITS, 0), DataType::Int64])
+                Ok(vec![DataType::Decimal128(DECIMAL_DIGITS, 0), digits.clone()])
             }
             _ => Err(no_function("round", arg_types).into()),
         }
@@ -121,12 +126,11 @@ fn round_decimals(numbers: &ArrayRef, digits: Option<&ArrayRef>, scale: i8) -> R
     };
     let numbers = numbers.as_primitive::<Decimal128Type>();
     let mut rounded = PrimitiveArray::<Decimal128Type>::builder(numbers.len());
+    let digits = digits.map(|digits| cast(digits, &DataType::Int64)).transpose().map_err(from_arrow)?;
+    let digits = digits.as_ref().map(|digits| digits.as_primitive::<Int64Type>());
     for (row, number) in numbers.iter().enumerate() {
         let digits = match digits {
-            Some(digits) => {
-                let digits = digits.as_primitive::<arrow::datatypes::Int64Type>();
-                digits.iter().nth(row).flatten()
-            }
+            Some(digits) => digits.is_valid(row).then(|| digits.value(row)),
             None => Some(0),
         };
         match (number, digits) {

@@ -259,6 +259,13 @@ impl Resolver<'_> {
     fn negative(&self, operand: Expr) -> PlanResult<Expr> {
         let operand = self.operand(operand)?;
         Ok(match operand.sql_type() {
+            // A negative literal is one at once: what has a type of its own for a literal (`round`) would have two else.
+            Some(sql_type) if is_integer(sql_type) && operand.is_literal() => match &operand.expr {
+                Expr::Literal(value, metadata) if value.arithmetic_negate().is_ok() => {
+                    Expr::Literal(value.arithmetic_negate()?, metadata.clone())
+                }
+                _ => Negate::call(sql_type.clone(), operand.expr),
+            },
             Some(sql_type) if is_integer(sql_type) => Negate::call(sql_type.clone(), operand.expr),
             _ => Expr::Negative(Box::new(operand.expr)),
         })

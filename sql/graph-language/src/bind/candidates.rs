@@ -162,6 +162,13 @@ impl Binder<'_> {
     /// Narrows the tables of every element by those beside it. False where nothing is left of one, or where no path has the
     /// length that is asked for.
     pub(super) fn narrow(&self, pattern: &mut Pattern<'_>) -> bool {
+        let empty = |relationship: &PatternRelationship<'_>| {
+            let (least, most) = relationship.length();
+            most < least
+        };
+        if pattern.relationships.iter().any(empty) {
+            return false;
+        }
         let written = pattern.candidates();
         loop {
             let before = pattern.size();
@@ -177,13 +184,8 @@ impl Binder<'_> {
                 break;
             }
         }
-        let empty = |relationship: &PatternRelationship<'_>| {
-            let (least, most) = relationship.length();
-            most < least
-        };
         let of_no_length = |relationship: &PatternRelationship<'_>| relationship.length().0 == 0;
         let possible = pattern.nodes.iter().all(|node| !node.candidates.is_empty())
-            && !pattern.relationships.iter().any(empty)
             && pattern.relationships.iter().all(|edge| !edge.candidates.is_empty() || of_no_length(edge));
         for (relationship, written) in pattern.relationships.iter_mut().zip(written.1) {
             if !possible || relationship.candidates.is_empty() {

@@ -221,9 +221,10 @@ impl Binder<'_> {
         self.scope = before;
         let value = value?;
         let mixed = value.has_aggregate() && !matches!(value.kind, ValueKind::Aggregate { .. });
-        let value = match mixed {
-            true => value.replace(&|part| find_beside_aggregate(items, part)),
-            false => value.replace(&|part| find(items, part)),
+        let value = match find(items, &value) {
+            Some(item) => item,
+            None if mixed => value.replace(&|part| find_beside_aggregate(items, part)),
+            None => value.replace(&|part| find(items, part)),
         };
         if value.has_aggregate() || ((grouped || distinct) && depends_on_row(&value, items)) {
             let clause = if distinct { "with DISTINCT" } else { "beside aggregates" };
