@@ -70,6 +70,10 @@ impl Engine {
 
     fn build() -> Result<Engine> {
         let mut rules = PhysicalOptimizer::new().rules;
+        // It tells the columns of a join by their names, of which a plan has several alike, and so moves conditions to the wrong
+        // side of an outer join. The logical rules have moved them already; what is moved after planning are filters that only
+        // DataFusion's own files know of.
+        rules.retain(|rule| rule.name() != "FilterPushdown");
         // Before the rules that distribute the plan.
         rules.insert(0, Arc::new(IndexThenStoreRule));
         rules.insert(0, Arc::new(VectorSearchRule));

@@ -8,7 +8,7 @@
 //! again, and so that an index on that expression recognises it.
 
 //!
-//! `column @@@ 'search'` is ours: [`rewrite`] says it, `bm25_score(...)`, `highlight(...)` and the tables `text_search(...)` and
+//! `column @@@ 'search'` is ours: [`mod@rewrite`] says it, `bm25_score(...)`, `highlight(...)` and the tables `text_search(...)` and
 //! `hybrid_search(...)` ([`tables`]) in words that can be planned, and [`search`] has the functions.
 
 mod arguments;

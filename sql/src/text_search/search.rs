@@ -5,7 +5,7 @@
 //! * `search_highlight(search, config, options, name, column)` is what `highlight(column, search)` becomes;
 //! * `bm25_corpus(search, config, name, column, ...)`, an aggregate, gathers the statistics of all texts.
 //!
-//! [`super::rewrite`] writes the calls, with the names of the columns, which are the fields of a search.
+//! [`mod@super::rewrite`] writes the calls, with the names of the columns, which are the fields of a search.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ enum What {
     Matches,
     Score,
     Highlight,
-    /// What a statement says and [`super::rewrite`] takes out; left over where there is no search that it could be about.
+    /// What a statement says and [`mod@super::rewrite`] takes out; left over where there is no search that it could be about.
     Unbound(&'static str),
 }
 
