@@ -323,7 +323,7 @@ fn errors_have_their_kind_and_point_at_their_place() {
         (Syntax, "MATCH (p:person) RETURN p.name p", "                               ^", "expected the end"),
         (Syntax, "SELECT 1", "^", "expected MATCH"),
         (Syntax, "MATCH (p:person) WITH p.age RETURN 1", "                      ^", "use AS"),
-        (Syntax, "MATCH (a)-[:knows*3..1]->(b) RETURN 1", "                 ^", "range"),
+        (NotSupported, "MATCH (a)-[:knows*3..1]->(b) RETURN 1", "      ^", "fit this pattern"),
         (UndefinedTable, "MATCH (p:persn) RETURN 1", "         ^", "\"persn\""),
         (UndefinedTable, "MATCH (:person)-[:likes]->() RETURN 1", "                   ^".split_at(1).1, "\"likes\""),
         (UndefinedColumn, "MATCH (p:person) RETURN p.nam", "                          ^", "\"nam\""),
@@ -420,7 +420,8 @@ fn errors_have_their_kind_and_point_at_their_place() {
             "                                               ^",
             "DISTINCT",
         ),
-        (UndefinedParameter, "UNWIND $x AS y RETURN y", "       ^", "type"),
+        (NotSupported, "UNWIND $x AS y RETURN y", "       ^", "list of anything"),
+        (UndefinedParameter, "RETURN $x IS NULL", "       ^", "type"),
         (NumericOutOfRange, "RETURN 9223372036854775808", "       ^", "range"),
         (TooComplex, &format!("RETURN {}1", "(".repeat(90)), &format!("{:>71}^", ""), "too deep"),
     ];
