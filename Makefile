@@ -43,7 +43,7 @@ tck: setup ## the openCypher TCK in a folder that has it: TCK=folder [UPDATE=1] 
 check: setup ## format, lints, documentation, licences
 	@scripts/check.sh
 
-bench: ## Slipstream against bare Lance, Kuzu and PostgreSQL 17, in the release profile, a long build [SUITE=reading|patterns|commits|copying|vectors]
+bench: ## Slipstream against bare Lance, Kuzu and PostgreSQL 17, in the release profile, a long build [SUITE=reading|patterns|commits|copying|vectors|texts]
 	@scripts/setup.sh bench
 	cargo build --release $(SERVER)
 	cargo build --release -p slipstream-benches --features peers --bin slipstream-bench

@@ -8,12 +8,14 @@
 //! * [`keyed_table`] is a table that an operator looks rows up in.
 //! * [`index_then_store`] is the operator that takes keys from an index and rows from Lance, and the rule that chooses it.
 //! * [`version_diff`] is what one version of a table has that another has not.
-//! * [`vector_search`] is the operator that takes the nearest rows from an index, and the rule that chooses it.
+//! * [`vector_search`] is the operator that takes the nearest rows from an index, and the rule that chooses it; [`text_search`]
+//!   does the same for words and substrings.
 //! * [`pg_catalog`], [`information_schema`] and [`system`] are the metadata, made of one declarative description
 //!   ([`metadata`]).
 
 pub mod apply;
 pub mod expand;
+mod first_rows;
 pub mod graph_algorithms;
 pub mod graph_scan;
 pub mod index_then_store;
@@ -21,10 +23,12 @@ pub mod information_schema;
 pub mod keyed_table;
 pub mod metadata;
 pub mod pg_catalog;
+mod prefilter;
 pub mod search_path;
 pub mod sequence_table;
 pub mod system;
 pub mod tables;
+pub mod text_search;
 pub mod vector_search;
 pub mod version_diff;
 

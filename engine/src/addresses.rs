@@ -17,6 +17,45 @@ impl AddressSet {
         self.fragments.entry((address >> 32) as u32).or_default().insert(address as u32)
     }
 
+    /// Adds rows of one fragment.
+    pub(crate) fn insert_offsets(&mut self, fragment: u32, offsets: &RoaringBitmap) {
+        if !offsets.is_empty() {
+            *self.fragments.entry(fragment).or_default() |= offsets;
+        }
+    }
+
+    /// Rows that are in both.
+    #[must_use]
+    pub fn and(mut self, other: &AddressSet) -> AddressSet {
+        for (fragment, offsets) in &mut self.fragments {
+            match other.get(*fragment) {
+                Some(others) => *offsets &= others,
+                None => offsets.clear(),
+            }
+        }
+        self.fragments.retain(|_, offsets| !offsets.is_empty());
+        self
+    }
+
+    /// Rows that are in one of them.
+    #[must_use]
+    pub fn or(mut self, other: &AddressSet) -> AddressSet {
+        other.fragments().for_each(|(fragment, offsets)| self.insert_offsets(fragment, offsets));
+        self
+    }
+
+    /// Rows that are not in the other.
+    #[must_use]
+    pub fn without(mut self, other: &AddressSet) -> AddressSet {
+        for (fragment, offsets) in other.fragments() {
+            if let Some(own) = self.fragments.get_mut(&fragment) {
+                *own -= offsets;
+            }
+        }
+        self.fragments.retain(|_, offsets| !offsets.is_empty());
+        self
+    }
+
     /// Whether an address is in it.
     pub fn contains(&self, address: u64) -> bool {
         self.fragments.get(&((address >> 32) as u32)).is_some_and(|offsets| offsets.contains(address as u32))
@@ -91,6 +130,14 @@ mod tests {
             set.fragments().map(|(fragment, offsets)| (fragment, offsets.iter().collect())).collect();
         assert_eq!(fragments, [(0, vec![3, 4]), (5, vec![7, 8])]);
         assert!(AddressSet::default().is_empty() && !set.is_empty());
+    }
+
+    #[test]
+    fn sets_are_joined() {
+        let (a, b) = (AddressSet::from_iter([1, 2, 1 << 32]), AddressSet::from_iter([2, 3, 2 << 32]));
+        assert_eq!(a.clone().and(&b), AddressSet::from_iter([2]));
+        assert_eq!(a.clone().without(&b), AddressSet::from_iter([1, 1 << 32]));
+        assert_eq!(a.or(&b), AddressSet::from_iter([1, 2, 3, 1 << 32, 2 << 32]));
     }
 
     #[test]

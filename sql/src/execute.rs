@@ -16,7 +16,8 @@ use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execut
 use datafusion::scalar::ScalarValue;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use slipstream_catalog::vector_search::{describe, with_effort};
+use slipstream_catalog::text_search;
+use slipstream_catalog::vector_search::{self, with_effort};
 use slipstream_engine::catalog::{CatalogEdit, TableDefinition};
 use slipstream_engine::change::Changes;
 use slipstream_engine::snapshot::Snapshot;
@@ -233,7 +234,8 @@ async fn run(
     match &run.planned.kind {
         Kind::Explain(explain) => {
             let (plan, notes) = run.physical().await?;
-            describe(&plan).await.map_err(from_datafusion)?;
+            vector_search::describe(&plan).await.map_err(from_datafusion)?;
+            text_search::describe(&plan).await.map_err(from_datafusion)?;
             let analyzed = match explain.analyze {
                 true => Some(analyze(&plan, &run.engine.task).await?),
                 false => None,

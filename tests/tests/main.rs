@@ -14,6 +14,7 @@
 //! * `mirror`: graph patterns answered by the index, by joins, and by an oracle;
 //! * `pgvector`: the Python package of that name, with psycopg, SQLAlchemy and asyncpg;
 //! * `shortest_paths`: searches, compared with one that is written out;
+//! * `text_search`: searches of text by indexes, compared with the same without any;
 //! * `time_machine`: a history, compared at any version with a model of it;
 //! * `vector_search`: nearest vectors by indexes, compared with measuring every row.
 
@@ -30,6 +31,7 @@ mod mirror_walks;
 mod pgvector;
 mod scripts;
 mod shortest_paths;
+mod text_search;
 mod time_machine;
 mod transfers;
 mod vector_search;

@@ -79,6 +79,7 @@ scripts!(in "":
     shorthands,
     subqueries,
     system_tables,
+    text_indexes,
     text_search,
     text_search_types,
     time_travel,

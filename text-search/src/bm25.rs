@@ -15,19 +15,36 @@ const LENGTH: f64 = 0.75;
 /// What is known of all texts together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Corpus {
-    /// For each field, how many texts have it, and how many words those have in all.
+    /// For each field, how many texts have words in it, and how many words those are in all.
     fields: Vec<(u64, u64)>,
     /// For each leaf of a search and each field, how many texts have it there.
     texts: Vec<Vec<u64>>,
 }
 
 impl Corpus {
+    /// What is known from elsewhere: for each field, how many texts have words and how many words those are; for each leaf of a
+    /// search and each field, how many texts have it there.
+    pub fn of(fields: Vec<(u64, u64)>, texts: Vec<Vec<u64>>) -> Corpus {
+        Corpus { fields, texts }
+    }
+
+    /// For each field, how many texts have words in it, and how many words those are in all.
+    pub fn fields(&self) -> &[(u64, u64)] {
+        &self.fields
+    }
+
+    /// How many texts have a leaf of a search in a field.
+    pub fn having(&self, leaf: usize, field: usize) -> u64 {
+        self.texts.get(leaf).and_then(|texts| texts.get(field)).copied().unwrap_or_default()
+    }
+
     /// Adds a text.
     pub fn add(&mut self, search: &Search, fields: &[Option<Words>]) {
         self.fields.resize(fields.len(), (0, 0));
         self.texts.resize(search.leaves().len(), vec![0; fields.len()]);
         for (sums, words) in self.fields.iter_mut().zip(fields) {
-            if let Some(words) = words {
+            // An index knows nothing of texts without words.
+            if let Some(words) = words.as_ref().filter(|words| words.length > 0) {
                 *sums = (sums.0 + 1, sums.1 + words.length as u64);
             }
         }
@@ -36,6 +53,15 @@ impl Corpus {
                 *count += u64::from(frequency > 0);
             }
         }
+    }
+
+    /// The same of some leaves alone, and of no lengths.
+    #[must_use]
+    pub fn only_leaves(mut self, leaves: &[usize]) -> Corpus {
+        self.fields.fill((0, 0));
+        let others = self.texts.iter_mut().enumerate().filter(|(leaf, _)| !leaves.contains(leaf));
+        others.for_each(|(_, texts)| texts.fill(0));
+        self
     }
 
     /// Adds what is known of other texts.
@@ -66,8 +92,7 @@ impl Corpus {
 
     fn worth(&self, leaf: usize, field: usize, length: usize, frequency: usize) -> f64 {
         let (texts, words) = self.fields.get(field).copied().unwrap_or_default();
-        let having = self.texts.get(leaf).and_then(|texts| texts.get(field)).copied().unwrap_or_default();
-        let (texts, having) = (texts.max(1) as f64, having as f64);
+        let (texts, having) = (texts.max(1) as f64, self.having(leaf, field) as f64);
         let rarity = (1.0 + (texts - having + 0.5).max(0.0) / (having + 0.5)).ln();
         let average = (words as f64 / texts).max(f64::MIN_POSITIVE);
         let frequency = frequency as f64;

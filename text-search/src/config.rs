@@ -158,6 +158,16 @@ impl Lexer {
         lexemes
     }
 
+    /// Whether only words that are no stop words become this lexeme. An index that keeps stop words, stemmed, then has it for
+    /// exactly the texts that have it.
+    pub(crate) fn is_of_no_stop_word(&self, lexeme: &str) -> bool {
+        let stems_to = |stop_word: &&str| match &self.stemmer {
+            Some(stemmer) => stemmer.stem(stop_word) == lexeme,
+            None => **stop_word == *lexeme,
+        };
+        self.ascii.is_none() && self.stop_words.all().is_some_and(|words| !words.iter().any(|word| stems_to(&word)))
+    }
+
     /// The lexeme of a token; `None` for a stop word.
     pub fn lexeme(&mut self, kind: Kind, word: &str) -> Option<String> {
         let lower = lower_case(word);

@@ -24,6 +24,7 @@ pub mod config;
 pub mod error;
 pub mod headline;
 pub mod matching;
+pub mod parts;
 pub mod query;
 pub mod query_text;
 pub mod rank;

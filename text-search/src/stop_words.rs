@@ -163,6 +163,15 @@ impl StopWords {
         }
     }
 
+    /// All of them; `None` where they can only be asked for one by one.
+    pub(crate) fn all(&self) -> Option<&'static [&'static str]> {
+        match self {
+            StopWords::None => Some(&[]),
+            StopWords::English => Some(&ENGLISH),
+            StopWords::Other(_) => None,
+        }
+    }
+
     /// Whether a word, in lower case, is one of them.
     pub(crate) fn contains(&mut self, word: &str) -> bool {
         match self {

@@ -8,9 +8,11 @@
 //! * [`commits`]: one-row commits by one client and by many, with the disk's own sync beside them.
 //! * [`copying`]: rows a second of `COPY FROM STDIN`.
 //! * [`vectors`]: nearest vectors by an index, with and without conditions, beside pgvector.
+//! * [`texts`]: the best texts by BM25, beside pg_search.
 //!
-//! [`servers`] starts what is measured, [`wire`] talks to it, [`report`] prints what came out.
+//! [`servers`] starts what is measured, [`wire`] and [`asking`] talk to it, [`report`] prints what came out.
 
+mod asking;
 pub mod commits;
 pub mod copying;
 pub mod patterns;
@@ -18,6 +20,7 @@ mod random;
 pub mod reading;
 mod report;
 mod servers;
+pub mod texts;
 pub mod vectors;
 mod wire;
 

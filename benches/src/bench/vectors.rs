@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use tokio_postgres::{Client, Statement};
 
+use super::asking::{Session, ask_all};
 use super::random::Random;
 use super::report::{Columns, milliseconds, print_title};
 use super::servers::Server;
@@ -116,12 +116,6 @@ struct Side {
     build: Duration,
 }
 
-/// A client with its question prepared.
-struct Session {
-    client: Client,
-    statement: Statement,
-}
-
 /// Loads both sides, asks them in turns, and prints what came out.
 pub async fn run(place: &Place, options: &Options) -> Result<()> {
     let folder = place.temporary_folder()?;
@@ -188,13 +182,10 @@ impl Side {
     }
 
     async fn session(&self, share: usize) -> Result<Session> {
-        let client = self.server.connect().await?;
-        // Without it pgvector finds too few rows of a share.
-        client.batch_execute("SET hnsw.iterative_scan = strict_order").await?;
         let condition = if share == 100 { String::new() } else { format!("WHERE share < {share}") };
         let text = format!("SELECT id FROM items {condition} ORDER BY v <=> ($1::text)::vector LIMIT {WANTED}");
-        let statement = client.prepare(&text).await?;
-        Ok(Session { client, statement })
+        // Without it pgvector finds too few rows of a share.
+        Session::open(&self.server, "SET hnsw.iterative_scan = strict_order", &text).await
     }
 
     /// The share of the nearest that the index finds.
@@ -203,7 +194,7 @@ impl Side {
         let (mut found, mut wanted) = (0, 0);
         for question in &data.questions[..MEASURED] {
             let furthest = data.furthest(question, share);
-            let ids = answer(&session, question).await?;
+            let ids = session.ask(&literal(question)).await?;
             if ids.len() != WANTED || ids.iter().any(|id| share_of(*id) >= share) {
                 return Err(format!("{}: {} rows of {WANTED}", self.name, ids.len()).into());
             }
@@ -216,28 +207,9 @@ impl Side {
     /// How long each question took of several clients, and all of them together.
     async fn ask(&self, data: &Data, share: usize, clients: usize, rounds: usize) -> Result<(Vec<Duration>, Duration)> {
         let sessions = try_join_all((0..clients).map(|_| self.session(share))).await?;
-        for session in &sessions {
-            answer(session, &data.questions[0]).await?;
-        }
-        let started = Instant::now();
-        let asked = sessions.iter().enumerate().map(|(number, session)| async move {
-            let mut times = Vec::with_capacity(rounds);
-            for round in 0..rounds {
-                let question = &data.questions[(round + number * 17) % data.questions.len()];
-                let started = Instant::now();
-                answer(session, question).await?;
-                times.push(started.elapsed());
-            }
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(times)
-        });
-        let times = try_join_all(asked).await?.into_iter().flatten().collect();
-        Ok((times, started.elapsed()))
+        let questions: Vec<String> = data.questions.iter().map(|question| literal(question)).collect();
+        ask_all(&sessions, &questions, rounds).await
     }
-}
-
-async fn answer(session: &Session, question: &[f32]) -> Result<Vec<usize>> {
-    let rows = session.client.query(&session.statement, &[&literal(question)]).await?;
-    rows.iter().map(|row| Ok(usize::try_from(row.try_get::<_, i64>(0)?)?)).collect()
 }
 
 fn print_builds(sides: &[Side]) {

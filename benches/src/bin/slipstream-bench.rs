@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use slipstream_benches::bench::{Place, Result, commits, copying, patterns, reading, vectors};
+use slipstream_benches::bench::{Place, Result, commits, copying, patterns, reading, texts, vectors};
 
 /// Compares Slipstream over loopback with bare Lance and bare Kuzu in process, and with PostgreSQL 17.
 #[derive(Parser)]
@@ -37,6 +37,8 @@ enum Suite {
     Copying(Copying),
     /// Nearest vectors by an index
     Vectors(Vectors),
+    /// The best texts by BM25
+    Texts(Texts),
 }
 
 /// How much to read.
@@ -103,6 +105,20 @@ struct Vectors {
     clients: Vec<usize>,
 }
 
+/// How many texts to search.
+#[derive(Parser)]
+struct Texts {
+    /// Texts at the most
+    #[arg(long, default_value_t = 200_000)]
+    texts: usize,
+    /// How often each client asks
+    #[arg(long, default_value_t = 300)]
+    rounds: usize,
+    /// Numbers of clients
+    #[arg(long, value_delimiter = ',', default_value = "1,8")]
+    clients: Vec<usize>,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -124,7 +140,7 @@ async fn main() -> Result<()> {
 }
 
 /// Every suite with its defaults.
-fn all() -> [Suite; 5] {
+fn all() -> [Suite; 6] {
     let none = ["slipstream-bench"];
     [
         Suite::Reading(Reading::parse_from(none)),
@@ -132,6 +148,7 @@ fn all() -> [Suite; 5] {
         Suite::Commits(Commits::parse_from(none)),
         Suite::Copying(Copying::parse_from(none)),
         Suite::Vectors(Vectors::parse_from(none)),
+        Suite::Texts(Texts::parse_from(none)),
     ]
 }
 
@@ -149,6 +166,9 @@ impl Suite {
             Suite::Copying(Copying { rows, rounds }) => copying::run(place, &copying::Options { rows, rounds }).await,
             Suite::Vectors(Vectors { rows, dimension, rounds, clients }) => {
                 vectors::run(place, &vectors::Options { rows, dimension, rounds, clients }).await
+            }
+            Suite::Texts(Texts { texts, rounds, clients }) => {
+                texts::run(place, &texts::Options { texts, rounds, clients }).await
             }
         }
     }

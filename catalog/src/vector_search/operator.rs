@@ -3,25 +3,26 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions, UInt64Array};
-use arrow::datatypes::{Float32Type, Schema, SchemaRef, UInt64Type};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Float32Type, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream, execute_stream,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use slipstream_engine::AddressSet;
 use slipstream_engine::catalog::{IndexDefinition, Metric};
 use slipstream_engine::change::PENDING_ROW;
 use slipstream_engine::pending::TableState;
 use slipstream_engine::store::{Coverage, NearestRequest, ScanRequest, SearchEffort};
 use slipstream_engine::types::SqlType;
+
+use crate::prefilter;
 
 /// So few rows that satisfy the conditions are measured, whatever the index.
 const FEW_ROWS: usize = 256;
@@ -141,26 +142,6 @@ impl Search {
         Ok((fits && has_distance).then(|| numbers.to_vec()))
     }
 
-    /// Addresses of the rows that satisfy the conditions.
-    async fn taking_part(&self, context: &Arc<TaskContext>) -> PlanResult<Vec<u64>> {
-        let mut request = ScanRequest { row_address: true, ..self.request.clone() };
-        if self.conditions.is_empty() {
-            request.columns = Some(Vec::new());
-        }
-        let mut plan = self.table.scan(&request).await?;
-        for condition in &self.conditions {
-            plan = Arc::new(FilterExec::try_new(Arc::clone(condition), plan)?);
-        }
-        let mut rows = execute_stream(plan, Arc::clone(context))?;
-        let mut addresses = Vec::new();
-        while let Some(batch) = rows.next().await {
-            let batch = batch?;
-            let column = batch.columns().last().and_then(|column| column.as_primitive_opt::<UInt64Type>());
-            addresses.extend_from_slice(column.map(UInt64Array::values).map_or(&[][..], |values| values));
-        }
-        Ok(addresses)
-    }
-
     /// Addresses of candidates; `None` where all rows have to be looked at.
     async fn candidates(&self, context: &Arc<TaskContext>) -> PlanResult<Option<Vec<u64>>> {
         let Some((index, coverage)) = self.best_index().await? else { return Ok(None) };
@@ -168,7 +149,7 @@ impl Search {
         let (own, among) = match self.takes_all() {
             true => (Vec::new(), None),
             false => {
-                let addresses = self.taking_part(context).await?;
+                let addresses = prefilter::addresses(&self.table, &self.request, &self.conditions, context).await?;
                 if addresses.len() <= FEW_ROWS.max(self.count) {
                     return Ok(Some(addresses));
                 }

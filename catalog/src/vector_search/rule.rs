@@ -13,17 +13,15 @@ use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::limit::GlobalLimitExec;
-use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::sorts::sort::SortExec;
 use slipstream_engine::catalog::{IndexDefinition, Metric};
 use slipstream_engine::change::ROW_ADDRESS;
 use slipstream_engine::pending::TableState;
-use slipstream_engine::store::index_build::can_have_data;
+use slipstream_engine::store::index_recipe::can_have_data;
 use slipstream_engine::store::{LanceScan, ScanRequest, SearchEffort};
 
 use super::leaf::StateScan;
 use super::operator::{Search, VectorSearch};
+use crate::first_rows::FirstRows;
 
 /// Chooses [`VectorSearch`]. Must run before the rules that distribute the plan.
 #[derive(Debug, Default)]
@@ -31,15 +29,11 @@ pub struct VectorSearchRule;
 
 impl PhysicalOptimizerRule for VectorSearchRule {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            let replacement = match wanted(&node) {
-                Some((sort, count)) => replace(sort, count)?,
-                None => None,
-            };
-            let Some(sort) = replacement else { return Ok(Transformed::no(node)) };
-            // The limit, where there is one above the sort, stays.
-            let replaced = if node.is::<SortExec>() { sort } else { node.with_new_children(vec![sort])? };
-            Ok(Transformed::yes(replaced))
+        plan.transform_up(|node| match FirstRows::of(&node)? {
+            Some(first) => {
+                replace(&first).map(|plan| plan.map_or_else(|| Transformed::no(Arc::clone(&node)), Transformed::yes))
+            }
+            None => Ok(Transformed::no(node)),
         })
         .map(|transformed| transformed.data)
     }
@@ -53,52 +47,12 @@ impl PhysicalOptimizerRule for VectorSearchRule {
     }
 }
 
-/// A sort, and how many of its first rows are wanted.
-fn wanted(node: &Arc<dyn ExecutionPlan>) -> Option<(&SortExec, usize)> {
-    if let Some(sort) = node.downcast_ref::<SortExec>() {
-        return Some((sort, sort.fetch()?));
-    }
-    let limit = node.downcast_ref::<GlobalLimitExec>()?;
-    let sort = limit.input().downcast_ref::<SortExec>()?;
-    Some((sort, limit.skip().checked_add(limit.fetch()?)?))
-}
-
-fn replace(sort: &SortExec, count: usize) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
-    let first = sort.expr().first();
-    if count == 0 || first.options.descending || first.options.nulls_first {
+fn replace(first: &FirstRows<'_>) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
+    if first.options.descending || first.options.nulls_first {
         return Ok(None);
     }
-    let mut projections = Vec::new();
-    let mut rows = sort.input();
-    let mut key = Arc::clone(&first.expr);
-    while let Some(projection) = rows.downcast_ref::<ProjectionExec>() {
-        key = through(&key, projection)?;
-        projections.push(rows);
-        rows = projection.input();
-    }
-    let Some(search) = search(rows, &key, count) else { return Ok(None) };
-    let mut plan: Arc<dyn ExecutionPlan> = Arc::new(VectorSearch::new(search, Arc::clone(rows)));
-    for projection in projections.into_iter().rev() {
-        plan = Arc::clone(projection).with_new_children(vec![plan])?;
-    }
-    let sort = SortExec::new(sort.expr().clone(), plan)
-        .with_fetch(sort.fetch())
-        .with_preserve_partitioning(sort.preserve_partitioning());
-    Ok(Some(Arc::new(sort)))
-}
-
-/// An expression over what a projection gives as one over what it takes.
-fn through(expr: &Arc<dyn PhysicalExpr>, projection: &ProjectionExec) -> PlanResult<Arc<dyn PhysicalExpr>> {
-    let transformed = Arc::clone(expr).transform_down(|node| {
-        let source = node.downcast_ref::<Column>().and_then(|column| projection.expr().get(column.index()));
-        Ok(match source {
-            Some(source) => {
-                Transformed::new(Arc::clone(&source.expr), true, datafusion::common::tree_node::TreeNodeRecursion::Jump)
-            }
-            None => Transformed::no(node),
-        })
-    });
-    transformed.map(|transformed| transformed.data)
+    let Some(search) = search(first.rows, &first.key, first.count) else { return Ok(None) };
+    first.over(Arc::new(VectorSearch::new(search, Arc::clone(first.rows)))).map(Some)
 }
 
 /// What is searched for, where `key` is the distance from a vector and `rows` are those of a table with an index of it.

@@ -48,6 +48,9 @@ pub struct IndexKey {
     /// What was said of its order (`DESC NULLS LAST`), for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub order: String,
+    /// The text search configuration that makes words of the column, where it is of words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_config: Option<String>,
 }
 
 /// How an index finds rows.
@@ -165,6 +168,9 @@ impl IndexMethod {
     }
 }
 
+/// The operator class of GIN by which an index has runs of three characters.
+const TRIGRAMS: &str = "gin_trgm_ops";
+
 /// The operator classes of vectors, for every method that has them.
 fn vector_classes(method: IndexMethod) -> impl Iterator<Item = OperatorClass> {
     let classes = [
@@ -193,7 +199,8 @@ impl OperatorClass {
             scalar("bpchar_pattern_ops", IndexMethod::Btree, "bpchar", false),
         ];
         let vectors = IndexMethod::ALL.into_iter().filter(|method| method.family() == IndexFamily::Vector);
-        scalars.into_iter().chain(vectors.flat_map(vector_classes))
+        let trigrams = scalar(TRIGRAMS, IndexMethod::Gin, "text", false);
+        scalars.into_iter().chain(vectors.flat_map(vector_classes)).chain([trigrams])
     }
 
     /// The one of that name for a method.
@@ -234,6 +241,19 @@ impl IndexDefinition {
         }
     }
 
+    /// The columns whose words it has, each with the text search configuration that makes them; none where it has no words.
+    pub fn word_columns(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keys = self.keys.iter().filter(|_| self.predicate.is_none());
+        keys.filter_map(|key| Some((key.columns.first()?.as_str(), key.text_config.as_deref()?)))
+    }
+
+    /// The column of whose texts it has the runs of three characters.
+    pub fn trigram_column(&self) -> Option<&str> {
+        let by_class = || self.keys.first().is_some_and(|key| key.operator_class == TRIGRAMS);
+        let is_of_trigrams = self.method == IndexMethod::Ngram || self.method == IndexMethod::Gin && by_class();
+        self.plain_column().filter(|_| is_of_trigrams)
+    }
+
     /// Whether it reads a column.
     pub fn reads(&self, column: &str) -> bool {
         let keys = self.keys.iter().flat_map(|key| &key.columns);
@@ -245,9 +265,12 @@ impl IndexDefinition {
         self.options.get(option)?.parse().ok()
     }
 
-    /// The name that its data gets in the table's dataset.
-    pub fn data_name(&self) -> String {
-        format!("{}-{}", self.name, self.oid)
+    /// The name that its data of one of its columns, counted from 0, gets in the table's dataset.
+    pub fn data_name(&self, column: usize) -> String {
+        match column {
+            0 => format!("{}-{}", self.name, self.oid),
+            _ => format!("{}.{column}-{}", self.name, self.oid),
+        }
     }
 
     /// Whether data of that name in the table's dataset is its own, whatever the index was called when it was built.
@@ -271,6 +294,7 @@ mod tests {
             expression: None,
             operator_class: "vector_cosine_ops".into(),
             order: String::new(),
+            text_config: None,
         };
         let (options, predicate) = (BTreeMap::from([("m".to_string(), "8".to_string())]), None);
         IndexDefinition { oid, name: name.into(), method: IndexMethod::Hnsw, keys: vec![key], options, predicate }
@@ -278,8 +302,9 @@ mod tests {
 
     #[test]
     fn data_is_found_again_under_another_name() {
-        let built = index("a-17", 18).data_name();
+        let built = index("a-17", 18).data_name(0);
         assert!(index("b", 18).owns_data(&built));
+        assert!(index("b", 18).owns_data(&index("a", 18).data_name(1)));
         assert!(!index("a", 17).owns_data(&built));
         assert_eq!(data_owner("somebody_elses"), None);
     }

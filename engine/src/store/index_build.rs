@@ -15,26 +15,18 @@ use async_trait::async_trait;
 use lance::Dataset;
 use lance::dataset::transaction::Operation;
 use lance::index::DatasetIndexExt;
-use lance::index::vector::VectorIndexParams;
 use lance_core::datatypes::format_field_path;
 use lance_index::progress::IndexBuildProgress;
-use lance_index::vector::bq::RQBuildParams;
-use lance_index::vector::hnsw::builder::HnswBuildParams;
-use lance_index::vector::ivf::IvfBuildParams;
-use lance_index::vector::pq::PQBuildParams;
-use lance_index::vector::sq::builder::SQBuildParams;
-use lance_index::{IndexParams, IndexType};
-use lance_linalg::distance::DistanceType;
 use lance_table::format::IndexMetadata;
 use roaring::RoaringBitmap;
 
+use super::index_recipe::{can_have_data, recipes};
 use super::staging::{StagedWrite, staged};
 use super::table::TableVersion;
 use super::{Store, failed};
 use crate::catalog::index::data_owner;
-use crate::catalog::{IndexDefinition, IndexFamily, IndexMethod, Metric, TableDefinition, TableId};
+use crate::catalog::{IndexDefinition, IndexFamily, TableId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::types::SqlType;
 
 /// Tables with fewer rows are read as a whole faster than any index finds its way.
 pub const FEWEST_ROWS: usize = if cfg!(test) { 4 } else { 1_000 };
@@ -50,8 +42,8 @@ const MOST_PIECES: usize = 6;
 pub struct StagedIndex {
     table: TableId,
     oid: u32,
-    /// The piece that comes; `None` where there is only something to be removed.
-    piece: Option<IndexMetadata>,
+    /// The pieces that come, one for each column; none where there is only something to be removed.
+    pieces: Vec<IndexMetadata>,
     /// Whether the pieces that are there go.
     replaces: bool,
 }
@@ -120,13 +112,6 @@ impl IndexBuildProgress for Told {
     }
 }
 
-/// What Lance is asked to build.
-struct Recipe {
-    column: String,
-    kind: IndexType,
-    parameters: Box<dyn IndexParams>,
-}
-
 impl StagedIndex {
     /// The table.
     pub(crate) fn table(&self) -> TableId {
@@ -135,71 +120,7 @@ impl StagedIndex {
 
     /// Nothing in place of the data of an index that is no more.
     pub(crate) fn removal(table: TableId, oid: u32) -> Self {
-        StagedIndex { table, oid, piece: None, replaces: true }
-    }
-}
-
-/// Whether Lance keeps data for such an index of a table. Where it does not, statements are answered without.
-pub fn can_have_data(table: &TableDefinition, index: &IndexDefinition) -> bool {
-    recipe(table, index).is_some()
-}
-
-/// What Lance has to build for an index; `None` where it has nothing that serves it.
-fn recipe(table: &TableDefinition, index: &IndexDefinition) -> Option<Recipe> {
-    match index.method.family() {
-        IndexFamily::Vector => vector_recipe(table, index),
-        IndexFamily::Scalar | IndexFamily::Text => None,
-    }
-}
-
-fn vector_recipe(table: &TableDefinition, index: &IndexDefinition) -> Option<Recipe> {
-    let column = index.plain_column()?.to_string();
-    // Vectors of any dimension are lists to Lance.
-    let SqlType::Vector(dimension @ 1..) = table.get_column(&column)?.sql_type else { return None };
-    let distance = distance_type(index.metric()?)?;
-    let num_partitions = index.number("lists").or_else(|| index.number("num_partitions"));
-    let clusters = IvfBuildParams { num_partitions, ..IvfBuildParams::default() };
-    let neighbours = || {
-        let defaults = HnswBuildParams::default();
-        let m = index.number("m").unwrap_or(defaults.m);
-        let ef_construction = index.number("ef_construction").unwrap_or(defaults.ef_construction);
-        HnswBuildParams { m, ef_construction, ..defaults }
-    };
-    let parameters = match index.method {
-        IndexMethod::Hnsw | IndexMethod::IvfHnswSq => {
-            VectorIndexParams::with_ivf_hnsw_sq_params(distance, clusters, neighbours(), SQBuildParams::default())
-        }
-        IndexMethod::Ivfflat => VectorIndexParams::with_ivf_flat_params(distance, clusters),
-        IndexMethod::IvfPq => {
-            let parts = index.number("num_sub_vectors").filter(|parts| (dimension as usize).is_multiple_of(*parts));
-            let num_sub_vectors = parts.unwrap_or_else(|| sub_vectors(dimension as usize));
-            let num_bits = index.number("num_bits").unwrap_or(8);
-            let code = PQBuildParams { num_sub_vectors, num_bits, ..PQBuildParams::default() };
-            VectorIndexParams::with_ivf_pq_params(distance, clusters, code)
-        }
-        IndexMethod::IvfRq => {
-            let mut code = RQBuildParams::default();
-            code.num_bits = index.number("num_bits").and_then(|bits| bits.try_into().ok()).unwrap_or(code.num_bits);
-            VectorIndexParams::with_ivf_rq_params(distance, clusters, code)
-        }
-        _ => return None,
-    };
-    Some(Recipe { column, kind: IndexType::Vector, parameters: Box::new(parameters) })
-}
-
-/// Sub-vectors of a product code: of four numbers each where that comes out even, else of fewer.
-fn sub_vectors(dimension: usize) -> usize {
-    let sizes = [4, 2];
-    sizes.into_iter().find(|size| dimension.is_multiple_of(*size)).map_or(dimension, |size| dimension / size)
-}
-
-/// The distance as Lance names it; `None` for those that it has no index for.
-pub(super) fn distance_type(metric: Metric) -> Option<DistanceType> {
-    match metric {
-        Metric::L2 => Some(DistanceType::L2),
-        Metric::Cosine => Some(DistanceType::Cosine),
-        Metric::InnerProduct => Some(DistanceType::Dot),
-        Metric::L1 => None,
+        StagedIndex { table, oid, pieces: Vec::new(), replaces: true }
     }
 }
 
@@ -241,7 +162,10 @@ impl TableVersion {
         if !can_have_data(self.definition(), index) {
             return Ok(Need::Nothing);
         }
-        Ok(need(self.coverage(index).await?))
+        let need = need(self.coverage(index).await?);
+        // Lance joins what it has of words by itself, and only as a whole.
+        let is_of_text = index.method.family() == IndexFamily::Text;
+        Ok(if is_of_text && need == Need::Rest { Need::Whole } else { need })
     }
 
     /// Writes data of an index over this version: over all of its rows, or over those that no data covers yet. `None` where
@@ -253,32 +177,37 @@ impl TableVersion {
         progress: Arc<dyn BuildProgress>,
     ) -> Result<Option<StagedIndex>> {
         let table = self.definition();
-        let Some(recipe) = recipe(table, index) else { return Ok(None) };
+        let recipes = recipes(table, index);
         let fragments = match whole {
             true => self.fragment_ids(),
             false => self.fragment_ids() - covered_fragments(&self.pieces(index).await?),
         };
-        if fragments.is_empty() {
+        if fragments.is_empty() || recipes.is_empty() {
             return Ok(None);
         }
         let mut dataset = Dataset::clone(&self.dataset);
-        let column = format_field_path(&[&recipe.column]);
-        let columns = [column.as_str()];
-        let mut builder = dataset
-            .create_index_builder(&columns, recipe.kind, recipe.parameters.as_ref())
-            .name(index.data_name())
-            .replace(true)
-            .progress(Arc::new(Told(progress)));
-        if fragments != self.fragment_ids() {
-            builder = builder.fragments(fragments.iter().collect());
+        let mut pieces = Vec::new();
+        for (number, recipe) in recipes.iter().enumerate() {
+            let column = format_field_path(&[&recipe.column]);
+            let columns = [column.as_str()];
+            let mut builder = dataset
+                .create_index_builder(&columns, recipe.kind, recipe.parameters.as_ref())
+                .name(index.data_name(number))
+                .replace(true)
+                .progress(Arc::new(Told(Arc::clone(&progress))));
+            if fragments != self.fragment_ids() {
+                builder = builder.fragments(fragments.iter().collect());
+            }
+            let piece = builder.execute_uncommitted().await.map_err(|error| {
+                let what = format!("build index \"{}\" of table \"{}\"", index.name, table.name);
+                failed(&what, &error).on_table(&table.name)
+            })?;
+            pieces.push(piece);
         }
-        let piece = builder.execute_uncommitted().await.map_err(|error| {
-            failed(&format!("build index \"{}\" of table \"{}\"", index.name, table.name), &error).on_table(&table.name)
-        })?;
-        Ok(Some(StagedIndex { table: table.id, oid: index.oid, piece: Some(piece), replaces: whole }))
+        Ok(Some(StagedIndex { table: table.id, oid: index.oid, pieces, replaces: whole }))
     }
 
-    fn fragment_ids(&self) -> RoaringBitmap {
+    pub(super) fn fragment_ids(&self) -> RoaringBitmap {
         self.dataset.manifest().fragments.iter().map(|fragment| fragment.id as u32).collect()
     }
 
@@ -311,8 +240,9 @@ fn need(coverage: Coverage) -> Need {
     }
 }
 
-fn covered_fragments(pieces: &[IndexMetadata]) -> RoaringBitmap {
-    pieces.iter().filter_map(|piece| piece.fragment_bitmap.as_ref()).fold(RoaringBitmap::new(), |all, one| all | one)
+pub(super) fn covered_fragments<'a>(pieces: impl IntoIterator<Item = &'a IndexMetadata>) -> RoaringBitmap {
+    let bitmaps = pieces.into_iter().filter_map(|piece| piece.fragment_bitmap.as_ref());
+    bitmaps.fold(RoaringBitmap::new(), |all, one| all | one)
 }
 
 /// Paths of a piece's files below its table's directory.
@@ -340,14 +270,15 @@ impl Store {
             }
             // Somebody may have dropped the index meanwhile.
             let known = table.indexes.iter().any(|known| known.oid == index.oid);
-            let Some(piece) = index.piece.as_ref().filter(|_| known) else { continue };
-            let covered = piece.fragment_bitmap.clone().unwrap_or_default();
-            let overlaps = !covered_fragments(&own.into_iter().cloned().collect::<Vec<_>>()).is_disjoint(&covered);
-            if !base.takes(piece) || (!index.replaces && overlaps) {
-                let message = format!("table \"{}\" was changed while an index of it was built", table.name);
-                return Err(Error::new(ErrorKind::SerializationFailure, message).on_table(&table.name));
+            let there = covered_fragments(own.into_iter());
+            for piece in index.pieces.iter().filter(|_| known) {
+                let covered = piece.fragment_bitmap.clone().unwrap_or_default();
+                if !base.takes(piece) || (!index.replaces && !there.is_disjoint(&covered)) {
+                    let message = format!("table \"{}\" was changed while an index of it was built", table.name);
+                    return Err(Error::new(ErrorKind::SerializationFailure, message).on_table(&table.name));
+                }
+                new.push(piece.clone());
             }
-            new.push(piece.clone());
         }
         if new.is_empty() && removed.is_empty() {
             return Ok(None);
@@ -370,12 +301,5 @@ mod tests {
         assert_eq!(need(coverage(1, 100_000, 150_000)), Need::Rest);
         assert_eq!(need(coverage(1, 100_000, 250_000)), Need::Whole);
         assert_eq!(need(coverage(6, 100_000, 150_000)), Need::Whole);
-    }
-
-    #[test]
-    fn a_product_code_divides_the_vector() {
-        assert_eq!(sub_vectors(384), 96);
-        assert_eq!(sub_vectors(6), 3);
-        assert_eq!(sub_vectors(7), 7);
     }
 }

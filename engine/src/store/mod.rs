@@ -3,11 +3,11 @@
 //! * [`table`] is a table at one version: scans, counts, look-ups by key, and what changed since an older version.
 //! * [`staging`] writes rows that nobody sees yet ([`StagedWrite`], [`StagedLoad`]).
 //! * [`publishing`] turns a staged write into exactly the version its commit record names.
-//! * [`index_build`] writes what the indexes of tables hold.
+//! * [`index_build`] writes what the indexes of tables hold, by the recipes of [`index_recipe`].
 //! * [`key_index`] finds rows by unique key in memory.
 //! * [`folding`] keeps the number of small fragments down, [`compaction`] makes few large ones of many.
 //! * `tags` names versions for other programs, `removal` deletes versions.
-//! * `vector_index` searches the indexes of vectors.
+//! * `vector_index` searches the indexes of vectors, `text_index` those of words and substrings.
 //! * [`root`] is how Lance reaches the root of the database.
 //! * [`layout`] is how SQL types that Lance lacks are kept.
 //!
@@ -16,15 +16,18 @@
 pub(crate) mod compaction;
 mod folding;
 pub mod index_build;
+pub mod index_recipe;
 pub mod key_index;
 mod layout;
 mod publishing;
 mod removal;
 mod root;
+mod row_mask;
 mod scan;
 pub mod staging;
 pub mod table;
 mod tags;
+mod text_index;
 mod vector_index;
 
 use std::num::NonZeroUsize;
@@ -48,6 +51,7 @@ pub use publishing::Attempt;
 pub use scan::LanceScan;
 pub use staging::{StagedLoad, StagedWrite};
 pub use table::{ScanRequest, TableVersion};
+pub use text_index::{BestRequest, TextPart, TextStatistics};
 pub use vector_index::{NearestRequest, SearchEffort};
 
 /// Bytes of Lance's index cache.

@@ -12,9 +12,11 @@ use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt};
 use lance::Dataset;
 use lance::dataset::ProjectionRequest;
+use lance::dataset::scanner::RowAddrMask;
 
 use super::key_index::{KeyHash, KeyIndex, KeySet, Map, hash_keys, hash_unique_keys};
 use super::layout;
+use super::row_mask::tree_map;
 use super::scan::LanceScan;
 use super::staging::{BATCH_ROWS, fragment_files};
 use super::{Store, failed};
@@ -131,7 +133,16 @@ impl TableVersion {
 
     /// Lance's own physical plan of a scan.
     pub async fn scan(self: &Arc<Self>, request: &ScanRequest) -> Result<Arc<dyn ExecutionPlan>> {
-        self.scan_fragments(request, None).await
+        self.scan_some(request, None, None).await
+    }
+
+    /// The same of some of the rows.
+    pub async fn scan_rows(
+        self: &Arc<Self>,
+        request: &ScanRequest,
+        rows: &AddressSet,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.scan_some(request, None, Some(rows)).await
     }
 
     pub(super) async fn scan_fragments(
@@ -139,12 +150,24 @@ impl TableVersion {
         request: &ScanRequest,
         fragments: Option<&HashSet<u64>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.scan_some(request, fragments, None).await
+    }
+
+    async fn scan_some(
+        self: &Arc<Self>,
+        request: &ScanRequest,
+        fragments: Option<&HashSet<u64>>,
+        rows: Option<&AddressSet>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let wrap = |error: lance::Error| self.failed("scan", &error);
         let mut scanner = self.dataset.scan();
         if let Some(fragments) = fragments {
             let chosen =
                 self.dataset.manifest().fragments.iter().filter(|fragment| fragments.contains(&fragment.id)).cloned();
             scanner.with_fragments(chosen.collect());
+        }
+        if let Some(rows) = rows {
+            scanner.with_row_id_prefilter(RowAddrMask::from_allowed(tree_map(rows)));
         }
         let columns = match &request.columns {
             Some(columns) => columns.clone(),
@@ -163,7 +186,7 @@ impl TableVersion {
         scanner.batch_size(BATCH_ROWS);
         let plan = scanner.create_plan().await.map_err(wrap)?;
         let schema = self.output_schema(&columns, request.row_address)?;
-        let whole = request.filter.is_none() && request.limit.is_none() && fragments.is_none();
+        let whole = request.filter.is_none() && request.limit.is_none() && fragments.is_none() && rows.is_none();
         LanceScan::over(plan, schema, Arc::clone(self), request.clone(), whole)
     }
 

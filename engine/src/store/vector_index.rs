@@ -7,11 +7,12 @@
 use arrow::array::{AsArray, Float32Array};
 use arrow::datatypes::UInt64Type;
 use futures::TryStreamExt;
-use lance::dataset::scanner::{RowAddrMask, RowAddrTreeMap};
+use lance::dataset::scanner::RowAddrMask;
 use lance_core::ROW_ID;
 use lance_core::datatypes::format_field_path;
 
-use super::index_build::distance_type;
+use super::index_recipe::distance_type;
+use super::row_mask::tree_map;
 use super::table::TableVersion;
 use crate::addresses::AddressSet;
 use crate::catalog::{IndexDefinition, IndexMethod};
@@ -86,11 +87,7 @@ impl TableVersion {
             scanner.minimum_nprobes(probes);
         }
         if let Some(among) = among {
-            let mut allowed = RowAddrTreeMap::new();
-            for (fragment, offsets) in among.fragments() {
-                allowed.insert_bitmap(fragment, offsets.clone());
-            }
-            scanner.with_row_id_prefilter(RowAddrMask::from_allowed(allowed));
+            scanner.with_row_id_prefilter(RowAddrMask::from_allowed(tree_map(among)));
         }
         scanner.empty_project().map_err(wrap)?;
         scanner.with_row_id().disable_scoring_autoprojection();

@@ -244,6 +244,7 @@ async fn make_index(database: &Database) -> Result<()> {
         expression: None,
         operator_class: "vector_l2_ops".into(),
         order: String::new(),
+        text_config: None,
     };
     let index = IndexDefinition {
         oid: catalog.reserve_oid(),

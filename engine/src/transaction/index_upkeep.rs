@@ -17,7 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index_builds::{Builder, IndexBuilds};
 use crate::pending::Pending;
 use crate::snapshot::Snapshot;
-use crate::store::index_build::{FEWEST_ROWS, Need, can_have_data};
+use crate::store::index_build::{FEWEST_ROWS, Need};
+use crate::store::index_recipe::can_have_data;
 use crate::store::{StagedIndex, TableVersion};
 
 /// How long commits may go on before upkeep looks what they have left.

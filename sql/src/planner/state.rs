@@ -19,6 +19,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use datafusion::prelude::SessionConfig;
 use slipstream_catalog::expand::ExpandPlanner;
 use slipstream_catalog::index_then_store::IndexThenStoreRule;
+use slipstream_catalog::text_search::TextSearchRule;
 use slipstream_catalog::vector_search::VectorSearchRule;
 use slipstream_engine::Result;
 
@@ -76,6 +77,7 @@ impl Engine {
         rules.retain(|rule| rule.name() != "FilterPushdown");
         // Before the rules that distribute the plan.
         rules.insert(0, Arc::new(IndexThenStoreRule));
+        rules.insert(0, Arc::new(TextSearchRule));
         rules.insert(0, Arc::new(VectorSearchRule));
         rules.insert(0, Arc::new(OrderBelowSubqueries));
         let sorting = rules.iter().position(|rule| rule.name() == "EnforceSorting").map_or(0, |at| at + 1);

@@ -21,7 +21,7 @@ mod search;
 mod tables;
 
 use datafusion::logical_expr::ScalarUDF;
-use slipstream_engine::catalog::TableDefinition;
+use slipstream_engine::catalog::{IndexDefinition, IndexMethod, TableDefinition};
 use slipstream_text_search::Config;
 
 pub(crate) use operators::{length_of_vector, operator};
@@ -36,7 +36,10 @@ pub(crate) fn scalar_functions() -> Vec<ScalarUDF> {
     all
 }
 
-/// The name of the configuration by which a column is searched.
-fn config_of(_table: Option<&TableDefinition>, _column: &str) -> String {
-    Config::ENGLISH.name().to_string()
+/// The name of the configuration by which a column is searched: that of its index, of the first one where it has several.
+fn config_of(table: Option<&TableDefinition>, column: &str) -> String {
+    let indexes = table.into_iter().flat_map(|table| &table.indexes).filter(|index| index.method == IndexMethod::Bm25);
+    let mut configs = indexes.flat_map(IndexDefinition::word_columns);
+    let config = configs.find(|(known, _)| *known == column).map(|(_, config)| config);
+    config.unwrap_or(Config::ENGLISH.name()).to_string()
 }

@@ -1,15 +1,20 @@
 //! CREATE INDEX.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::common::DFSchema;
-use datafusion::sql::sqlparser::ast::{CreateIndex, Expr, IndexColumn, visit_expressions};
+use datafusion::sql::sqlparser::ast::{
+    CreateIndex, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, IndexColumn, Value, visit_expressions,
+};
 use slipstream_engine::catalog::{
     CatalogEdit, ColumnDefinition, IndexDefinition, IndexFamily, IndexKey, IndexMethod, IndexPredicate, Metric,
     OperatorClass, TableDefinition,
 };
+use slipstream_engine::store::index_recipe::can_have_data;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_text_search::Config;
 
 use super::super::Definition;
 use super::super::names::{Place, already_exists, choose, is_taken};
@@ -25,8 +30,8 @@ pub(in super::super) fn create_index(planning: &Planning<'_>, create: &CreateInd
     let method = method(create)?;
     let table = planning.tables.written(&create.table_name)?;
     let keys = create.columns.iter().map(|column| key(planning, &table, method, column));
-    let keys = keys.collect::<Result<Vec<_>>>()?;
-    if keys.len() > 1 && method.family() == IndexFamily::Vector {
+    let mut keys = keys.collect::<Result<Vec<_>>>()?;
+    if keys.len() > 1 && !has_several_columns(method) {
         let message = format!("access method \"{}\" does not support multicolumn indexes", method.name());
         return Err(Error::not_supported(message));
     }
@@ -52,35 +57,56 @@ pub(in super::super) fn create_index(planning: &Planning<'_>, create: &CreateInd
         }),
         None => None,
     };
+    let options = options::of(method, &create.with)?;
+    if method == IndexMethod::Bm25 {
+        check_key_field(&table, &options)?;
+        let config = options.get("language").map_or(Config::ENGLISH.name(), String::as_str);
+        keys.iter_mut().for_each(|key| key.text_config = Some(config.to_string()));
+    }
     let index = IndexDefinition {
         oid: planning.view.snapshot.catalog.reserve_oid(),
         name: place.name,
         method,
         keys,
-        options: options::of(method, &create.with)?,
+        options,
         predicate,
     };
     let mut definition = Definition::new("CREATE INDEX", Vec::new());
-    definition.notices.extend(without_data(&index));
+    definition.notices.extend(without_data(&table, &index));
     definition.changes.catalog.push(CatalogEdit::CreateIndex { table: table.id, index });
     definition.alone = create.concurrently.then_some("CREATE INDEX CONCURRENTLY");
     Ok(definition)
 }
 
+fn has_several_columns(method: IndexMethod) -> bool {
+    method.family() == IndexFamily::Scalar || matches!(method, IndexMethod::Bm25 | IndexMethod::Gin)
+}
+
+/// `key_field` names the table's key, as pg_search wants it. Rows are found by themselves here, whatever it says.
+fn check_key_field(table: &TableDefinition, options: &BTreeMap<String, String>) -> Result<()> {
+    match options.get("key_field") {
+        Some(key) if table.primary_key != [key.as_str()] => {
+            let message = format!("key_field \"{key}\" is not the primary key of table \"{}\"", table.name);
+            Err(Error::new(ErrorKind::InvalidParameter, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Why an index will have no data, where that is so: statements then read what they would without it.
-fn without_data(index: &IndexDefinition) -> Option<String> {
+fn without_data(table: &TableDefinition, index: &IndexDefinition) -> Option<String> {
     let name = &index.name;
-    if index.method.family() != IndexFamily::Vector {
+    if index.method.family() == IndexFamily::Scalar || can_have_data(table, index) {
         return None;
     }
     let what = if index.predicate.is_some() {
         "partial"
-    } else if index.plain_column().is_none() {
+    } else if index.keys.iter().any(|key| key.expression.is_some()) {
         "on an expression"
     } else if index.metric() == Some(Metric::L1) {
         "for the L1 distance"
     } else {
-        return None;
+        "of a type that has none"
     };
     Some(format!("index \"{name}\" is {what}: it is kept as a definition, searches stay exact"))
 }
@@ -113,9 +139,6 @@ fn method(create: &CreateIndex) -> Result<IndexMethod> {
             return Err(Error::new(ErrorKind::UndefinedObject, message));
         }
     };
-    if method.family() == IndexFamily::Text {
-        return Err(Error::not_supported(format!("access method \"{}\" is not supported yet", method.name())));
-    }
     Ok(method)
 }
 
@@ -194,7 +217,8 @@ fn key(
         if method.family() == IndexFamily::Vector && found.sql_type == SqlType::Vector(0) {
             return Err(Error::new(ErrorKind::InvalidParameter, "column does not have dimensions"));
         }
-        return Ok(IndexKey { columns: vec![name], expression: None, operator_class, order: order(column) });
+        let (columns, order) = (vec![name], order(column));
+        return Ok(IndexKey { columns, expression: None, operator_class, order, text_config: None });
     }
     let mut expr = &column.column.expr;
     while let Expr::Nested(inner) = expr {
@@ -208,7 +232,50 @@ fn key(
         expression: Some(expression),
         operator_class,
         order: order(column),
+        text_config: if method == IndexMethod::Gin { text_config(table, expr) } else { None },
     })
+}
+
+/// The configuration of `to_tsvector(config, column)`; `None` for any other expression.
+fn text_config(table: &TableDefinition, expr: &Expr) -> Option<String> {
+    let Expr::Function(function) = expr else { return None };
+    let name = function.name.0.last()?.as_ident().map(normalize)?;
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let plain = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    let arguments = list.args.iter().map(plain).collect::<Option<Vec<_>>>()?;
+    let [config, column] = arguments.as_slice() else { return None };
+    let config = literal_text(config).filter(|_| name == "to_tsvector")?;
+    let is_column = |ident| table.get_column(&normalize(ident)).is_some();
+    let config: Config = config.parse().ok()?;
+    matches!(without_null(column), Expr::Identifier(ident) if is_column(ident)).then(|| config.name().to_string())
+}
+
+/// A column in `coalesce(column, '')`, which has the same words.
+fn without_null(expr: &Expr) -> &Expr {
+    if let Expr::Function(function) = expr
+        && function.name.to_string().eq_ignore_ascii_case("coalesce")
+        && let FunctionArguments::List(list) = &function.args
+        && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(column)), FunctionArg::Unnamed(FunctionArgExpr::Expr(empty))] =
+            list.args.as_slice()
+        && literal_text(empty).is_some_and(|text| text.is_empty())
+    {
+        return column;
+    }
+    expr
+}
+
+fn literal_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => literal_text(expr),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn order(column: &IndexColumn) -> String {
@@ -241,6 +308,10 @@ fn operator_class(method: IndexMethod, named: Option<&str>, sql_type: &SqlType) 
             SqlType::Vector(_) if method == IndexMethod::Hash => Err(no_default(method, sql_type)),
             SqlType::Json => Err(no_default(method, sql_type)),
             _ => Ok(String::new()),
+        },
+        None if matches!(method, IndexMethod::Bm25 | IndexMethod::Ngram) => match sql_type {
+            SqlType::Text | SqlType::Varchar(_) => Ok(String::new()),
+            _ => Err(no_default(method, sql_type)),
         },
         None => match OperatorClass::default_of(method, sql_type) {
             Some(class) => Ok(class.name.to_string()),

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 use slipstream_engine::catalog::IndexMethod;
 use slipstream_engine::{Error, ErrorKind, Result};
+use slipstream_text_search::Config;
 
 use crate::dml::normalize;
+use crate::error::from_text_search;
 
 /// A number that a method takes: its name, and the least and greatest value.
 type Numeric = (&'static str, usize, usize);
@@ -29,6 +31,12 @@ pub(super) fn of(method: IndexMethod, with: &[Expr]) -> Result<BTreeMap<String, 
     let mut options = BTreeMap::new();
     for option in with {
         let (name, value) = split(option)?;
+        if let Some(value) = word(method, &name, &value)? {
+            if options.insert(name.clone(), value).is_some() {
+                return Err(twice(&name));
+            }
+            continue;
+        }
         let Some((_, least, most)) = numbers(method).iter().find(|(known, ..)| *known == name) else {
             return Err(invalid(format!("unrecognized parameter \"{name}\"")));
         };
@@ -39,11 +47,32 @@ pub(super) fn of(method: IndexMethod, with: &[Expr]) -> Result<BTreeMap<String, 
                 .with_detail(format!("Valid values are between \"{least}\" and \"{most}\".")));
         }
         if options.insert(name.clone(), value).is_some() {
-            return Err(invalid(format!("parameter \"{name}\" specified more than once")));
+            return Err(twice(&name));
         }
     }
     check_together(method, &options)?;
     Ok(options)
+}
+
+/// A parameter of words that is no number: the value as it is kept.
+fn word(method: IndexMethod, name: &str, value: &str) -> Result<Option<String>> {
+    match (method, name) {
+        (IndexMethod::Bm25, "language") => {
+            let config: Config = value.parse().map_err(from_text_search)?;
+            Ok(Some(config.name().to_string()))
+        }
+        (IndexMethod::Bm25, "positions") => match value.to_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Ok(Some("true".to_string())),
+            "false" | "off" | "no" | "0" => Ok(Some("false".to_string())),
+            _ => Err(invalid(format!("invalid value for boolean option \"{name}\": {value}"))),
+        },
+        (IndexMethod::Bm25, "key_field") => Ok(Some(value.to_string())),
+        _ => Ok(None),
+    }
+}
+
+fn twice(name: &str) -> Error {
+    invalid(format!("parameter \"{name}\" specified more than once"))
 }
 
 /// What the numbers must be to each other.
@@ -95,6 +124,18 @@ mod tests {
     fn options(method: IndexMethod, with: &[&str]) -> Result<BTreeMap<String, String>> {
         let with: Vec<Expr> = with.iter().map(|text| parse_expression(text).expect("an expression")).collect();
         of(method, &with)
+    }
+
+    #[test]
+    fn words_have_a_language() {
+        let kept = options(IndexMethod::Bm25, &["language = 'German'", "positions = off"]).expect("fine");
+        assert_eq!(
+            kept.into_iter().collect::<Vec<_>>(),
+            [("language", "german"), ("positions", "false")].map(|(name, value)| (name.to_string(), value.to_string()))
+        );
+        let error = options(IndexMethod::Bm25, &["language = klingon"]).expect_err("no language");
+        assert_eq!(error.message(), "text search configuration \"klingon\" does not exist");
+        assert!(options(IndexMethod::Ngram, &["language = english"]).is_err());
     }
 
     #[test]
