@@ -12,7 +12,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 const ROWS: i64 = 1_500;
 const SEED: u64 = 20_261_121;
 /// Questions of each kind at each stage.
-const QUESTIONS: usize = 4;
+const QUESTIONS: usize = 3;
 
 /// Words from frequent to rare, some of which become the same lexeme, some of which are stop words or become one, and some that
 /// are written in ways that go wrong easily.
@@ -243,7 +243,7 @@ async fn an_index_gives_what_a_scan_gives() {
     }
 
     let found = compare(&client, &mut source, "built").await;
-    assert!(found > 300, "questions find something: {found}");
+    assert!(found > 200, "questions find something: {found}");
     add(&client, &mut source, ROWS..ROWS + 300).await;
     compare(&client, &mut source, "rows have come").await;
     on_both(&client, "DELETE FROM TABLE WHERE id % 13 = 5").await;

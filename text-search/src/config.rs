@@ -165,7 +165,7 @@ impl Lexer {
             Some(stemmer) => stemmer.stem(stop_word) == lexeme,
             None => **stop_word == *lexeme,
         };
-        self.ascii.is_none() && self.stop_words.all().is_some_and(|words| !words.iter().any(|word| stems_to(&word)))
+        self.ascii.is_none() && self.stop_words.all().is_some_and(|words| !words.iter().any(stems_to))
     }
 
     /// The lexeme of a token; `None` for a stop word.

@@ -270,7 +270,7 @@ impl Store {
             }
             // Somebody may have dropped the index meanwhile.
             let known = table.indexes.iter().any(|known| known.oid == index.oid);
-            let there = covered_fragments(own.into_iter());
+            let there = covered_fragments(own);
             for piece in index.pieces.iter().filter(|_| known) {
                 let covered = piece.fragment_bitmap.clone().unwrap_or_default();
                 if !base.takes(piece) || (!index.replaces && !there.is_disjoint(&covered)) {
