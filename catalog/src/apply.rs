@@ -1,8 +1,8 @@
 //! Apply: for each row of the input, the rows of an answer that depends on it.
 //!
 //! This is what LATERAL means where the answer is no plan that could be joined: a graph pattern with values of the row as its
-//! parameters. One answer is asked for at a time, and streams; memory is a batch of the input and one of the answer. The input's
-//! order is kept.
+//! parameters, or the first rows of a subquery. Answers may be asked for some rows at once; each streams, and they come one after the other, in
+//! the input's order.
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
+    displayable,
 };
 use datafusion::scalar::ScalarValue;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -28,7 +29,20 @@ use slipstream_engine::Result;
 pub trait Answer: Debug + Send + Sync {
     /// The rows; their columns are those that [`ApplyExec`] adds.
     async fn answer(&self, argument: ScalarValue) -> Result<SendableRecordBatchStream>;
+
+    /// The plan that gives them, where it is the same for every row.
+    fn plan(&self) -> Option<&Arc<dyn ExecutionPlan>> {
+        None
+    }
+
+    /// The same by changed plans; `None` where there are none.
+    fn mapped(&self, _change: &ChangePlan<'_>) -> PlanResult<Option<Arc<dyn Answer>>> {
+        Ok(None)
+    }
 }
+
+/// Makes another plan of a plan.
+pub type ChangePlan<'a> = dyn Fn(Arc<dyn ExecutionPlan>) -> PlanResult<Arc<dyn ExecutionPlan>> + 'a;
 
 /// Joins each row of its input with the answer for it.
 #[derive(Debug)]
@@ -48,7 +62,9 @@ pub struct Apply {
     pub answer: Arc<dyn Answer>,
     /// Whether a row without an answer comes once, with NULLs.
     pub outer: bool,
-    /// For EXPLAIN.
+    /// Answers that are asked for at once.
+    pub at_once: usize,
+    /// For EXPLAIN, where there is no plan to show.
     pub description: String,
 }
 
@@ -63,12 +79,36 @@ impl ApplyExec {
         ));
         ApplyExec { input, apply, schema, properties }
     }
+
+    /// The plan that answers, where it is the same for every row. It is none of the operator's children: nobody else may run it.
+    pub fn answering_plan(&self) -> Option<&Arc<dyn ExecutionPlan>> {
+        self.apply.answer.plan()
+    }
+
+    /// The operator with answers by changed plans; `None` where there are none.
+    pub fn with_answering_plans(&self, change: &ChangePlan<'_>) -> PlanResult<Option<Self>> {
+        let answer = self.apply.answer.mapped(change)?;
+        Ok(answer.map(|answer| {
+            let apply = Apply { answer, ..self.apply.clone() };
+            Self::new(Arc::clone(&self.input), apply, Arc::clone(&self.schema))
+        }))
+    }
 }
 
 impl DisplayAs for ApplyExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Apply: for each row, {}", self.apply.description)
+        match self.answering_plan() {
+            Some(plan) => write!(f, "Apply: for each row, {}", in_a_line(plan)),
+            None => write!(f, "Apply: for each row, {}", self.apply.description),
+        }
     }
+}
+
+/// The operators of a plan in one line.
+fn in_a_line(plan: &Arc<dyn ExecutionPlan>) -> String {
+    let lines = displayable(plan.as_ref()).indent(false).to_string();
+    let lines: Vec<&str> = lines.lines().map(str::trim).collect();
+    lines.join(" <- ")
 }
 
 impl ExecutionPlan for ApplyExec {
@@ -116,12 +156,9 @@ impl ExecutionPlan for ApplyExec {
 
 /// The rows of a batch with their answers.
 fn of_batch(batch: RecordBatch, apply: Apply, schema: SchemaRef) -> impl Stream<Item = PlanResult<RecordBatch>> {
-    let rows = futures::stream::iter((0..batch.num_rows()).map(Ok));
-    rows.and_then(move |row| {
-        let (batch, apply, schema) = (batch.slice(row, 1), apply.clone(), Arc::clone(&schema));
-        async move { of_row(batch, apply, schema).await }
-    })
-    .try_flatten()
+    let at_once = apply.at_once;
+    let rows = futures::stream::iter(0..batch.num_rows());
+    rows.map(move |row| of_row(batch.slice(row, 1), apply.clone(), Arc::clone(&schema))).buffered(at_once).try_flatten()
 }
 
 /// One row with its answer.

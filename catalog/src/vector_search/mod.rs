@@ -16,3 +16,7 @@ mod rule;
 pub use leaf::StateScan;
 pub use operator::{VectorSearch, describe, with_effort};
 pub use rule::VectorSearchRule;
+
+/// The function that gives a value of the row for which a LATERAL subquery runs. It differs from run to run of a plan, and is
+/// the same in each.
+pub const OUTER_VALUE: &str = "?outer";

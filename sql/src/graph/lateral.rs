@@ -319,6 +319,7 @@ impl ExtensionPlanner for ApplyPlanner {
             argument: planner.create_physical_expr(&node.argument, logical.schema(), session)?,
             answer: Arc::clone(answer),
             outer: node.outer,
+            at_once: 1,
             description: description.clone(),
         };
         let schema = Arc::clone(node.schema.inner());

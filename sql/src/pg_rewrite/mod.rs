@@ -47,7 +47,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 pub(crate) use functions::{aggregate_functions, scalar_functions};
-pub(crate) use scalar_subquery::ScalarSubqueries;
+pub(crate) use scalar_subquery::{ScalarSubqueries, single_row};
 
 /// Rewrites a statement in place.
 pub(crate) fn rewrite(statement: &mut Statement) {

@@ -67,7 +67,7 @@ fn reshape(expr: Expr) -> PlanResult<Transformed<Expr>> {
             other => Ok(Transformed::no(other)),
         })
         .data()?;
-    let plan = aggregated(plan)?;
+    let plan = single_row(plan)?;
     let outer_ref_columns = plan.all_out_ref_exprs();
     let value = Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans });
     Ok(Transformed::yes(match conjunction(outer_conditions) {
@@ -167,8 +167,8 @@ fn without_outer_marks(condition: Expr) -> PlanResult<Expr> {
         .data()
 }
 
-/// Step 3.
-fn aggregated(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+/// Step 3: the one value of a plan's first column; NULL over no rows, an error over two.
+pub(crate) fn single_row(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
     let (qualifier, field) = plan.schema().qualified_field(0);
     let column = Column::from((qualifier, field));
     let value = Expr::AggregateFunction(AggregateFunction {

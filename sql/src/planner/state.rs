@@ -32,7 +32,10 @@ use crate::graph::lateral::ApplyPlanner;
 use crate::operators::SeparateLists;
 use crate::pg_rewrite::{self, ScalarSubqueries};
 use crate::set_operations::CountCopies;
-use crate::subqueries::{self, MarkSubqueries, ThreeValuedSubqueries};
+use crate::subqueries::{
+    self, ConditionsBelowLateral, LateralLeftovers, LateralPlanner, LateralSubqueries, MarkSubqueries,
+    ThreeValuedSubqueries,
+};
 use crate::{dml, functions, runtime};
 
 /// Rows in a batch.
@@ -91,7 +94,7 @@ impl Engine {
             .with_query_planner(Arc::new(Planner));
         let mut builder = functions::register(builder);
         if let Some(optimizer) = builder.optimizer() {
-            answer_with_marks(&mut optimizer.rules);
+            answer_subqueries(&mut optimizer.rules);
         }
         let mut session = builder.build();
         for function in pg_rewrite::scalar_functions() {
@@ -100,9 +103,11 @@ impl Engine {
         for function in pg_rewrite::aggregate_functions() {
             session.register_udaf(function).map_err(from_datafusion)?;
         }
+        session.add_analyzer_rule(Arc::new(LateralSubqueries));
         session.add_analyzer_rule(Arc::new(CountCopies));
         session.add_analyzer_rule(Arc::new(ThreeValuedSubqueries));
         session.add_analyzer_rule(Arc::new(ScalarSubqueries));
+        session.add_analyzer_rule(Arc::new(LateralLeftovers));
         session.add_analyzer_rule(Arc::new(SeparateLists));
         Ok(Self::of(session))
     }
@@ -130,6 +135,11 @@ impl Engine {
         self.session.analyzer().execute_and_check(plan, self.session.config_options(), |_, _| {})
     }
 
+    /// The same for a plan whose rows have to stay in their order.
+    pub(crate) async fn physical_in_order(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        self.writing.query_planner().create_physical_plan(plan, &self.writing).await.map_err(from_datafusion)
+    }
+
     /// The physical plan of an optimized plan.
     pub(crate) async fn physical(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
         if let Some(scan) = only_scan(plan) {
@@ -140,10 +150,13 @@ impl Engine {
     }
 }
 
-/// Puts our rule for subqueries before the one that joins for them in conditions.
-fn answer_with_marks(rules: &mut Vec<Arc<dyn OptimizerRule + Send + Sync>>) {
+/// Puts our rule for subqueries before the one that joins for them in conditions, and that for subqueries that run for each
+/// row behind the one that moves conditions down.
+fn answer_subqueries(rules: &mut Vec<Arc<dyn OptimizerRule + Send + Sync>>) {
     let joins = rules.iter().position(|rule| rule.name() == "decorrelate_predicate_subquery").unwrap_or(0);
     rules.insert(joins, Arc::new(MarkSubqueries));
+    let filters = rules.iter().position(|rule| rule.name() == "push_down_filter").map_or(rules.len(), |at| at + 1);
+    rules.insert(filters, Arc::new(ConditionsBelowLateral));
 }
 
 fn config() -> SessionConfig {
@@ -198,7 +211,8 @@ impl QueryPlanner for Planner {
         session: &SessionState,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let operators: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
-            vec![Arc::new(dml::Operators), Arc::new(ExpandPlanner), Arc::new(ApplyPlanner)];
-        DefaultPhysicalPlanner::with_extension_planners(operators).create_physical_plan(plan, session).await
+            vec![Arc::new(dml::Operators), Arc::new(ExpandPlanner), Arc::new(ApplyPlanner), Arc::new(LateralPlanner)];
+        let plan = subqueries::set_aside(plan.clone())?;
+        DefaultPhysicalPlanner::with_extension_planners(operators).create_physical_plan(&plan, session).await
     }
 }

@@ -9,12 +9,16 @@
 //!    that adds a column with the answer. In filters DataFusion does the same.
 //! 3. `leftover` refuses what no rule had a plan for.
 //!
+//! [`mod@lateral`] has those that run for each row: LATERAL with a LIMIT in FROM, and scalar subqueries that no join is found for.
+//!
 //! What does not work: such a question in PARTITION BY or ORDER BY of a window, where the sort below it is not recognised.
 
+mod lateral;
 mod leftover;
 mod marks;
 mod values;
 
+pub(crate) use lateral::{ConditionsBelowLateral, LateralLeftovers, LateralPlanner, LateralSubqueries, set_aside};
 pub(crate) use leftover::refuse;
 pub(crate) use marks::MarkSubqueries;
 pub(crate) use values::ThreeValuedSubqueries;
