@@ -2,6 +2,7 @@
 //! and rows that have come and gone since the index was built.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::SinkExt;
@@ -244,6 +245,7 @@ async fn every_spelling_is_answered_by_the_index() {
     )
     .await;
     let (first, second) = (text(&source.vector()), text(&source.vector()));
+    let asked = format!("(VALUES (1, '{first}'::vector), (2, '{second}'::vector), (0, NULL)) AS q (i, v)");
     let questions = [
         format!("SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 7"),
         format!("SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 7 OFFSET 5"),
@@ -265,6 +267,15 @@ async fn every_spelling_is_answered_by_the_index() {
         format!("SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 9) AS t"),
         format!("SELECT count(*) FROM (SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 5000) AS t"),
         format!("SELECT id FROM items ORDER BY v <-> '{first}', id LIMIT 2000 OFFSET 1990"),
+        format!("SELECT count(*) FROM (SELECT id FROM items ORDER BY v <-> '{first}' LIMIT 1000000) AS t"),
+        // For each row beside.
+        format!(
+            "SELECT q.i, n.id FROM {asked}, LATERAL (SELECT id FROM items ORDER BY items.v <-> q.v LIMIT 4) AS n ORDER BY 1, 2"
+        ),
+        format!(
+            "SELECT q.i, n.id FROM {asked} LEFT JOIN LATERAL (SELECT id FROM items AS t WHERE t.bucket < q.i * 300 ORDER BY t.v <-> q.v LIMIT 3) AS n ON true ORDER BY 1, 2"
+        ),
+        format!("SELECT q.i, (SELECT id FROM items AS t ORDER BY q.v <-> t.v LIMIT 1) FROM {asked} ORDER BY 1"),
     ];
     for question in &questions {
         let plan = explain(&client, question).await;
@@ -345,6 +356,123 @@ async fn rows(client: &Client, statement: &str) -> Vec<String> {
     rows
 }
 
+/// Waits until the plan of a search says something.
+async fn until_plan_says(client: &Client, query: &str, what: &str) {
+    for _ in 0..300 {
+        if explain(client, query).await.contains(what) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{what}: {}", explain(client, query).await);
+}
+
+/// What an index holds follows its table, by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_follows_its_table() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = TestServer::start(data.path());
+    let client = server.connect().await;
+    let (mut model, mut source) = fill(&client, 17).await;
+    let query = format!("SELECT id FROM items ORDER BY v <-> '{}' LIMIT 5", text(&source.vector()));
+    // A block makes a definition; the rest comes after it.
+    run(&client, "BEGIN; CREATE INDEX by_v ON items USING ivfflat (v)").await;
+    assert!(explain(&client, &query).await.contains("exact: index by_v has no data"));
+    run(&client, "ROLLBACK").await;
+    assert!(!explain(&client, &query).await.contains("by_v"));
+    run(&client, "BEGIN; CREATE INDEX by_v ON items USING ivfflat (v); COMMIT").await;
+    until_plan_says(&client, &query, "covered=6000 of 6000 rows").await;
+    // What writes the table anew takes the data along.
+    run(&client, "ALTER TABLE items ADD COLUMN extra integer DEFAULT 1").await;
+    until_plan_says(&client, &query, "covered=6000 of 6000 rows").await;
+    run(&client, "ALTER TABLE items RENAME COLUMN v TO w; ALTER INDEX by_v RENAME TO by_w").await;
+    let query = query.replace("ORDER BY v", "ORDER BY w");
+    until_plan_says(&client, &query, "index=by_w (ivfflat), covered=6000 of 6000 rows").await;
+    run(&client, "ALTER TABLE items RENAME COLUMN w TO v; ALTER TABLE items DROP COLUMN extra").await;
+    // Rows that are many get data of their own.
+    add(&client, &mut model, &mut source, ROWS..ROWS + 11_000).await;
+    let query = query.replace("ORDER BY w", "ORDER BY v");
+    until_plan_says(&client, &query, "covered=17000 of 17000 rows").await;
+    check(&client, &model, &mut source, Metric::L2, "after upkeep").await;
+    in_order(&client, &model, &source.vector(), 9_000).await;
+    run(&client, "TRUNCATE items").await;
+    assert_eq!(rows(&client, &query).await, Vec::<String>::new());
+    run(&client, "DROP INDEX by_w").await;
+    assert!(!explain(&client, &query).await.contains("by_w"));
+}
+
+/// More rows than fit in a batch are the nearest, and in order.
+async fn in_order(client: &Client, model: &Model, query: &[f32], count: usize) {
+    let statement = format!("SELECT id FROM items ORDER BY v <-> '{}' LIMIT {count}", text(query));
+    let found = rows(client, &statement).await;
+    let distance = |id: &String| Metric::L2.measure(&model.0[&id.parse::<i64>().expect("a number")], query);
+    let distances: Vec<f64> = found.iter().map(distance).collect();
+    assert!(distances.is_sorted_by(|a, b| *a <= b + 1e-6), "{count} rows are not in order");
+    let expected = model.nearest(Metric::L2, query, |_| true, count);
+    assert_eq!(distances.len(), expected.len());
+    assert!(distances.iter().zip(&expected).all(|(found, wanted)| (found - wanted).abs() < 1e-3));
+}
+
+/// What was there at an older version is found by the data that the index had then.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_is_searched_by_its_own_data() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = TestServer::start(data.path());
+    let client = server.connect().await;
+    let (mut model, mut source) = fill(&client, 23).await;
+    run(&client, "CREATE INDEX by_v ON items USING ivfflat (v vector_l2_ops)").await;
+    run(&client, "CALL slipstream.create_snapshot('before')").await;
+    let was = Model(model.0.clone());
+    run(&client, "DELETE FROM items WHERE id % 3 = 0").await;
+    model.0.retain(|id, _| id % 3 != 0);
+    add(&client, &mut model, &mut source, ROWS..ROWS + 900).await;
+    run(&client, "DROP INDEX by_v; CREATE INDEX by_other ON items USING hnsw (v vector_l2_ops)").await;
+    run(&client, "CALL slipstream.compact('items')").await;
+    let query = text(&source.vector());
+    let old = format!("SELECT id FROM items VERSION AS OF 'before' ORDER BY v <-> '{query}' LIMIT 5");
+    let plan = explain(&client, &old).await;
+    assert!(plan.contains("index=by_v (ivfflat), covered=6000 of 6000 rows"), "{plan}");
+    let plan = explain(&client, &old.replace(" VERSION AS OF 'before'", "")).await;
+    assert!(plan.contains("index=by_other (hnsw)"), "{plan}");
+    check(&client, &model, &mut source, Metric::L2, "as it is").await;
+    run(&client, "SET slipstream.as_of = 'before'").await;
+    check(&client, &was, &mut source, Metric::L2, "as it was").await;
+}
+
+/// Others write while an index is built, see how far it is, and whoever builds may stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn building_blocks_nobody() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = TestServer::start(data.path());
+    let client = server.connect().await;
+    let (mut model, mut source) = fill(&client, 19).await;
+    run(&client, "SET statement_timeout = '20ms'").await;
+    let stopped = client.batch_execute("CREATE INDEX by_v ON items USING hnsw (v vector_l2_ops)").await;
+    let stopped = stopped.expect_err("a build takes longer");
+    assert_eq!(stopped.code().map(|code| code.code()), Some("57014"));
+    run(&client, "RESET statement_timeout").await;
+    assert_eq!(rows(&client, "SELECT count(*) FROM pg_indexes WHERE indexname = 'by_v'").await, ["0"]);
+    assert_eq!(rows(&client, "SELECT count(*) FROM pg_stat_progress_create_index").await, ["0"]);
+    let building = server.connect().await;
+    let build = tokio::spawn(async move {
+        run(&building, "CREATE INDEX by_v ON items USING hnsw (v vector_l2_ops)").await;
+    });
+    let mut seen = false;
+    let mut id = ROWS;
+    while !build.is_finished() {
+        let vector = source.vector();
+        run(&client, &format!("INSERT INTO items VALUES ({id}, 1, '{}')", text(&vector))).await;
+        model.0.insert(id, vector);
+        let found =
+            "SELECT p.command, c.relname FROM pg_stat_progress_create_index AS p JOIN pg_class AS c ON c.oid = p.relid";
+        seen |= rows(&client, found).await == ["CREATE INDEX items"];
+        id += 1;
+    }
+    build.await.expect("the index is built");
+    assert!(seen && id > ROWS + 1, "{seen}, {id}");
+    check(&client, &model, &mut source, Metric::L2, "written to while it was built").await;
+}
+
 /// `vector_search` in FROM is the query that it stands for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_in_from_is_a_table() {
@@ -388,5 +516,66 @@ async fn a_search_in_from_is_a_table() {
     ] {
         let error = client.simple_query(&format!("SELECT * FROM {call}")).await.expect_err(call);
         assert_eq!(error.code().map(|found| found.code()), Some(code), "{call}: {error:?}");
+    }
+}
+
+/// Vectors of half precision and bits are searched by an index too; what the store has no index for is searched exactly.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_kinds_of_vectors_have_indexes() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = TestServer::start(data.path());
+    let client = server.connect().await;
+    let (_, mut source) = fill(&client, 29).await;
+    for table in ["kinds", "plain"] {
+        run(
+            &client,
+            &format!(
+                "CREATE TABLE {table} AS SELECT id, bucket, v::halfvec({DIMENSION}) AS h,
+                   binary_quantize(v)::bit({DIMENSION}) AS b, v::sparsevec({DIMENSION}) AS s FROM items"
+            ),
+        )
+        .await;
+    }
+    for (method, column, class, operator, searched) in [
+        ("hnsw", "h", "halfvec_l2_ops", "<->", true),
+        ("hnsw", "h", "halfvec_cosine_ops", "<=>", true),
+        ("ivfflat", "h", "halfvec_ip_ops", "<#>", true),
+        ("ivf_pq", "h", "halfvec_l2_ops", "<->", true),
+        ("hnsw", "b", "bit_hamming_ops", "<~>", true),
+        ("ivfflat", "b", "bit_hamming_ops", "<~>", true),
+        ("hnsw", "h", "halfvec_l1_ops", "<+>", false),
+        ("hnsw", "b", "bit_jaccard_ops", "<%>", false),
+        ("hnsw", "s", "sparsevec_cosine_ops", "<=>", false),
+    ] {
+        run(&client, &format!("CREATE INDEX by_it ON kinds USING {method} ({column} {class})")).await;
+        let (mut found, mut wanted) = (0, 0);
+        for condition in ["true", "bucket < 100"] {
+            for _ in 0..QUERIES {
+                let query = text(&source.vector());
+                let query = match column {
+                    "h" => format!("'{query}'::halfvec({DIMENSION})"),
+                    "b" => format!("binary_quantize('{query}'::vector({DIMENSION}))::bit({DIMENSION})"),
+                    _ => format!("'{query}'::vector({DIMENSION})::sparsevec({DIMENSION})"),
+                };
+                let distance = format!("{column} {operator} {query}");
+                let question =
+                    format!("SELECT {distance} FROM kinds WHERE {condition} ORDER BY {distance} LIMIT {WANTED}");
+                let plan = explain(&client, &question).await;
+                let by_index = format!("index=by_it ({method}), covered=6000 of 6000 rows");
+                assert_eq!(plan.contains(&by_index), searched, "{question}: {plan}");
+                let number = |row: &String| row.parse::<f64>().expect("a distance");
+                let answer: Vec<f64> = rows(&client, &question).await.iter().map(number).collect();
+                let exact = rows(&client, &question.replace("kinds", "plain")).await;
+                let exact: Vec<f64> = exact.iter().map(number).collect();
+                assert_eq!(answer.len(), exact.len(), "{question}");
+                assert!(answer.is_sorted(), "{question}: {answer:?}");
+                let furthest = exact.last().copied().unwrap_or(f64::MAX);
+                found += answer.iter().filter(|distance| **distance <= furthest + 1e-5).count();
+                wanted += exact.len();
+            }
+        }
+        let recall = found as f64 / wanted as f64;
+        assert!(recall >= RECALL, "{method}, {class}: recall {recall}");
+        run(&client, "DROP INDEX by_it").await;
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Float32Type, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Float16Type, Float32Type, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::TaskContext;
@@ -22,6 +22,7 @@ use slipstream_engine::pending::TableState;
 use slipstream_engine::store::{Coverage, NearestRequest, ScanRequest, SearchEffort};
 use slipstream_engine::types::SqlType;
 
+use crate::apply::ApplyExec;
 use crate::prefilter;
 
 /// So few rows that satisfy the conditions are measured, whatever the index.
@@ -75,13 +76,16 @@ pub fn with_effort(plan: Arc<dyn ExecutionPlan>, effort: SearchEffort) -> PlanRe
         return Ok(plan);
     }
     plan.transform_down(|node| {
-        Ok(match node.downcast_ref::<VectorSearch>() {
-            Some(found) => {
-                let search = Search { effort, ..found.search.as_ref().clone() };
-                Transformed::yes(Arc::new(VectorSearch::new(search, Arc::clone(&found.rows))))
-            }
-            None => Transformed::no(node),
-        })
+        if let Some(found) = node.downcast_ref::<VectorSearch>() {
+            let search = Search { effort, ..found.search.as_ref().clone() };
+            return Ok(Transformed::yes(Arc::new(VectorSearch::new(search, Arc::clone(&found.rows)))));
+        }
+        if let Some(apply) = node.downcast_ref::<ApplyExec>()
+            && let Some(apply) = apply.with_answering_plans(&|plan| with_effort(plan, effort))?
+        {
+            return Ok(Transformed::yes(Arc::new(apply)));
+        }
+        Ok(Transformed::no(node))
     })
     .map(|transformed| transformed.data)
 }
@@ -89,18 +93,30 @@ pub fn with_effort(plan: Arc<dyn ExecutionPlan>, effort: SearchEffort) -> PlanRe
 /// Finds out which indexes answer the searches of a plan, so that EXPLAIN can say it.
 pub async fn describe(plan: &Arc<dyn ExecutionPlan>) -> PlanResult<()> {
     let mut found = Vec::new();
-    plan.apply(|node| {
-        if let Some(search) = node.downcast_ref::<VectorSearch>() {
-            found.push((Arc::clone(&search.search), Arc::clone(&search.described)));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
+    searches(plan, &mut found)?;
     for (search, described) in found {
         let best = search.best_index().await?;
         let _ = described
             .set(best.map(|(index, coverage)| (format!("{} ({})", index.name, index.method.name()), coverage)));
     }
     Ok(())
+}
+
+/// A search, and the place for what EXPLAIN says of it.
+type Described = (Arc<Search>, Arc<OnceLock<Option<(String, Coverage)>>>);
+
+/// The searches of a plan, those that run for each row of another among them.
+fn searches(plan: &Arc<dyn ExecutionPlan>, found: &mut Vec<Described>) -> PlanResult<()> {
+    plan.apply(|node| {
+        if let Some(search) = node.downcast_ref::<VectorSearch>() {
+            found.push((Arc::clone(&search.search), Arc::clone(&search.described)));
+        }
+        if let Some(plan) = node.downcast_ref::<ApplyExec>().and_then(ApplyExec::answering_plan) {
+            searches(plan, found)?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map(drop)
 }
 
 impl Search {
@@ -121,25 +137,35 @@ impl Search {
         self.table.stored().is_some() && self.request.filter.is_none() && self.conditions.is_empty()
     }
 
-    /// The vector, where an index can search for it.
-    fn vector(&self, index: &IndexDefinition) -> PlanResult<Option<Vec<f32>>> {
+    /// The elements of the vector, where an index can search for it.
+    fn vector(&self, index: &IndexDefinition) -> PlanResult<Option<ArrayRef>> {
         let options = RecordBatchOptions::new().with_row_count(Some(1));
         let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
         let value = self.query.evaluate(&row)?.into_array(1)?;
         let column = index.plain_column().and_then(|name| self.table.definition().get_column(name));
-        let Some(SqlType::Vector(dimension)) = column.map(|column| &column.sql_type) else { return Ok(None) };
+        let Some(dimension) = column.and_then(|column| dimension(&column.sql_type)) else { return Ok(None) };
         if value.is_null(0) {
             return Ok(None);
         }
         let of_any_dimension = || value.as_list_opt::<i32>().map(|list| list.value(0));
         let vector = value.as_fixed_size_list_opt().map(|list| list.value(0)).or_else(of_any_dimension);
-        let Some(vector) = vector else { return Ok(None) };
-        let Some(numbers) = vector.as_primitive_opt::<Float32Type>() else { return Ok(None) };
-        let numbers = numbers.values();
-        let fits = numbers.len() == *dimension as usize && numbers.iter().all(|number| number.is_finite());
         // Zeros have no direction.
-        let has_distance = self.metric != Metric::Cosine || numbers.iter().any(|number| *number != 0.0);
-        Ok((fits && has_distance).then(|| numbers.to_vec()))
+        let searchable = |vector: &ArrayRef| {
+            let (is_finite, is_zero) = match vector.data_type() {
+                DataType::Float32 => {
+                    let numbers = vector.as_primitive::<Float32Type>().values();
+                    (numbers.iter().all(|n| n.is_finite()), numbers.iter().all(|n| *n == 0.0))
+                }
+                DataType::Float16 => {
+                    let numbers = vector.as_primitive::<Float16Type>().values();
+                    (numbers.iter().all(|n| n.is_finite()), numbers.iter().all(|n| n.to_f32() == 0.0))
+                }
+                DataType::Boolean => (true, false),
+                _ => (false, false),
+            };
+            vector.len() == dimension as usize && is_finite && !(is_zero && self.metric == Metric::Cosine)
+        };
+        Ok(vector.filter(searchable))
     }
 
     /// Addresses of candidates; `None` where all rows have to be looked at.
@@ -181,6 +207,14 @@ impl Search {
         let rows = self.table.take_rows(&addresses, &self.columns).await?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), rows.columns().to_vec(), &options)?)
+    }
+}
+
+/// The elements of a vector of that type, where an index can be of it.
+fn dimension(sql_type: &SqlType) -> Option<u32> {
+    match sql_type {
+        SqlType::Vector(dimension) | SqlType::Halfvec(dimension) | SqlType::Bit(dimension) => Some(*dimension),
+        _ => None,
     }
 }
 

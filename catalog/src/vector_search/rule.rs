@@ -9,7 +9,6 @@ use datafusion::error::Result as PlanResult;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
-use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
@@ -19,6 +18,7 @@ use slipstream_engine::pending::TableState;
 use slipstream_engine::store::index_recipe::can_have_data;
 use slipstream_engine::store::{LanceScan, ScanRequest, SearchEffort};
 
+use super::OUTER_VALUE;
 use super::leaf::StateScan;
 use super::operator::{Search, VectorSearch};
 use crate::first_rows::FirstRows;
@@ -91,14 +91,22 @@ fn distance(key: &Arc<dyn PhysicalExpr>) -> Option<(Metric, Column, Arc<dyn Phys
         "cosine_distance" => Metric::Cosine,
         "vector_negative_inner_product" => Metric::InnerProduct,
         "l1_distance" => Metric::L1,
+        "hamming_distance" => Metric::Hamming,
+        "jaccard_distance" => Metric::Jaccard,
         _ => return None,
     };
     let [left, right] = call.args() else { return None };
     let of = |column: &Arc<dyn PhysicalExpr>, query: &Arc<dyn PhysicalExpr>| {
         let column = column.downcast_ref::<Column>()?.clone();
-        (collect_columns(query).is_empty() && !is_volatile(query)).then(|| (metric, column, Arc::clone(query)))
+        (collect_columns(query).is_empty() && is_the_same_for_all(query)).then(|| (metric, column, Arc::clone(query)))
     };
     of(left, right).or_else(|| of(right, left))
+}
+
+/// Whether an expression gives one value in one run of a plan.
+fn is_the_same_for_all(query: &Arc<dyn PhysicalExpr>) -> bool {
+    let is_outer = query.downcast_ref::<ScalarFunctionExpr>().is_some_and(|call| call.name() == OUTER_VALUE);
+    is_outer || (!query.is_volatile_node() && query.children().into_iter().all(is_the_same_for_all))
 }
 
 /// Rows of a table, and what they must satisfy.

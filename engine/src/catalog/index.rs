@@ -101,6 +101,10 @@ pub enum Metric {
     InnerProduct,
     /// The sum of the differences, `<+>`.
     L1,
+    /// The bits that differ, `<~>`.
+    Hamming,
+    /// The share of the set bits that are set in one only, `<%>`.
+    Jaccard,
 }
 
 /// What an index compares by.
@@ -171,7 +175,7 @@ impl IndexMethod {
 /// The operator class of GIN by which an index has runs of three characters.
 const TRIGRAMS: &str = "gin_trgm_ops";
 
-/// The operator classes of vectors, for every method that has them.
+/// The operator classes of a method that finds the nearest vectors: pgvector's.
 fn vector_classes(method: IndexMethod) -> impl Iterator<Item = OperatorClass> {
     let classes = [
         ("vector_l2_ops", Metric::L2),
@@ -189,6 +193,31 @@ fn vector_classes(method: IndexMethod) -> impl Iterator<Item = OperatorClass> {
     })
 }
 
+/// Those of pgvector's other types. None is taken unasked.
+fn other_classes(method: IndexMethod) -> impl Iterator<Item = OperatorClass> {
+    static HALVES: [(&str, &str, Metric); 4] = [
+        ("halfvec_l2_ops", "halfvec", Metric::L2),
+        ("halfvec_ip_ops", "halfvec", Metric::InnerProduct),
+        ("halfvec_cosine_ops", "halfvec", Metric::Cosine),
+        ("halfvec_l1_ops", "halfvec", Metric::L1),
+    ];
+    static SPARSE: [(&str, &str, Metric); 4] = [
+        ("sparsevec_l2_ops", "sparsevec", Metric::L2),
+        ("sparsevec_ip_ops", "sparsevec", Metric::InnerProduct),
+        ("sparsevec_cosine_ops", "sparsevec", Metric::Cosine),
+        ("sparsevec_l1_ops", "sparsevec", Metric::L1),
+    ];
+    static BITS: [(&str, &str, Metric); 2] =
+        [("bit_hamming_ops", "bit", Metric::Hamming), ("bit_jaccard_ops", "bit", Metric::Jaccard)];
+    let (sparse, bits): (&[_], &[_]) = match method {
+        IndexMethod::Hnsw => (&SPARSE, &BITS),
+        IndexMethod::Ivfflat => (&[], &BITS[..1]),
+        _ => (&[], &[]),
+    };
+    let classes = HALVES.iter().chain(sparse).chain(bits);
+    classes.map(move |&(name, of, metric)| OperatorClass { name, method, of, default: false, metric: Some(metric) })
+}
+
 impl OperatorClass {
     /// All of them, in an order that stays.
     pub fn all() -> impl Iterator<Item = OperatorClass> {
@@ -200,7 +229,8 @@ impl OperatorClass {
         ];
         let vectors = IndexMethod::ALL.into_iter().filter(|method| method.family() == IndexFamily::Vector);
         let trigrams = scalar(TRIGRAMS, IndexMethod::Gin, "text", false);
-        scalars.into_iter().chain(vectors.flat_map(vector_classes)).chain([trigrams])
+        let others = vectors.clone().flat_map(other_classes);
+        scalars.into_iter().chain(vectors.flat_map(vector_classes)).chain([trigrams]).chain(others)
     }
 
     /// The one of that name for a method.
@@ -217,6 +247,9 @@ impl OperatorClass {
     pub fn takes(&self, sql_type: &SqlType) -> bool {
         match sql_type {
             SqlType::Vector(_) => self.of == "vector",
+            SqlType::Halfvec(_) => self.of == "halfvec",
+            SqlType::Sparsevec(_) => self.of == "sparsevec",
+            SqlType::Bit(_) => self.of == "bit",
             SqlType::Text => matches!(self.of, "text" | "varchar" | "bpchar"),
             SqlType::Varchar(_) => matches!(self.of, "text" | "varchar" | "bpchar"),
             _ => false,
@@ -325,5 +358,8 @@ mod tests {
         assert_eq!(OperatorClass::default_of(IndexMethod::Hnsw, &SqlType::Vector(3)), None);
         let default = OperatorClass::default_of(IndexMethod::Ivfflat, &SqlType::Vector(3)).unwrap();
         assert_eq!(default.name, "vector_l2_ops");
+        assert_eq!(OperatorClass::default_of(IndexMethod::Ivfflat, &SqlType::Halfvec(3)), None);
+        let jaccard = |method| OperatorClass::named(method, "bit_jaccard_ops").and_then(|class| class.metric);
+        assert_eq!((jaccard(IndexMethod::Hnsw), jaccard(IndexMethod::Ivfflat)), (Some(Metric::Jaccard), None));
     }
 }

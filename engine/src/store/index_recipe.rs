@@ -86,11 +86,20 @@ fn word_parameters(config: &str, index: &IndexDefinition) -> Option<InvertedInde
 
 fn vector_recipe(table: &TableDefinition, index: &IndexDefinition) -> Option<Recipe> {
     let column = index.plain_column()?.to_string();
-    // Vectors of any dimension are lists to Lance.
-    let SqlType::Vector(dimension @ 1..) = table.get_column(&column)?.sql_type else { return None };
     let distance = distance_type(index.metric()?)?;
     let num_partitions = index.number("lists").or_else(|| index.number("num_partitions"));
     let clusters = IvfBuildParams { num_partitions, ..IvfBuildParams::default() };
+    // Vectors of any dimension are lists to Lance, and sparse ones are bytes.
+    let dimension = match table.get_column(&column)?.sql_type {
+        SqlType::Vector(dimension @ 1..) => dimension,
+        SqlType::Halfvec(dimension @ 1..) if index.method != IndexMethod::IvfRq => dimension,
+        // Of bits it measures Hamming distances in clusters.
+        SqlType::Bit(1..) if distance == DistanceType::Hamming => {
+            let parameters = VectorIndexParams::with_ivf_flat_params(distance, clusters);
+            return Some(Recipe { column, kind: IndexType::Vector, parameters: Box::new(parameters) });
+        }
+        _ => return None,
+    };
     let neighbours = || {
         let defaults = HnswBuildParams::default();
         let m = index.number("m").unwrap_or(defaults.m);
@@ -131,7 +140,8 @@ pub(super) fn distance_type(metric: Metric) -> Option<DistanceType> {
         Metric::L2 => Some(DistanceType::L2),
         Metric::Cosine => Some(DistanceType::Cosine),
         Metric::InnerProduct => Some(DistanceType::Dot),
-        Metric::L1 => None,
+        Metric::Hamming => Some(DistanceType::Hamming),
+        Metric::L1 | Metric::Jaccard => None,
     }
 }
 

@@ -158,17 +158,28 @@ fn load_intervals(stored: &ArrayRef) -> IntervalMonthDayNanoArray {
         .collect()
 }
 
+/// The elements of one vector as they are on disk.
+pub(super) fn stored_elements(elements: &ArrayRef) -> ArrayRef {
+    match elements.as_boolean_opt() {
+        Some(bits) => Arc::new(UInt8Array::from(bytes_of(bits, 0, bits.len()))),
+        None => Arc::clone(elements),
+    }
+}
+
+/// Some bits as bytes, the first one highest.
+fn bytes_of(values: &BooleanArray, start: usize, bits: usize) -> Vec<u8> {
+    let byte_from = |first: usize| {
+        let set = (first..bits.min(first + 8)).filter(|bit| values.value(start + bit));
+        set.fold(0_u8, |byte, bit| byte | 0x80 >> (bit - first))
+    };
+    (0..bits).step_by(8).map(byte_from).collect()
+}
+
 /// Bits as bytes, the first one highest.
 fn store_bits(lists: &FixedSizeListArray, byte: &FieldRef) -> Result<ArrayRef> {
     let bits = lists.value_length() as usize;
     let values = lists.values().as_boolean();
-    let mut bytes = Vec::with_capacity(lists.len() * bits.div_ceil(8));
-    for row in 0..lists.len() {
-        bytes.extend((0..bits).step_by(8).map(|first| {
-            let set = (first..bits.min(first + 8)).filter(|bit| values.value(row * bits + bit));
-            set.fold(0_u8, |byte, bit| byte | 0x80 >> (bit - first))
-        }));
-    }
+    let bytes: Vec<u8> = (0..lists.len()).flat_map(|row| bytes_of(values, row * bits, bits)).collect();
     fixed_size_list(byte, bits.div_ceil(8) as i32, Arc::new(UInt8Array::from(bytes)), lists)
 }
 

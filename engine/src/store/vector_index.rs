@@ -4,7 +4,7 @@
 //! an index are those of its codes, so whoever asks measures again and sorts. Rows that no data covers are measured one by
 //! one and merged by Lance, and rows that have gone since are left out.
 
-use arrow::array::{AsArray, Float32Array};
+use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::UInt64Type;
 use futures::TryStreamExt;
 use lance::dataset::scanner::RowAddrMask;
@@ -12,6 +12,7 @@ use lance_core::ROW_ID;
 use lance_core::datatypes::format_field_path;
 
 use super::index_recipe::distance_type;
+use super::layout::stored_elements;
 use super::row_mask::tree_map;
 use super::table::TableVersion;
 use crate::addresses::AddressSet;
@@ -39,8 +40,8 @@ impl Default for SearchEffort {
 pub struct NearestRequest<'a> {
     /// The index.
     pub index: &'a IndexDefinition,
-    /// The vector.
-    pub query: &'a [f32],
+    /// The elements of the vector, in the Arrow type that those of the column have in plans.
+    pub query: &'a ArrayRef,
     /// How many of the nearest are wanted.
     pub count: usize,
     /// The rows that are looked at; all where there is none.
@@ -80,7 +81,8 @@ impl TableVersion {
         let mut scanner = self.dataset.scan();
         scanner.prefilter(true).with_fragments(self.dataset.manifest().fragments.as_ref().clone());
         let column = format_field_path(&[column]);
-        scanner.nearest(&column, &Float32Array::from(query.to_vec()), candidates).map_err(wrap)?;
+        let query = stored_elements(query);
+        scanner.nearest(&column, query.as_ref(), candidates).map_err(wrap)?;
         scanner.distance_metric(distance).ef(effort.ef_search.max(candidates));
         scanner.with_index_segments(pieces).map_err(wrap)?;
         if let Some(probes) = effort.probes {

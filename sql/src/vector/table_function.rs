@@ -63,7 +63,8 @@ fn expanded(factor: &TableFactor, tables: &Tables) -> Result<Option<TableFactor>
     let call = Call::of(args, tables)?;
     let name = || TableAlias { explicit: false, name: Ident::new(NAME), columns: Vec::new(), at: None };
     let alias = Some(alias.clone().unwrap_or_else(name));
-    Ok(Some(TableFactor::Derived { lateral: false, subquery: Box::new(call.query()?), alias, sample: None }))
+    // A function in FROM sees what stands before it.
+    Ok(Some(TableFactor::Derived { lateral: true, subquery: Box::new(call.query()?), alias, sample: None }))
 }
 
 fn is_ours(name: &ObjectName) -> bool {
@@ -123,6 +124,8 @@ impl Call {
             Metric::Cosine => ("<=>", "1 - \"?distance\""),
             Metric::InnerProduct => ("<#>", "- \"?distance\""),
             Metric::L1 => ("<+>", "1 / (1 + \"?distance\")"),
+            Metric::Hamming => ("<~>", "1 / (1 + \"?distance\")"),
+            Metric::Jaccard => ("<%>", "1 - \"?distance\""),
         };
         let columns: Vec<String> = self.table.columns.iter().map(|column| quote_identifier(&column.name)).collect();
         let column = quote_identifier(&self.column);

@@ -105,6 +105,10 @@ fn without_data(table: &TableDefinition, index: &IndexDefinition) -> Option<Stri
         "on an expression"
     } else if index.metric() == Some(Metric::L1) {
         "for the L1 distance"
+    } else if index.metric() == Some(Metric::Jaccard) {
+        "for the Jaccard distance"
+    } else if !can_have_data(table, index) {
+        "of a type that the store has no such index for"
     } else {
         "of a type that has none"
     };
@@ -214,7 +218,7 @@ fn key(
             Error::new(ErrorKind::UndefinedColumn, format!("column \"{name}\" does not exist")).on_column(&name)
         })?;
         let operator_class = operator_class(method, class.as_deref(), &found.sql_type)?;
-        if method.family() == IndexFamily::Vector && found.sql_type == SqlType::Vector(0) {
+        if method.family() == IndexFamily::Vector && has_no_dimension(&found.sql_type) {
             return Err(Error::new(ErrorKind::InvalidParameter, "column does not have dimensions"));
         }
         let (columns, order) = (vec![name], order(column));
@@ -276,6 +280,11 @@ fn literal_text(expr: &Expr) -> Option<String> {
         },
         _ => None,
     }
+}
+
+/// Whether a type is of vectors of any dimension.
+fn has_no_dimension(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Vector(0) | SqlType::Halfvec(0) | SqlType::Sparsevec(0) | SqlType::Bit(0))
 }
 
 fn order(column: &IndexColumn) -> String {
