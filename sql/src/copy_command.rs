@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::ast::{
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use parking_lot::Mutex;
-use slipstream_engine::catalog::TableDefinition;
+use slipstream_engine::catalog::{Relation, TableDefinition};
 use slipstream_engine::change::Changes;
 use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ErrorKind, ReadView, Result};
@@ -22,11 +22,13 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::copy::{CopyOptions, CopyReader, CopyWriter, Origin, RowLines, shorten};
 use crate::dml::checks::Checks;
+use crate::dml::generated::Completion;
 use crate::dml::normalize;
 use crate::dml::rows::{table_rows, with_schema};
 use crate::dml::sink::{Destination, Sink};
 use crate::error::from_datafusion;
 use crate::interrupt::Interrupt;
+use crate::planner::names::Tables;
 use crate::session::Inner;
 use crate::text::OutputStyle;
 use crate::types::ClientType;
@@ -45,8 +47,8 @@ pub(crate) fn options(target: &CopyTarget, options: &[CopyOption], legacy: &[Cop
     }
 }
 
-/// The query whose rows COPY TO sends.
-pub(crate) fn query(source: &CopySource) -> Result<Query> {
+/// The query whose rows COPY TO sends. A table's generated columns are not among them.
+pub(crate) fn query(source: &CopySource, tables: &Tables) -> Result<Query> {
     match source {
         CopySource::Query(query) => Ok(query.as_ref().clone()),
         CopySource::Table { table_name, columns } => {
@@ -59,8 +61,20 @@ pub(crate) fn query(source: &CopySource) -> Result<Query> {
                 },
                 _ => return Err(Error::internal("a query was not parsed as one")),
             };
+            let table = match tables.relation(table_name).ok().flatten() {
+                Some(Relation::Table(table)) => Some(table),
+                _ => None,
+            };
+            let generated = table.filter(|table| table.columns.iter().any(|column| column.generated.is_some()));
+            let columns = match generated {
+                Some(table) => {
+                    let positions = positions(&table, columns)?.into_iter();
+                    positions.map(|position| Ident::with_quote('"', &table.columns[position].name)).collect()
+                }
+                None => columns.clone(),
+            };
             if let SetExpr::Select(select) = query.body.as_mut() {
-                project(select, columns);
+                project(select, &columns);
             }
             Ok(query)
         }
@@ -76,16 +90,22 @@ fn project(select: &mut Select, columns: &[Ident]) {
     }
 }
 
-/// The positions in the table of the columns that COPY FROM names.
+/// The positions in the table of the columns that COPY names; those of all that are not generated where it names none.
 pub(crate) fn positions(table: &TableDefinition, columns: &[Ident]) -> Result<Vec<usize>> {
     if columns.is_empty() {
-        return Ok((0..table.columns.len()).collect());
+        return Ok((0..table.columns.len()).filter(|position| table.columns[*position].generated.is_none()).collect());
     }
     let mut positions = Vec::with_capacity(columns.len());
     for column in columns {
         let name = normalize(column);
         table.column(&name)?;
         let position = table.columns.iter().position(|column| column.name == name).expect("the column was found");
+        if table.columns[position].generated.is_some() {
+            let message = format!("column \"{name}\" is a generated column");
+            return Err(Error::new(ErrorKind::InvalidColumnReference, message)
+                .with_detail("Generated columns cannot be used in COPY.")
+                .on_column(name));
+        }
         if positions.contains(&position) {
             let message = format!("column \"{name}\" specified more than once");
             return Err(Error::new(ErrorKind::DuplicateColumn, message).on_column(name));
@@ -102,6 +122,7 @@ pub struct CopyIn {
     table: Arc<TableDefinition>,
     reader: CopyReader,
     filling: Filling,
+    completion: Option<Completion>,
     checks: Checks,
     sink: Sink,
     /// Where the rows that were read stood in the data.
@@ -146,7 +167,7 @@ impl CopyIn {
         checks: Checks,
         positions: &[usize],
         options: CopyOptions,
-        filling: Filling,
+        (filling, completion): (Filling, Option<Completion>),
         interrupt: Interrupt,
     ) -> Self {
         let table = checks.table();
@@ -170,6 +191,7 @@ impl CopyIn {
             table: Arc::clone(table),
             checks,
             filling,
+            completion,
             lines: RowLines::default(),
             interrupt,
         }
@@ -242,6 +264,10 @@ impl CopyIn {
         self.lines.extend(origin.lines());
         let columns = self.filling.apply(batch)?;
         let rows = table_rows(&self.table, &columns, batch.num_rows())?;
+        let rows = match &self.completion {
+            Some(completion) => completion.complete(rows).await?,
+            None => rows,
+        };
         self.checks.check(&rows).map_err(|error| in_row(error, &self.table.name, origin))?;
         let pushed = self.sink.push(with_schema(rows, &self.table)?).await;
         pushed.map_err(|error| located(error, &self.table.name, &self.lines))

@@ -445,7 +445,7 @@ async fn plan_statement(
                 return Err(Error::not_supported("COPY of SELECT FOR UPDATE or FOR SHARE is not supported yet"));
             }
             let options = crate::copy_command::options(target, options, legacy_options)?;
-            let query = crate::copy_command::query(source)?;
+            let query = crate::copy_command::query(source, planning.tables)?;
             Ok((Kind::CopyOut { options, schema: Arc::new(Schema::empty()) }, planning.query(&query).await?))
         }
         ast::Statement::Explain { .. } => {

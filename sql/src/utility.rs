@@ -17,6 +17,7 @@ use crate::copy_command::{self, CopyIn, Filling};
 use crate::ddl;
 use crate::dml;
 use crate::dml::checks::{self, Checks};
+use crate::dml::generated::Completion;
 use crate::error::{from_arrow, from_datafusion};
 use crate::execute::one_batch;
 use crate::extension;
@@ -205,7 +206,8 @@ async fn copy_in(
         .map(|default| engine.session.create_physical_expr(default, &schema).map_err(from_datafusion))
         .collect::<Result<Vec<_>>>()?;
     let filling = Filling::new(&positions, defaults);
-    Ok(CopyIn::new(session, &view, checks, &positions, options, filling, interrupt))
+    let completion = Completion::of(&planning, &engine, &table)?;
+    Ok(CopyIn::new(session, &view, checks, &positions, options, (filling, completion), interrupt))
 }
 
 /// Refuses `SET slipstream.as_of` to a version that is not there.

@@ -227,3 +227,69 @@ async fn a_waiting_statement_holds_nobody_and_can_be_cancelled() {
     assert_eq!(error_of(&error).code().code(), "57014");
     assert!(started.elapsed() < Duration::from_secs(2));
 }
+
+/// Texts that the service was asked for since somebody looked.
+fn asked(service: &Service) -> usize {
+    service.requests.lock().expect("not poisoned").drain(..).map(|request| texts(&request).len()).sum()
+}
+
+#[tokio::test]
+async fn a_generated_column_follows_its_text() {
+    let service = Service::start(|_, body| match body.contains("broken") {
+        true => (404, "{\"error\": {\"message\": \"no\"}}".to_string()),
+        false => (200, answer_of(body, 3)),
+    });
+    let (client, _server, _data) = connect(&service).await;
+    let run = async |sql: &str| client.batch_execute(sql).await.expect(sql);
+    run("CREATE TABLE note (id bigint PRIMARY KEY, body text, stars integer,
+                            e vector(3) GENERATED ALWAYS AS (embed(body)) STORED)")
+    .await;
+    assert_eq!(asked(&service), 0);
+    run("INSERT INTO note (id, body) VALUES (1, 'abc d'), (2, NULL), (3, 'xyz')").await;
+    assert_eq!(asked(&service), 2);
+    let vectors = "(SELECT array_agg(e::text ORDER BY id) FROM note WHERE id < 10)";
+    assert_eq!(text(&client, vectors).await, "{\"[5,3,1]\",NULL,\"[3,3,1]\"}");
+    // Rows whose texts stay are not asked for.
+    run("UPDATE note SET stars = 1").await;
+    run("UPDATE note SET body = body WHERE id > 0").await;
+    assert_eq!(asked(&service), 0);
+    run("UPDATE note SET body = body || 'e' WHERE id < 3").await;
+    assert_eq!(asked(&service), 1);
+    assert_eq!(text(&client, vectors).await, "{\"[6,3,1]\",NULL,\"[3,3,1]\"}");
+    run("UPDATE note SET e = DEFAULT WHERE id = 3").await;
+    assert_eq!(asked(&service), 1);
+    run("INSERT INTO note (id, body) VALUES (1, 'abc d') ON CONFLICT (id) DO UPDATE SET stars = 2").await;
+    assert_eq!((asked(&service), text(&client, vectors).await), (1, "{\"[6,3,1]\",NULL,\"[3,3,1]\"}".to_string()));
+    run("INSERT INTO note (id, body) VALUES (1, 'abcd e') ON CONFLICT (id) DO UPDATE SET body = excluded.body").await;
+    assert_eq!(text(&client, vectors).await, "{\"[6,4,1]\",NULL,\"[3,3,1]\"}");
+    run("MERGE INTO note USING (VALUES (2, 'ab'), (4, 'abcd')) AS s (id, body) ON note.id = s.id
+         WHEN MATCHED THEN UPDATE SET body = s.body WHEN NOT MATCHED THEN INSERT (id, body) VALUES (s.id, s.body)")
+    .await;
+    assert_eq!(text(&client, vectors).await, "{\"[6,4,1]\",\"[2,2,1]\",\"[3,3,1]\",\"[4,4,1]\"}");
+    asked(&service);
+    let copy = client.copy_in("COPY note (id, body) FROM STDIN").await.expect("copies");
+    let mut copy = std::pin::pin!(copy);
+    let rows: String = (10..1010).map(|id| format!("{id}\tnote {}\n", id % 100)).collect();
+    futures::SinkExt::send(&mut copy, bytes::Bytes::from(rows)).await.expect("sends");
+    assert_eq!(copy.finish().await.expect("ends"), 1000);
+    assert!((100..=1000).contains(&asked(&service)));
+    assert_eq!(text(&client, "SELECT count(*) FROM note WHERE e IN ('[6,4,1]', '[7,4,1]') AND id > 9").await, "1000");
+    // A table that has rows gets such a column, each text once.
+    run("CREATE TABLE old AS SELECT id, body FROM note WHERE id > 9").await;
+    run("ALTER TABLE old ADD COLUMN e vector(3) GENERATED ALWAYS AS (embed(body)) STORED").await;
+    assert_eq!(asked(&service), 100);
+    assert_eq!(text(&client, "SELECT count(*) FROM old JOIN note USING (id) WHERE old.e <-> note.e = 0").await, "1000");
+    // What the service refuses, or answers with too few numbers, changes nothing.
+    let before = text(&client, "SELECT count(*) FROM note").await;
+    for (sql, code) in [
+        ("INSERT INTO note (id, body) VALUES (5000, 'fine'), (5001, 'broken')", "58000"),
+        ("UPDATE note SET body = 'broken' WHERE id = 1", "58000"),
+        ("INSERT INTO note (id, e) VALUES (5000, '[1,2,3]')", "428C9"),
+        ("SET slipstream.embed_dimensions = 5; INSERT INTO note (id, body) VALUES (5000, 'fine')", "22000"),
+    ] {
+        let error = client.batch_execute(sql).await.expect_err(sql);
+        assert_eq!(error_of(&error).code().code(), code, "{sql}");
+    }
+    assert_eq!(text(&client, "SELECT count(*) FROM note").await, before);
+    assert_eq!(text(&client, "SELECT body FROM note WHERE id = 1").await, "abcd e");
+}

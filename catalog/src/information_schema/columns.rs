@@ -26,7 +26,7 @@ fn columns(objects: &Objects, rows: &mut Rows) {
                 .set("table_name", table.name.clone())
                 .set("column_name", column.name.clone())
                 .set("ordinal_position", number)
-                .set("column_default", objects.default_text(column))
+                .set("column_default", objects.default_text(column).filter(|_| !column.generated))
                 .set("is_nullable", yes_or_no(!column.not_null))
                 .set("data_type", data_type(column.pg_type))
                 .set("udt_catalog", objects.session().database.clone())
@@ -35,7 +35,8 @@ fn columns(objects: &Objects, rows: &mut Rows) {
                 .set("dtd_identifier", number.to_string())
                 .set("is_self_referencing", "NO")
                 .set("is_identity", yes_or_no(column.identity.is_some()))
-                .set("is_generated", "NEVER")
+                .set("is_generated", if column.generated { "ALWAYS" } else { "NEVER" })
+                .set("generation_expression", objects.default_text(column).filter(|_| column.generated))
                 .set("is_updatable", yes_or_no(table.is_changeable()));
             identity(sizes(row, column), objects, table, column);
         }

@@ -91,6 +91,7 @@ fn attributes(objects: &Objects, rows: &mut Rows) {
                         None => "",
                     },
                 )
+                .set("attgenerated", if column.generated { "s" } else { "" })
                 .set("attislocal", true)
                 .set("attstattarget", -1)
                 .set("attcollation", pg_type.collation());

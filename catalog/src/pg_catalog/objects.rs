@@ -105,10 +105,12 @@ pub struct ObjectColumn {
     pub modifier: i32,
     /// Whether NULL is refused.
     pub not_null: bool,
-    /// Text of the DEFAULT expression; identity columns show none.
+    /// Text of the DEFAULT expression, or of the one that generates the column; identity columns show none.
     pub default: Option<String>,
     /// Whether it is GENERATED AS IDENTITY.
     pub identity: Option<Identity>,
+    /// Whether it is GENERATED ALWAYS AS an expression.
+    pub generated: bool,
     /// What it holds, where the metadata says so.
     pub documentation: Option<&'static str>,
 }
@@ -393,8 +395,12 @@ fn of_table(catalog: &Catalog, table: &Arc<TableDefinition>) -> Vec<Object> {
             pg_type: PgType::of(&column.sql_type),
             modifier: type_modifier(&column.sql_type),
             not_null: column.not_null,
-            default: column.default.clone().filter(|_| column.identity.is_none()),
+            default: match &column.generated {
+                Some(expression) => Some(expression.clone()),
+                None => column.default.clone().filter(|_| column.identity.is_none()),
+            },
             identity: column.identity,
+            generated: column.generated.is_some(),
             documentation: None,
         })
         .collect();
@@ -404,7 +410,7 @@ fn of_table(catalog: &Catalog, table: &Arc<TableDefinition>) -> Vec<Object> {
         let oid = constraint.own_index()?;
         let key_column = |number: &i16| {
             let column = columns.get(usize::try_from(*number).ok()?.checked_sub(1)?)?;
-            Some(ObjectColumn { not_null: false, default: None, identity: None, ..column.clone() })
+            Some(ObjectColumn { not_null: false, default: None, identity: None, generated: false, ..column.clone() })
         };
         Some(Object {
             columns: constraint.columns.iter().filter_map(key_column).collect(),
@@ -437,9 +443,13 @@ fn of_index(
         };
         object.key.push(position.map_or(0, |position| position as i16 + 1));
         object.columns.push(match position {
-            Some(position) => {
-                ObjectColumn { not_null: false, default: None, identity: None, ..columns[position].clone() }
-            }
+            Some(position) => ObjectColumn {
+                not_null: false,
+                default: None,
+                identity: None,
+                generated: false,
+                ..columns[position].clone()
+            },
             None => expression_column(key.expression.as_deref().unwrap_or_default()),
         });
     }
@@ -459,6 +469,7 @@ fn expression_column(expression: &str) -> ObjectColumn {
         not_null: false,
         default: None,
         identity: None,
+        generated: false,
         documentation: None,
     }
 }
@@ -471,6 +482,7 @@ fn of_view(catalog: &Catalog, view: &Arc<ViewDefinition>) -> Object {
         not_null: false,
         default: None,
         identity: None,
+        generated: false,
         documentation: None,
     });
     let object = Object::plain(view.oid, &view.name, namespace_of(catalog, &view.schema), ObjectKind::View);
@@ -500,6 +512,7 @@ fn declared(relation: &'static Relation) -> Vec<ObjectColumn> {
         not_null: column.not_null,
         default: None,
         identity: None,
+        generated: false,
         documentation: column.documentation,
     });
     columns.collect()

@@ -56,6 +56,7 @@ fn catalog() -> Arc<Catalog> {
         not_null,
         default: None,
         identity: None,
+        generated: None,
     };
     let id = TableId(Uuid::from_u128(1));
     let columns = vec![

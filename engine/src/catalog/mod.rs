@@ -35,7 +35,7 @@ pub use table::{
 pub use view::{ViewDefinition, ViewRelation};
 
 /// The format version of catalog records that this code writes and the newest that it reads.
-pub const CATALOG_FORMAT: u32 = 3;
+pub const CATALOG_FORMAT: u32 = 4;
 
 /// The first object id given to a user's object, as in Postgres.
 pub const FIRST_USER_OID: u32 = 16384;

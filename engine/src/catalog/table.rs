@@ -72,6 +72,9 @@ pub struct ColumnDefinition {
     /// Whether it is GENERATED AS IDENTITY; its default draws from the sequence then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// Text of the expression over the row's other columns that gives its values. The SQL layer computes it as rows are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<String>,
 }
 
 /// How a column is GENERATED AS IDENTITY.

@@ -293,6 +293,7 @@ mod tests {
             not_null: true,
             default: None,
             identity: None,
+            generated: None,
         };
         Arc::new(TableDefinition::new("t", vec![id], vec!["id".into()]))
     }

@@ -39,6 +39,7 @@ fn people() -> TableDefinition {
         not_null,
         default: None,
         identity: None,
+        generated: None,
     };
     let columns = vec![column("id", SqlType::BigInt, true), column("name", SqlType::Text, false)];
     TableDefinition::new("person", columns, vec!["id".into()])
@@ -233,6 +234,7 @@ async fn create_graph(database: &Database) {
         not_null: true,
         default: None,
         identity: None,
+        generated: None,
     };
     let knows = TableDefinition::new("knows", ["id", "src", "dst"].map(column).into(), vec!["id".into()]);
     edit(database, CatalogEdit::CreateTable(knows)).await;

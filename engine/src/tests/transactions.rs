@@ -183,6 +183,7 @@ async fn a_table_is_made_filled_and_altered_in_one_transaction() {
         not_null: false,
         default: None,
         identity: None,
+        generated: None,
     });
     let sources = vec![
         crate::catalog::ColumnSource::Column("name".into()),

@@ -23,6 +23,7 @@ fn table(number: u128, name: &str, columns: &[(&str, SqlType)]) -> TableDefiniti
             not_null: *name == "id",
             default: None,
             identity: None,
+            generated: None,
         })
         .collect();
     let oid = 16384 + u32::try_from(number).unwrap();

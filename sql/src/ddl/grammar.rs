@@ -85,11 +85,12 @@ pub(crate) enum SequenceChange {
     Owner(Ident),
 }
 
-/// What ALTER COLUMN does to an identity.
+/// What ALTER COLUMN does to an identity, or to what generates a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum IdentityChange {
     Drop { if_exists: bool },
     Generated(Identity),
+    DropExpression { if_exists: bool },
     Restart(Option<i64>),
 }
 
@@ -188,6 +189,7 @@ fn identity_column(words: &mut Words<'_>) -> Option<String> {
     let column = words.name().ok()?;
     let mut ahead = words.clone();
     let changes = ahead.words(&["drop", "identity"]) || ahead.words(&["set", "generated"]) || ahead.word("restart");
+    let changes = changes || ahead.words(&["drop", "expression"]);
     changes.then_some(column)
 }
 
@@ -314,6 +316,9 @@ fn alter_view(words: &mut Words<'_>) -> Result<Statement> {
 fn identity_change(words: &mut Words<'_>) -> Result<IdentityChange> {
     if words.words(&["drop", "identity"]) {
         return Ok(IdentityChange::Drop { if_exists: words.words(&["if", "exists"]) });
+    }
+    if words.words(&["drop", "expression"]) {
+        return Ok(IdentityChange::DropExpression { if_exists: words.words(&["if", "exists"]) });
     }
     if words.words(&["set", "generated"]) {
         if words.word("always") {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use datafusion::common::Column;
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF};
 use datafusion::physical_plan::collect;
 use datafusion::scalar::ScalarValue;
 use slipstream_catalog::tables::LanceTable;
@@ -12,7 +14,7 @@ use slipstream_engine::catalog::{CheckConstraint, TableDefinition};
 use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::table::checked_condition;
-use crate::error::from_datafusion;
+use crate::error::{from_arrow, from_datafusion};
 use crate::planner::Planning;
 use crate::statement::parse_expression;
 
@@ -76,6 +78,26 @@ pub(super) async fn check(
     }
     let message = format!("check constraint \"{}\" of relation \"{}\" is violated by some row", check.name, table.name);
     Err(Error::new(ErrorKind::CheckViolation, message).on_table(&table.name).on_constraint(&check.name))
+}
+
+/// What a function makes of every value that an expression has in a table's rows: each value once, and the function's of it.
+pub(super) async fn answers(
+    planning: &Planning<'_>,
+    table: &Arc<TableDefinition>,
+    value: Expr,
+    function: &Arc<ScalarUDF>,
+) -> Result<RecordBatch> {
+    let asked = Expr::Column(Column::new_unqualified("value"));
+    let plan = LogicalPlanBuilder::from(scan(planning, table)?)
+        .project([value.alias("value")])
+        .and_then(LogicalPlanBuilder::distinct)
+        .and_then(|plan| plan.project([asked.clone(), function.call(vec![asked]).alias("answer")]))
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(|error| planning.error(error))?;
+    let plan = planning.engine.physical(&planning.optimize(plan)?).await?;
+    let schema = plan.schema();
+    let batches = collect(plan, Arc::clone(&planning.engine.task)).await.map_err(from_datafusion)?;
+    concat_batches(&schema, &batches).map_err(from_arrow)
 }
 
 /// The value of an expression that names no column.

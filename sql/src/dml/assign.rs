@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn column(sql_type: SqlType) -> ColumnDefinition {
-        ColumnDefinition { name: "c".into(), sql_type, not_null: false, default: None, identity: None }
+        ColumnDefinition { name: "c".into(), sql_type, not_null: false, default: None, identity: None, generated: None }
     }
 
     #[test]

@@ -175,6 +175,7 @@ mod tests {
             not_null: name == "b",
             default: None,
             identity: None,
+            generated: None,
         };
         let columns = vec![column("a", SqlType::Integer), column("b", SqlType::Text)];
         let table = Arc::new(TableDefinition::new("t", columns, Vec::new()));

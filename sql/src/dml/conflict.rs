@@ -184,6 +184,7 @@ mod tests {
             not_null: false,
             default: None,
             identity: None,
+            generated: None,
         };
         let mut table = TableDefinition::new("t", vec![column("a"), column("b"), column("c")], vec!["a".into()]);
         table.unique.push(UniqueConstraint { name: "t_b_c_key".into(), columns: vec!["b".into(), "c".into()] });

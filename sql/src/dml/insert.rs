@@ -18,7 +18,7 @@ use super::set::column_position;
 use super::syntax::{Overriding, overriding};
 use super::target::Target;
 use super::write::{Again, Command, Parts};
-use super::{conflict, is_default};
+use super::{conflict, generated, is_default};
 use crate::error::from_datafusion;
 use crate::planner::{Plan, Planning, Scope};
 use crate::statement::parse_expression;
@@ -186,6 +186,12 @@ impl<'a> Source<'a> {
 
 /// Whether a column takes the statement's value, and not its sequence's; `428C9` where it must not have one.
 pub(super) fn takes_value(column: &ColumnDefinition, overriding: Option<Overriding>) -> Result<bool> {
+    if column.generated.is_some() {
+        let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+        return Err(Error::new(ErrorKind::GeneratedAlways, message)
+            .with_detail(format!("Column \"{}\" is a generated column.", column.name))
+            .on_column(&column.name));
+    }
     match (column.identity, overriding) {
         (None, _) | (Some(Identity::ByDefault), None | Some(Overriding::System)) => Ok(true),
         (Some(Identity::Always), Some(Overriding::System)) => Ok(true),
@@ -279,7 +285,8 @@ fn has_subquery(expr: &ast::Expr) -> bool {
     .is_break()
 }
 
-/// Puts the source's columns, which are those at `given`, into the table's order, and defaults in the places of the others.
+/// Puts the source's columns, which are those at `given`, into the table's order, defaults in the places of the others, and
+/// computes those that are generated.
 fn fill(planning: &Planning<'_>, table: &TableDefinition, given: &[usize], source: LogicalPlan) -> Result<LogicalPlan> {
     let mut columns = Vec::with_capacity(table.columns.len());
     for (position, column) in table.columns.iter().enumerate() {
@@ -288,7 +295,8 @@ fn fill(planning: &Planning<'_>, table: &TableDefinition, given: &[usize], sourc
             None => default_value(planning, column)?.alias(&column.name),
         });
     }
-    LogicalPlanBuilder::from(source).project(columns).and_then(LogicalPlanBuilder::build).map_err(from_datafusion)
+    let rows = LogicalPlanBuilder::from(source).project(columns).and_then(LogicalPlanBuilder::build);
+    generated::fill(planning, table, rows.map_err(from_datafusion)?)
 }
 
 /// The default of every column, as a value of its type.

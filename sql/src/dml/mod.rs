@@ -14,7 +14,7 @@
 //! 5. `execute` gives them to the transaction, and only then sends what RETURNING asked for, because a statement that met
 //!    somebody else's changes runs again.
 //!
-//! Keys and references are the engine's to check. TRUNCATE ([`mod@truncate`]) has no plan: it names no rows.
+//! The values of generated columns are computed in the plan ([`generated`]). Keys and references are the engine's to check. TRUNCATE ([`mod@truncate`]) has no plan: it names no rows.
 //!
 //! # What is not here
 //!
@@ -25,6 +25,7 @@ mod change;
 pub(crate) mod checks;
 mod conflict;
 pub(crate) mod gathering;
+pub(crate) mod generated;
 mod insert;
 mod lock;
 mod lookup;

@@ -307,6 +307,7 @@ mod tests {
             not_null: false,
             default: None,
             identity: None,
+            generated: None,
         };
         let table = Arc::new(TableDefinition::new("t", vec![column("id"), column("n")], vec!["id".into()]));
         let write = Write {

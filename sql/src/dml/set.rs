@@ -41,7 +41,7 @@ pub(super) fn new_row(
         row[position] = match is_default(value) {
             true => default_value(scope.planning, column)?,
             false => {
-                refuse_identity(column)?;
+                refuse_generated(column)?;
                 let value = scope.expression(value.clone(), base)?;
                 refuse_aggregates(&value, "UPDATE")?;
                 assign(value, base.schema(), column)?.unalias()
@@ -51,14 +51,16 @@ pub(super) fn new_row(
     Ok(row)
 }
 
-/// `428C9` for a column whose values are its sequence's.
-fn refuse_identity(column: &ColumnDefinition) -> Result<()> {
-    if column.identity != Some(Identity::Always) {
-        return Ok(());
-    }
+/// `428C9` for a column whose values are its sequence's, or computed.
+fn refuse_generated(column: &ColumnDefinition) -> Result<()> {
+    let what = match (column.identity, &column.generated) {
+        (_, Some(_)) => "a generated column",
+        (Some(Identity::Always), None) => "an identity column defined as GENERATED ALWAYS",
+        _ => return Ok(()),
+    };
     let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
     Err(Error::new(ErrorKind::GeneratedAlways, message)
-        .with_detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+        .with_detail(format!("Column \"{}\" is {what}.", column.name))
         .on_column(&column.name))
 }
 

@@ -27,9 +27,9 @@ use datafusion::sql::sqlparser::ast::SelectItem;
 use slipstream_engine::catalog::TableDefinition;
 use slipstream_engine::{Error, Result};
 
-use super::checks;
-use super::returning;
+use super::generated::{self, Recomputed};
 use super::target::Target;
+use super::{checks, returning};
 use crate::error::from_datafusion;
 use crate::planner::Scope;
 
@@ -198,7 +198,8 @@ impl Parts<'_> {
             None => None,
         };
         let sources: Vec<Column> = returned.as_ref().map(|returned| returned.sources.clone()).unwrap_or_default();
-        let mut columns: Vec<Expr> = action.iter().map(|action| action.clone().alias("?action")).collect();
+        let recomputed = Recomputed::of(scope.planning, target, command, action.is_some(), &row)?;
+        let mut columns: Vec<Expr> = action.iter().map(|action| action.clone().alias(generated::ACTION)).collect();
         let has_action = !columns.is_empty();
         let start = columns.len();
         if has_identity {
@@ -206,11 +207,13 @@ impl Parts<'_> {
             columns.extend(names.map(|(index, name)| target.column(name).alias(format!("?identity{index}"))));
         }
         let identity = start..columns.len();
-        columns.extend(row.into_iter().enumerate().map(|(index, value)| value.alias(format!("?{index}"))));
+        columns.extend(row.into_iter().enumerate().map(|(index, value)| value.alias(generated::comes(index))));
         let row = identity.end..columns.len();
         columns.extend(sources.iter().cloned().map(Expr::Column));
         let sources = row.end..columns.len();
+        columns.extend(recomputed.kept(target));
         let input = LogicalPlanBuilder::from(base).project(columns).and_then(LogicalPlanBuilder::build);
+        let input = recomputed.complete(input.map_err(from_datafusion)?, &target.table)?;
         let write = Write {
             command,
             table: Arc::clone(&target.table),
@@ -225,7 +228,6 @@ impl Parts<'_> {
             checks: checks::plan(scope.planning, &target.table)?,
             returning: returned.is_some(),
         };
-        let input = input.map_err(from_datafusion)?;
         let schema = match &returned {
             Some(_) => output_schema(target, &write, input.schema())?,
             None => Arc::new(DFSchema::empty()),

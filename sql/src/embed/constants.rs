@@ -14,6 +14,7 @@ use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF};
+use slipstream_catalog::vector_search::OUTER_VALUE;
 use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, Result};
 
@@ -56,8 +57,10 @@ fn embed_of(function: &ScalarUDF) -> Option<&AsyncScalarUDF> {
 fn constant_call(expr: &Expr) -> Option<&ScalarFunction> {
     match expr {
         Expr::ScalarFunction(call) if embed_of(&call.func).is_some() => {
-            let depends = |expr: &Expr| {
-                matches!(expr, Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::ScalarSubquery(_))
+            let depends = |expr: &Expr| match expr {
+                Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::ScalarSubquery(_) => true,
+                Expr::ScalarFunction(call) => call.func.name() == OUTER_VALUE,
+                _ => false,
             };
             let is_constant = !call.args.iter().any(|arg| arg.exists(|expr| Ok(depends(expr))).unwrap_or(true));
             is_constant.then_some(call)
@@ -78,7 +81,8 @@ fn is_asked(plan: &LogicalPlan) -> PlanResult<bool> {
     Ok(found)
 }
 
-fn is_call(expr: &Expr) -> bool {
+/// Whether an expression is a call of `embed`.
+pub(crate) fn is_call(expr: &Expr) -> bool {
     matches!(expr, Expr::ScalarFunction(call) if embed_of(&call.func).is_some())
 }
 

@@ -10,15 +10,20 @@
 //!    it at once, and puts literals in its place: an index can search for them.
 //! 3. `embed` of columns is DataFusion's to call batch by batch, in select lists and conditions; elsewhere it is refused.
 //!
+//! 4. ALTER TABLE computes a column under the writer's lock, where nobody may wait: it asks for all texts before, and takes their vectors from
+//!    [`known()`].
+//!
 //! The answer must have as many dimensions as the settings say, and no others than finite numbers.
 
 mod client;
 mod constants;
 mod function;
+mod known;
 
 pub(crate) use client::Model;
-pub(crate) use constants::with_constants;
+pub(crate) use constants::{is_call, with_constants};
 pub(crate) use function::function;
+pub(crate) use known::known;
 
 use slipstream_catalog::pg_catalog::session_info::SettingsSource;
 

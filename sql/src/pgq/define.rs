@@ -335,6 +335,7 @@ mod tests {
             not_null: false,
             default: None,
             identity: None,
+            generated: None,
         });
         let key = key.iter().map(|column| (*column).to_string()).collect();
         let table = TableDefinition::new(name, columns.collect(), key);

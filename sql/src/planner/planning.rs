@@ -9,7 +9,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr_rewriter::normalize_col_with_schemas_and_ambiguity_check;
 use datafusion::logical_expr::planner::RelationPlanner;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Projection};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
@@ -188,14 +188,41 @@ impl Planning<'_> {
     }
 
     /// Plans an expression over the columns of a row, such as a CHECK. It may not name tables.
-    pub(crate) fn row_expression(&self, mut expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
+    pub(crate) fn row_expression(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
+        self.row_expression_with(expression, schema, None)
+    }
+
+    /// The same, and it may call `embed`: who runs it waits for the model.
+    pub(crate) fn generation_expression(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
+        self.row_expression_with(expression, schema, Some(self.tables))
+    }
+
+    /// An expression over the columns of a row after the analyzer, which settles types.
+    pub(crate) fn analyzed_expression(&self, value: Expr, schema: &DFSchema) -> Result<Expr> {
+        let rows =
+            LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(schema.clone()) });
+        let plan = LogicalPlanBuilder::from(rows).project([value.alias("value")]).and_then(LogicalPlanBuilder::build);
+        match self.analyze(plan.map_err(|error| self.error(error))?)? {
+            LogicalPlan::Projection(Projection { expr, .. }) => {
+                expr.into_iter().next().map(Expr::unalias).ok_or_else(|| Error::internal("an expression went missing"))
+            }
+            _ => Err(Error::internal("an expression was not planned as a projection")),
+        }
+    }
+
+    fn row_expression_with(
+        &self,
+        mut expression: ast::Expr,
+        schema: &DFSchema,
+        embeds: Option<&Tables>,
+    ) -> Result<Expr> {
         rewrite_expression(&mut expression);
         let names = Names {
             session: &self.engine.session,
             tables: HashMap::new(),
             behind_views: HashSet::new(),
             functions: self.functions,
-            embeds: None,
+            embeds,
             relations: Vec::new(),
         };
         SqlToRel::new(&names).sql_to_expr(expression, schema, &mut self.context()).map_err(|error| self.error(error))

@@ -22,7 +22,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::super::Definition;
 use super::super::dependents::{Closure, Object, drop_default};
 use super::super::grammar::IdentityChange;
-use super::super::names::{Place, check_free, check_schema};
+use super::super::names::{Place, check_free, check_schema, shown};
 use super::super::rows::Source;
 use super::super::sequence::{SequenceOptions, follow, redirected};
 use super::super::{rows, schema};
@@ -30,6 +30,7 @@ use super::columns::{checked_default, duplicate_column, identity};
 use super::constraints::Constraint;
 use super::create::check_columns;
 use super::draft::Draft;
+use super::generated::generated_from;
 use super::retype;
 use crate::dml::assign::{assign, typed_null};
 use crate::dml::normalize;
@@ -194,6 +195,11 @@ impl<'a> Alteration<'a> {
         }
         let constraints = self.draft.add_column(definition)?;
         let column = self.draft.table.column(&name)?.clone();
+        if let Some(source) = self.generated_source(&column).await? {
+            self.sources.push(source);
+            check_columns(&self.draft.table)?;
+            return constraints.into_iter().try_for_each(|constraint| self.draft.add_constraint(constraint));
+        }
         let value = match &column.default {
             Some(text) => {
                 let value = assign(planning.constant(parse_expression(text)?)?, &DFSchema::empty(), &column)?;
@@ -219,6 +225,9 @@ impl<'a> Alteration<'a> {
     }
 
     fn drop_column(&mut self, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
+        if self.draft.table.get_column(name).is_some() {
+            self.drop_generated_from(name, cascade)?;
+        }
         let Some(position) = self.draft.table.columns.iter().position(|column| column.name == name) else {
             let error = self.draft.table.column(name).err();
             return self.passed_over(if_exists, error);
@@ -245,6 +254,28 @@ impl<'a> Alteration<'a> {
         table.checks = kept;
         self.draft.sequences.retain(|sequence| !owned(sequence, name));
         check_columns(&self.draft.table)
+    }
+
+    /// Columns that are generated from one go with it, if the statement says CASCADE.
+    fn drop_generated_from(&mut self, name: &str, cascade: bool) -> Result<()> {
+        let generated = generated_from(&self.draft.table, name);
+        if generated.is_empty() {
+            return Ok(());
+        }
+        let table = shown(self.planning, &self.draft.table.schema, &self.draft.table.name);
+        if !cascade {
+            let line =
+                |other: &String| format!("column {other} of table {table} depends on column {name} of table {table}");
+            let message = format!("cannot drop column {name} of table {table} because other objects depend on it");
+            return Err(Error::new(ErrorKind::DependentObjects, message)
+                .with_detail(generated.iter().map(line).collect::<Vec<_>>().join("\n"))
+                .with_hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        for other in generated {
+            self.notices.push(format!("drop cascades to column {other} of table {table}"));
+            self.drop_column(&other, false, true)?;
+        }
+        Ok(())
     }
 
     fn drop_constraint(&mut self, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
@@ -297,7 +328,7 @@ impl<'a> Alteration<'a> {
         Ok(())
     }
 
-    fn passed_over(&mut self, if_exists: bool, error: Option<Error>) -> Result<()> {
+    pub(super) fn passed_over(&mut self, if_exists: bool, error: Option<Error>) -> Result<()> {
         match error {
             Some(error) if !if_exists => Err(error),
             Some(error) => {
@@ -312,6 +343,14 @@ impl<'a> Alteration<'a> {
         let table = self.draft.table.name.clone();
         let is_key = self.draft.table.primary_key.iter().any(|key| key == name);
         let planning = self.planning;
+        if matches!(
+            operation,
+            AlterColumnOperation::SetDefault { .. }
+                | AlterColumnOperation::DropDefault
+                | AlterColumnOperation::AddGenerated { .. }
+        ) {
+            self.refuse_default(name, matches!(operation, AlterColumnOperation::DropDefault))?;
+        }
         let column = self.draft.column_mut(name)?;
         let identity_column = || {
             let message = format!("column \"{name}\" of relation \"{table}\" is an identity column");
@@ -361,6 +400,9 @@ impl<'a> Alteration<'a> {
 
     fn change_identity(&mut self, name: &str, change: &IdentityChange) -> Result<()> {
         let table = self.draft.table.name.clone();
+        if let IdentityChange::DropExpression { if_exists } = change {
+            return self.drop_expression(name, *if_exists);
+        }
         let column = self.draft.column_mut(name)?;
         if column.identity.is_none() {
             let message = format!("column \"{name}\" of relation \"{table}\" is not an identity column");
@@ -373,6 +415,7 @@ impl<'a> Alteration<'a> {
                 let sequence = self.owned_sequence(name).map(|sequence| CatalogEdit::DropSequence(sequence.id));
                 self.after.extend(sequence);
             }
+            IdentityChange::DropExpression { .. } => {}
             IdentityChange::Generated(identity) => column.identity = Some(*identity),
             IdentityChange::Restart(value) => {
                 if let Some(sequence) = self.owned_sequence(name) {
@@ -394,6 +437,7 @@ impl<'a> Alteration<'a> {
 
     /// Checks what sql checks, and puts the edits in order.
     async fn finish(mut self) -> Result<Definition> {
+        self.draft.check_generated()?;
         let is_retyped = self.sources.iter().any(|source| matches!(source, Source::Computed(_)));
         let is_new = |check: &CheckConstraint| !self.known.checks.contains(check);
         let open = self.draft.table.checks.iter().filter(|check| is_retyped || is_new(check)).cloned();

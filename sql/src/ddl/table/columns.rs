@@ -1,4 +1,4 @@
-//! Columns: types, NULL, defaults, and the sequences of serial and IDENTITY columns.
+//! Columns: types, NULL, defaults, what generates them, and the sequences of serial and IDENTITY columns.
 
 use std::ops::ControlFlow;
 
@@ -16,6 +16,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::super::sequence::SequenceOptions;
 use super::constraints::Constraint;
 use super::draft::Draft;
+use super::generated::text_of;
 use crate::dml::assign::assign;
 use crate::dml::normalize;
 use crate::planner::Planning;
@@ -28,6 +29,7 @@ struct Options {
     null: bool,
     default: Option<Expr>,
     identity: Option<(Identity, SequenceOptions)>,
+    generated: Option<Expr>,
     constraints: Vec<Constraint>,
 }
 
@@ -46,22 +48,37 @@ impl Draft<'_> {
             Some(sql_type) => sql_type.clone(),
             None => sql_type(&definition.data_type)?,
         };
-        let mut column = ColumnDefinition { name, sql_type, not_null: options.not_null, default: None, identity: None };
-        let generated = serial.is_some() || options.identity.is_some();
-        if options.null && (column.not_null || generated || options.constraints.iter().any(Constraint::is_primary_key))
-        {
+        let mut column = ColumnDefinition {
+            name,
+            sql_type,
+            not_null: options.not_null,
+            default: None,
+            identity: None,
+            generated: None,
+        };
+        let numbered = serial.is_some() || options.identity.is_some();
+        if options.null && (column.not_null || numbered || options.constraints.iter().any(Constraint::is_primary_key)) {
             let message = format!(
                 "conflicting NULL/NOT NULL declarations for column \"{}\" of table \"{}\"",
                 column.name, self.table.name
             );
             return Err(Error::new(ErrorKind::Syntax, message));
         }
-        if options.default.is_some() && generated {
+        if options.default.is_some() && numbered {
             let what = if serial.is_some() { "multiple default values" } else { "both default and identity" };
             return Err(both(what, &column.name, &self.table.name));
         }
         if serial.is_some() && options.identity.is_some() {
             return Err(both("both default and identity", &column.name, &self.table.name));
+        }
+        if let Some(expression) = &options.generated {
+            if options.default.is_some() || serial.is_some() {
+                return Err(both("both default and generation expression", &column.name, &self.table.name));
+            }
+            if options.identity.is_some() {
+                return Err(both("both identity and generation expression", &column.name, &self.table.name));
+            }
+            column.generated = Some(text_of(expression, &self.table));
         }
         if let Some(default) = &options.default {
             column.default = checked_default(self.planning, default, &column)?;
@@ -88,6 +105,15 @@ impl Draft<'_> {
                 ColumnOption::Default(expr) => {
                     if options.default.replace(expr.clone()).is_some() {
                         return Err(both("multiple default values", name, &self.table.name));
+                    }
+                }
+                ColumnOption::Generated {
+                    generated_as: GeneratedAs::ExpStored,
+                    generation_expr: Some(expression),
+                    ..
+                } => {
+                    if options.generated.replace(expression.clone()).is_some() {
+                        return Err(both("multiple generation clauses", name, &self.table.name));
                     }
                 }
                 ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } => {
@@ -162,13 +188,15 @@ pub(super) fn identity(generated_as: &GeneratedAs) -> Result<Identity> {
     match generated_as {
         GeneratedAs::Always => Ok(Identity::Always),
         GeneratedAs::ByDefault => Ok(Identity::ByDefault),
-        GeneratedAs::ExpStored => Err(Error::not_supported("generated columns are not supported yet")),
+        GeneratedAs::ExpStored => Err(Error::internal("a generation expression is no identity")),
     }
 }
 
 fn unsupported(option: &ColumnOption, column: &str) -> Error {
     let what = match option {
-        ColumnOption::Generated { .. } => return Error::not_supported("generated columns are not supported yet"),
+        ColumnOption::Generated { .. } => {
+            return Error::not_supported("generated columns that are not STORED are not supported");
+        }
         ColumnOption::Collation(_) => "COLLATE".to_string(),
         other => other.to_string(),
     };

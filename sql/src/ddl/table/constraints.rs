@@ -275,7 +275,7 @@ fn refuse_aggregates(expr: &PlanExpr) -> Result<()> {
 }
 
 /// Takes the table's own name off the columns of an expression, so that it means the same when the table is renamed.
-fn unqualify_columns(expression: &mut Expr, table: &TableDefinition) {
+pub(super) fn unqualify_columns(expression: &mut Expr, table: &TableDefinition) {
     struct Columns<'a>(&'a TableDefinition);
     impl VisitorMut for Columns<'_> {
         type Break = ();

@@ -45,6 +45,7 @@ pub(crate) fn create_table(planning: &Planning<'_>, statement: &CreateTable) -> 
     for constraint in constraints {
         draft.add_constraint(constraint)?;
     }
+    draft.check_generated()?;
     let mut edits = draft.sequence_edits();
     edits.insert(0, CatalogEdit::CreateTable(draft.table));
     Ok(Definition::new("CREATE TABLE", edits))
@@ -77,7 +78,7 @@ pub(crate) fn table_from_query(
                     field.data_type()
                 ))
             })?;
-            Ok(ColumnDefinition { name, sql_type, not_null: false, default: None, identity: None })
+            Ok(ColumnDefinition { name, sql_type, not_null: false, default: None, identity: None, generated: None })
         })
         .collect::<Result<Vec<_>>>()?;
     let table = empty(planning, place, columns);

@@ -136,6 +136,9 @@ fn rename_in_constraints(table: &mut TableDefinition, old: &str, new: &str) -> R
             rename_in_text(Some(&mut predicate.expression), old, new)?;
         }
     }
+    for column in &mut table.columns {
+        rename_in_text(column.generated.as_mut(), old, new)?;
+    }
     table.checks.iter_mut().try_for_each(|check| rename_in_text(Some(&mut check.expression), old, new))
 }
 

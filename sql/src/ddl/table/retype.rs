@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatchOptions;
 use arrow::array::{ArrayRef, RecordBatch};
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
+use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{self, DataType};
 use slipstream_engine::catalog::{ColumnDefinition, ColumnSource, Computed, TableDefinition};
 use slipstream_engine::{Error, ErrorKind, Result};
@@ -18,6 +18,7 @@ use super::super::index::refuse_unfit_type;
 use super::super::rows::Source;
 use super::alter::Alteration;
 use super::columns::refuse_subqueries;
+use super::generated::refuse_generating;
 use crate::dml::assign::assign;
 use crate::error::from_datafusion;
 use crate::planner::Planning;
@@ -32,6 +33,7 @@ impl Alteration<'_> {
         if column.sql_type == to && using.is_none() {
             return Ok(());
         }
+        refuse_generating(&self.draft.table, &column)?;
         self.refuse_made_for_type(&column)?;
         let position = self.draft.table.columns.iter().position(|known| known.name == name);
         let position = position.ok_or_else(|| Error::internal("a column has gone"))?;
@@ -58,7 +60,10 @@ impl Alteration<'_> {
             Some(using) => {
                 refuse_subqueries(using, "cannot use subquery in transform expression")?;
                 let value = self.planning.row_expression(using.clone(), &schema)?;
-                (analyzed(self.planning, value, &schema)?, "You might need to add an explicit cast.".to_string())
+                (
+                    self.planning.analyzed_expression(value, &schema)?,
+                    "You might need to add an explicit cast.".to_string(),
+                )
             }
         };
         let what = match using {
@@ -76,7 +81,7 @@ impl Alteration<'_> {
             let message = "a USING clause with a function that differs from row to row is not supported";
             return Err(Error::not_supported(message));
         }
-        analyzed(self.planning, value.unalias(), &schema)
+        self.planning.analyzed_expression(value.unalias(), &schema)
     }
 
     /// The default stays, if the other type takes it.
@@ -117,21 +122,6 @@ impl Alteration<'_> {
             return Err(Error::not_supported(message).with_hint("DROP IDENTITY, and add it again afterwards."));
         }
         Ok(())
-    }
-}
-
-/// An expression after the analyzer, which settles types.
-fn analyzed(planning: &Planning<'_>, value: Expr, schema: &DFSchema) -> Result<Expr> {
-    let rows = LogicalPlan::EmptyRelation(datafusion::logical_expr::EmptyRelation {
-        produce_one_row: false,
-        schema: Arc::new(schema.clone()),
-    });
-    let plan = LogicalPlanBuilder::from(rows).project([value.alias("value")]).and_then(LogicalPlanBuilder::build);
-    match planning.analyze(plan.map_err(from_datafusion)?)? {
-        LogicalPlan::Projection(Projection { expr, .. }) => {
-            expr.into_iter().next().map(Expr::unalias).ok_or_else(|| Error::internal("an expression went missing"))
-        }
-        _ => Err(Error::internal("an expression was not planned as a projection")),
     }
 }
 
