@@ -1,7 +1,7 @@
 //! Subqueries that run once for each row beside them: a LATERAL with a LIMIT, such as the nearest vectors of each, and the like.
 //!
 //! DataFusion joins for subqueries that name outer columns, and has no join that says "the first of these". What it cannot
-//! join for becomes a [`LateralNode`] here, which is a nested loop:
+//! join for becomes a [`node::LateralNode`] here, which is a nested loop:
 //!
 //! 1. [`rule`] (an analyzer rule) finds joins with such a subquery, and [`scalar`] those that stand in a select list or a condition.
 //!    [`outer`] puts calls of `?outer(number)` into the subquery in the place of the outer columns ([`value`]).
