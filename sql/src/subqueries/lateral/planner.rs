@@ -8,7 +8,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNode};
+use datafusion::logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLogicalNode, cast};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, collect};
@@ -20,7 +20,7 @@ use slipstream_engine::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::node::{LateralNode, PlannedNode};
-use super::value::{Row, with_row};
+use super::value::{Row, types, with_row};
 use crate::error::from_datafusion;
 
 /// Rows for which a subquery runs at once.
@@ -62,10 +62,18 @@ impl ExtensionPlanner for LateralPlanner {
             let own = with_row(node.rows.as_ref().clone(), &row)?;
             lanes.push(Lane { plan: planner.create_physical_plan(&own, session).await?, row });
         }
-        let fields = node.values.iter().enumerate().flat_map(|(number, value)| {
-            [Expr::Literal(ScalarValue::Utf8(Some(number.to_string())), None), value.clone()]
-        });
-        let values = datafusion::functions::core::named_struct().call(fields.collect());
+        // The literals of VALUES may have got other types since the subquery was planned.
+        let types = types(&node.rows)?;
+        let mut fields = Vec::with_capacity(node.values.len() * 2);
+        for (number, value) in node.values.iter().enumerate() {
+            fields.push(Expr::Literal(ScalarValue::Utf8(Some(number.to_string())), None));
+            let is_type = value.get_type(outside.schema())?;
+            fields.push(match types.get(&number) {
+                Some(wanted) if *wanted != is_type => cast(value.clone(), wanted.clone()),
+                _ => value.clone(),
+            });
+        }
+        let values = datafusion::functions::core::named_struct().call(fields);
         let apply = Apply {
             argument: planner.create_physical_expr(&values, outside.schema(), session)?,
             answer: Arc::new(Lanes::new(lanes, session.task_ctx())),

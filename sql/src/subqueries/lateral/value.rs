@@ -1,10 +1,11 @@
 //! A value of the row for which a subquery runs, as a function in the subquery's plan.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
@@ -38,6 +39,26 @@ impl OuterValue {
         let null = Expr::Literal(ScalarValue::try_from(field.data_type())?, Some(field.as_ref().into()));
         Ok(ScalarUDF::from(OuterValue::of(&Row::default())).call(vec![number, null]))
     }
+}
+
+/// The types that the subquery was planned for, by the number of their value.
+pub(super) fn types(plan: &LogicalPlan) -> PlanResult<BTreeMap<usize, DataType>> {
+    let mut types = BTreeMap::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                if let Expr::ScalarFunction(call) = part
+                    && call.func.name() == OuterValue::NAME
+                    && let [Expr::Literal(ScalarValue::UInt64(Some(number)), _), Expr::Literal(null, _)] =
+                        call.args.as_slice()
+                {
+                    types.insert(*number as usize, null.data_type());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(types)
 }
 
 /// The plan with values that come out of `row`.
