@@ -1,6 +1,7 @@
 //! The side of the bare libraries: Lance and Kuzu in this process, without a server, a log or a plan of ours.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -17,9 +18,9 @@ use kuzu::{Connection, Database, PreparedStatement, SystemConfig, Value};
 use lance::Dataset;
 
 use super::super::Result;
-use super::Question;
 use super::data::{DIMENSION, Data};
 use super::report::Load;
+use super::{DECADE, Question};
 
 /// Memory for Kuzu's pages, in bytes.
 const BUFFER_POOL: u64 = 1 << 30;
@@ -75,7 +76,8 @@ impl Bare {
             Question::OneHop => self.hops(&self.one_hop, key)?,
             Question::TwoHops => self.hops(&self.two_hops, key)?,
             Question::FilteredScan => self.cheaper_than(data.price_limit(key)).await?,
-            Question::Nearest => self.nearest(data.vector(key)).await?,
+            Question::Nearest => self.nearest(data.vector(key), 10).await?,
+            Question::Hybrid => self.hybrid(data, key).await?,
         };
         ids.sort_unstable();
         Ok(ids)
@@ -97,9 +99,22 @@ impl Bare {
         Ok(ids(&batches))
     }
 
-    async fn nearest(&self, vector: &[f32]) -> Result<Vec<i64>> {
+    /// Two libraries and the code between them.
+    async fn hybrid(&self, data: &Data, key: i64) -> Result<Vec<i64>> {
+        let mut reached = BTreeSet::new();
+        for id in self.nearest(data.vector(key), 20).await? {
+            reached.extend(self.hops(&self.two_hops, id)?);
+        }
+        let mut decades = BTreeMap::<i64, i64>::new();
+        for id in reached {
+            *decades.entry(i64::from(data.ages[id as usize - 1] / 10)).or_default() += 1;
+        }
+        Ok(decades.into_iter().map(|(decade, persons)| decade * DECADE + persons).collect())
+    }
+
+    async fn nearest(&self, vector: &[f32], count: usize) -> Result<Vec<i64>> {
         let mut scan = self.items.scan();
-        scan.project(&["id"])?.nearest("embedding", &Float32Array::from(vector.to_vec()), 10)?;
+        scan.project(&["id"])?.nearest("embedding", &Float32Array::from(vector.to_vec()), count)?;
         let batches: Vec<RecordBatch> = scan.try_into_stream().await?.try_collect().await?;
         Ok(ids(&batches))
     }

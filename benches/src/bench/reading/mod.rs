@@ -5,13 +5,15 @@
 //!    rows with Lance and copies them into Kuzu.
 //! 3. Every question is asked of both sides with the same rotating keys. Their answers are compared before any time is
 //!    taken; then the sides take turns, so that whatever else the machine does falls on both.
-//! 4. [`report`] prints medians and ratios, with `SELECT 1` as the price of a round trip and a statement.
+//! 4. The question of all kinds of data at once is asked of [`postgres`] too.
+//! 5. [`report`] prints medians and ratios, with `SELECT 1` as the price of a round trip and a statement.
 //!
 //! Durability: the server runs with its default, `full`, while the bare libraries sync nothing but Kuzu's checkpoint. That
 //! is in the ratio of the load.
 
 mod bare;
 mod data;
+mod postgres;
 mod report;
 mod slipstream;
 
@@ -19,7 +21,8 @@ use std::time::{Duration, Instant};
 
 use bare::Bare;
 use data::Data;
-use report::{Measure, print_loads, print_measures};
+use postgres::Postgres;
+use report::{Measure, print_hybrid, print_loads, print_measures};
 use slipstream::Slipstream;
 
 use super::report::print_title;
@@ -46,11 +49,23 @@ enum Question {
     FilteredScan,
     /// The ten nearest vectors, exactly.
     Nearest,
+    /// The persons of the twenty nearest vectors, whom those know in two steps, and how many of those have which age: for each
+    /// decade, its number times [`DECADE`] and the persons.
+    Hybrid,
 }
 
+/// What the number of a decade is multiplied with in an answer.
+const DECADE: i64 = 1_000_000;
+
 impl Question {
-    const ALL: [Question; 5] =
-        [Question::SelectOne, Question::OneHop, Question::TwoHops, Question::FilteredScan, Question::Nearest];
+    const ALL: [Question; 6] = [
+        Question::SelectOne,
+        Question::OneHop,
+        Question::TwoHops,
+        Question::FilteredScan,
+        Question::Nearest,
+        Question::Hybrid,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -59,6 +74,7 @@ impl Question {
             Question::TwoHops => "2 hops by key",
             Question::FilteredScan => "filtered scan, 1 % of the rows",
             Question::Nearest => "10 nearest of all, exact",
+            Question::Hybrid => "20 nearest, 2 hops, by age",
         }
     }
 
@@ -66,7 +82,7 @@ impl Question {
     fn rounds(self, rounds: usize) -> usize {
         match self {
             Question::SelectOne | Question::OneHop | Question::TwoHops => rounds,
-            Question::FilteredScan | Question::Nearest => (rounds / 10).max(5),
+            Question::FilteredScan | Question::Nearest | Question::Hybrid => (rounds / 10).max(5),
         }
     }
 }
@@ -87,6 +103,11 @@ pub async fn run(place: &Place, options: &Options) -> Result<()> {
         measures.push(ask(question, options, &data, &slipstream, &bare).await?);
     }
     print_measures(&measures);
+    if let Some(postgres) = Postgres::load(place, &folder.path().join("postgres"), &data).await? {
+        let hybrid = ask_postgres(options, &data, &slipstream, &postgres).await?;
+        print_hybrid(&hybrid);
+        postgres.stop().await?;
+    }
     slipstream.stop().await
 }
 
@@ -112,6 +133,21 @@ async fn ask(
     for key in keys {
         ours.push(timed(slipstream.answer(question, data, key)).await?);
         theirs.push(timed(bare.answer(question, data, key)).await?);
+    }
+    Ok(Measure { question, ours: quantile(&mut ours, 0.5), theirs: quantile(&mut theirs, 0.5) })
+}
+
+/// The question of all kinds of data at once, also of PostgreSQL.
+async fn ask_postgres(options: &Options, data: &Data, slipstream: &Slipstream, postgres: &Postgres) -> Result<Measure> {
+    let question = Question::Hybrid;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..question.rounds(options.rounds) {
+        let key = data.key(round);
+        if round < 20 && slipstream.answer(question, data, key).await? != postgres.hybrid(data, key).await? {
+            return Err(format!("PostgreSQL's answer to {} of {key} is another", question.name()).into());
+        }
+        ours.push(timed(slipstream.answer(question, data, key)).await?);
+        theirs.push(timed(postgres.hybrid(data, key)).await?);
     }
     Ok(Measure { question, ours: quantile(&mut ours, 0.5), theirs: quantile(&mut theirs, 0.5) })
 }

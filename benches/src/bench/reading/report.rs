@@ -55,3 +55,12 @@ pub(super) fn print_measures(measures: &[Measure]) {
     columns.print();
     println!("aims: hops within SELECT 1 + 3 x bare, scans within 1.2 x bare");
 }
+
+pub(super) fn print_hybrid(measure: &Measure) {
+    let faster = ratio(measure.theirs, measure.ours);
+    let (name, theirs) = (measure.question.name(), milliseconds(measure.theirs));
+    println!(
+        "{name}: PostgreSQL {theirs}, slipstream {}, {faster:.2} times as fast (aim: 3)",
+        milliseconds(measure.ours)
+    );
+}

@@ -15,7 +15,7 @@ use super::data::{DIMENSION, Data};
 use super::report::Load;
 use crate::demo::copy_text::Row;
 
-const CREATE_TABLES: &str = "
+pub(super) const CREATE_TABLES: &str = "
 CREATE TABLE person (id bigint PRIMARY KEY, age integer NOT NULL);
 CREATE TABLE knows (id bigint PRIMARY KEY, src bigint NOT NULL, dst bigint NOT NULL);
 CREATE TABLE item (id bigint PRIMARY KEY, price double precision NOT NULL, embedding vector(64) NOT NULL);";
@@ -65,7 +65,7 @@ impl Slipstream {
             Question::SelectOne => None,
             Question::OneHop | Question::TwoHops => Some(&key),
             Question::FilteredScan => Some(&price),
-            Question::Nearest => Some(&vector),
+            Question::Nearest | Question::Hybrid => Some(&vector),
         };
         let rows = self.client.query_raw(statement, parameter).await?;
         let mut ids: Vec<i64> = rows.and_then(async |row| row.try_get::<_, i64>(0)).try_collect().await?;
@@ -92,19 +92,27 @@ fn text(question: Question) -> &'static str {
         }
         Question::FilteredScan => "SELECT id, price FROM item WHERE price < $1",
         Question::Nearest => "SELECT id FROM item ORDER BY embedding <-> $1::text::vector LIMIT 10",
+        Question::Hybrid => {
+            "SELECT (p.age / 10)::bigint * 1000000 + count(*)
+             FROM (SELECT DISTINCT reached.id
+                   FROM (SELECT id FROM item ORDER BY embedding <-> $1::text::vector LIMIT 20) AS near,
+                     LATERAL cypher('social', $$ MATCH (a:person {id: $id})-[:knows]->(:person)-[:knows]->(b:person)
+                       RETURN b.id AS id $$, jsonb_build_object('id', near.id)) AS reached) AS r
+             JOIN person AS p USING (id) GROUP BY p.age / 10"
+        }
     }
 }
 
-fn persons(data: &Data) -> String {
+pub(super) fn persons(data: &Data) -> String {
     data.ages.iter().enumerate().map(|(index, age)| Row::new().plain(index + 1).plain(age).finish()).collect()
 }
 
-fn edges(data: &Data) -> String {
+pub(super) fn edges(data: &Data) -> String {
     let row = |(index, edge): (usize, &(i64, i64))| Row::new().plain(index + 1).plain(edge.0).plain(edge.1).finish();
     data.edges.iter().enumerate().map(row).collect()
 }
 
-fn items(data: &Data) -> String {
+pub(super) fn items(data: &Data) -> String {
     let row = |id: i64| {
         let price = data.prices[id as usize - 1];
         Row::new().plain(id).plain(price).plain(vector_text(data.vector(id))).finish()
@@ -113,7 +121,7 @@ fn items(data: &Data) -> String {
 }
 
 /// pgvector's text form, exact.
-fn vector_text(parts: &[f32]) -> String {
+pub(super) fn vector_text(parts: &[f32]) -> String {
     let parts: Vec<String> = parts.iter().map(f32::to_string).collect();
     format!("[{}]", parts.join(","))
 }

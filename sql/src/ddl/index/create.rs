@@ -29,7 +29,12 @@ pub(in super::super) fn create_index(planning: &Planning<'_>, create: &CreateInd
     refuse_clauses(create)?;
     let method = method(create)?;
     let table = planning.tables.written(&create.table_name)?;
-    let keys = create.columns.iter().map(|column| key(planning, &table, method, column));
+    let options = options::of(method, &create.with)?;
+    let key_field = key_field(&table, &options)?;
+    let keys = create.columns.iter().map(|column| match key_field {
+        Some(name) if is_column(column, name) => Ok(without_words(name)),
+        _ => key(planning, &table, method, column),
+    });
     let mut keys = keys.collect::<Result<Vec<_>>>()?;
     if keys.len() > 1 && !has_several_columns(method) {
         let message = format!("access method \"{}\" does not support multicolumn indexes", method.name());
@@ -57,11 +62,11 @@ pub(in super::super) fn create_index(planning: &Planning<'_>, create: &CreateInd
         }),
         None => None,
     };
-    let options = options::of(method, &create.with)?;
     if method == IndexMethod::Bm25 {
-        check_key_field(&table, &options)?;
         let config = options.get("language").map_or(Config::ENGLISH.name(), String::as_str);
-        keys.iter_mut().for_each(|key| key.text_config = Some(config.to_string()));
+        let of_words =
+            keys.iter_mut().filter(|key| Some(key.columns.as_slice()) != key_field.map(std::slice::from_ref));
+        of_words.for_each(|key| key.text_config = Some(config.to_string()));
     }
     let index = IndexDefinition {
         oid: planning.view.snapshot.catalog.reserve_oid(),
@@ -82,14 +87,28 @@ fn has_several_columns(method: IndexMethod) -> bool {
     method.family() == IndexFamily::Scalar || matches!(method, IndexMethod::Bm25 | IndexMethod::Gin)
 }
 
-/// `key_field` names the table's key, as pg_search wants it. Rows are found by themselves here, whatever it says.
-fn check_key_field(table: &TableDefinition, options: &BTreeMap<String, String>) -> Result<()> {
-    match options.get("key_field") {
-        Some(key) if table.primary_key != [key.as_str()] => {
-            let message = format!("key_field \"{key}\" is not the primary key of table \"{}\"", table.name);
-            Err(Error::new(ErrorKind::InvalidParameter, message))
-        }
-        _ => Ok(()),
+/// The column that `key_field` names: the table's key, as pg_search wants it, which may then be among the columns. Rows are found by
+/// themselves here, so it means nothing.
+fn key_field<'a>(table: &TableDefinition, options: &'a BTreeMap<String, String>) -> Result<Option<&'a String>> {
+    let Some(key) = options.get("key_field") else { return Ok(None) };
+    if table.primary_key != [key.as_str()] {
+        let message = format!("key_field \"{key}\" is not the primary key of table \"{}\"", table.name);
+        return Err(Error::new(ErrorKind::InvalidParameter, message));
+    }
+    Ok(Some(key))
+}
+
+fn is_column(column: &IndexColumn, name: &str) -> bool {
+    matches!(&column.column.expr, Expr::Identifier(ident) if normalize(ident) == name)
+}
+
+fn without_words(column: &str) -> IndexKey {
+    IndexKey {
+        columns: vec![column.to_string()],
+        expression: None,
+        operator_class: String::new(),
+        order: String::new(),
+        text_config: None,
     }
 }
 
