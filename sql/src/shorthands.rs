@@ -1,7 +1,8 @@
-//! Shorthands that sqlparser has no grammar for, in words that it has: `TABLE t`, `FORCE_QUOTE *` and the operator `@@@`.
+//! Shorthands that sqlparser has no grammar for, in words that it has: `TABLE t`, `FORCE_QUOTE *`, the operator `@@@`, and
+//! EXPLAIN of a query that begins with a parenthesis, which sqlparser takes for that of options.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
 use crate::text_search::OPERATOR;
 
@@ -16,10 +17,16 @@ pub(crate) fn expand(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         let put = |part: Token| TokenWithSpan::new(part, token.span);
         match &token.token {
             Token::Word(word) if is_command(word, before, &tokens[at + 1..]) => {
-                let blank = Token::Whitespace(datafusion::sql::sqlparser::tokenizer::Whitespace::Space);
+                let blank = Token::Whitespace(Whitespace::Space);
                 let from =
                     [Token::make_keyword("SELECT"), blank.clone(), Token::Mul, blank, Token::make_keyword("FROM")];
                 expanded.extend(from.map(put));
+            }
+            Token::LParen if before.is_some_and(is_explain) && begins_query(&tokens[at..]) => {
+                let blank = || Token::Whitespace(Whitespace::Space);
+                let text = [Token::make_keyword("FORMAT"), blank(), Token::make_keyword("TEXT"), blank()];
+                expanded.extend(text.map(put));
+                expanded.push(token.clone());
             }
             // `@@@` is read as `@@` and `@`.
             Token::AtAt if tokens.get(at + 1).is_some_and(|next| next.token == Token::AtSign) => {
@@ -61,6 +68,18 @@ fn is_command(word: &Word, before: Option<&Token>, after: &[TokenWithSpan]) -> b
     }
 }
 
+fn is_explain(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == Keyword::EXPLAIN && word.quote_style.is_none())
+}
+
+/// Whether parentheses open around a query.
+fn begins_query(tokens: &[TokenWithSpan]) -> bool {
+    let mut inner = tokens.iter().map(|token| &token.token);
+    let first = inner.find(|token| !matches!(token, Token::Whitespace(_) | Token::LParen));
+    let queries = [Keyword::SELECT, Keyword::WITH, Keyword::VALUES, Keyword::TABLE];
+    matches!(first, Some(Token::Word(word)) if word.quote_style.is_none() && queries.contains(&word.keyword))
+}
+
 fn is_force(token: &Token) -> bool {
     let forces = ["force_quote", "force_null", "force_not_null"];
     matches!(token, Token::Word(word) if forces.iter().any(|force| word.value.eq_ignore_ascii_case(force)))
@@ -79,6 +98,11 @@ mod tests {
             ("SELECT a @@@ 'b' AND c@@@'d'", "SELECT a @@@ 'b' AND c @@@ 'd'"),
             ("SELECT a @@ 'b'", "SELECT a @@ 'b'"),
             ("SELECT 1 AS table FROM t", "SELECT 1 AS table FROM t"),
+            (
+                "EXPLAIN ((SELECT 1) UNION ALL (TABLE t))",
+                "EXPLAIN FORMAT TEXT ((SELECT 1) UNION ALL (SELECT * FROM t))",
+            ),
+            ("EXPLAIN (VERBOSE) (SELECT 1)", "EXPLAIN (VERBOSE) (SELECT 1)"),
             ("COPY t TO STDOUT (FORCE_QUOTE *)", "COPY t TO STDOUT (FORCE_QUOTE (\"*\"))"),
         ] {
             let [short, long] = [short, long].map(|sql| {

@@ -19,8 +19,13 @@ pub struct SessionInfo {
 
 /// Settings as `current_setting`, `set_config` and `pg_settings` see them.
 pub trait SettingsSource: Send + Sync {
-    /// The value of a setting as text; `None` for an unknown one. Names are matched without regard to case.
+    /// The value of a setting as text; `None` for an unknown one. Names are matched without regard to case. A secret is masked.
     fn get(&self, name: &str) -> Option<String>;
+
+    /// The value of a setting for those who need it, not to be shown: a secret is what it is.
+    fn unmasked(&self, name: &str) -> Option<String> {
+        self.get(name)
+    }
 
     /// Sets a setting, for the transaction only where `local`, and gives its value as it is shown.
     fn set(&self, name: &str, value: &str, local: bool) -> Result<String>;

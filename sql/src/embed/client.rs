@@ -46,7 +46,7 @@ impl Model {
         Model {
             url: format!("{}/embeddings", base.trim_end_matches('/')),
             name: get("slipstream.embed_model"),
-            key: get("slipstream.embed_key"),
+            key: settings.unmasked("slipstream.embed_key").unwrap_or_default(),
             dimensions: get("slipstream.embed_dimensions").parse().unwrap_or(1),
             timeout: duration(&get("slipstream.embed_timeout")).unwrap_or(Duration::from_secs(30)),
         }

@@ -41,5 +41,5 @@ const SETTINGS: [&str; 5] = [
 
 /// The settings, for what a kept plan depends on.
 pub(crate) fn basis(settings: &dyn SettingsSource) -> String {
-    SETTINGS.map(|name| settings.get(name).unwrap_or_default()).join(" ")
+    SETTINGS.map(|name| settings.unmasked(name).unwrap_or_default()).join(" ")
 }

@@ -28,6 +28,7 @@ use datafusion::prelude::SessionConfig;
 pub(crate) use clock::at_statement;
 pub(crate) use common::{typed_function, untyped_null};
 pub(crate) use json::{operator as json_operator, rewrite_aggregate as rewrite_json};
+pub(crate) use rounding::with_known_digits;
 pub(crate) use values::type_name;
 
 use crate::operators::{PostgresOperators, PostgresTyping, quantified_functions};

@@ -5,11 +5,16 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, FieldRef, Float64Type, Int64Type};
-use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result as PlanResult};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use slipstream_engine::types::{SqlType, field_ref};
 use slipstream_engine::{Error, ErrorKind, Result};
 
@@ -21,7 +26,7 @@ const DECIMAL_DIGITS: u8 = 38;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
-        ScalarUDF::from(Round { signature: Signature::user_defined(Volatility::Immutable) }),
+        ScalarUDF::from(Round::new(false)),
         ScalarUDF::from(Abs { signature: Signature::user_defined(Volatility::Immutable) }),
     ]
 }
@@ -30,6 +35,36 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Round {
     signature: Signature,
+    /// Whether the digits become known later, if at all: then the result has the scale of the number, whatever they turn out
+    /// to be, because the plan around it has that type by then.
+    open: bool,
+}
+
+/// Settles the type of `round(number, digits)` while its digits are as they were written: a constant becomes a literal, which
+/// says the scale; what is known later never does.
+pub(crate) fn with_known_digits(call: ScalarFunction) -> PlanResult<ScalarFunction> {
+    let implementation: &dyn std::any::Any = call.func.inner().as_ref();
+    let settled = implementation.downcast_ref::<Round>().is_none_or(|round| round.open);
+    let [number, digits] = call.args.as_slice() else { return Ok(call) };
+    if settled || matches!(digits, Expr::Literal(..)) {
+        return Ok(call);
+    }
+    let depends = |part: &Expr| match part {
+        Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::Placeholder(_) => true,
+        Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) => true,
+        Expr::AggregateFunction(_) | Expr::WindowFunction(_) => true,
+        Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
+        _ => false,
+    };
+    if !digits.exists(|part| Ok(depends(part)))? {
+        let context = SimplifyContext::builder().with_config_options(Arc::new(ConfigOptions::default())).build();
+        let simplifier = ExprSimplifier::new(context);
+        let known = simplifier.simplify(simplifier.coerce(digits.clone(), &DFSchema::empty())?)?;
+        if matches!(known, Expr::Literal(..)) {
+            return Ok(ScalarFunction { func: call.func, args: vec![number.clone(), known] });
+        }
+    }
+    Ok(ScalarFunction { func: Arc::new(ScalarUDF::from(Round::new(true))), args: call.args })
 }
 
 /// `42883` for a function of these types.
@@ -43,6 +78,10 @@ pub(super) fn no_function(name: &str, types: &[DataType]) -> Error {
 }
 
 impl Round {
+    fn new(open: bool) -> Round {
+        Round { signature: Signature::user_defined(Volatility::Immutable), open }
+    }
+
     /// The scale of a rounded numeric: the digits asked for, if they are known, and never more than there are.
     fn scale(scale: i8, digits: Option<&ScalarValue>) -> i8 {
         let within = |digits: i64| digits.clamp(0, scale.max(0).into()) as i8;
@@ -87,6 +126,7 @@ impl ScalarUDFImpl for Round {
         let result = match args.arg_fields.first().map(|field| field.data_type()) {
             Some(DataType::Decimal128(_, scale)) => {
                 let digits = match args.scalar_arguments {
+                    [_, _] if self.open => Some(&ScalarValue::Null),
                     [_, digits] => Some(digits.unwrap_or(&ScalarValue::Null)),
                     _ => None,
                 };

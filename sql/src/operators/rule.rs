@@ -32,7 +32,7 @@ use super::sets::{self, refuse_json};
 use super::time_zone;
 use super::vector::{self, sortable};
 use super::zeros;
-use crate::functions::{type_name, typed_function};
+use crate::functions::{type_name, typed_function, with_known_digits};
 use crate::pgvector::{BitMetric, Kind as VectorKind, Metric, VectorFunction, parse_bits};
 use crate::text::parse_array;
 use crate::text_search;
@@ -438,6 +438,7 @@ impl Resolver<'_> {
                 args.into_iter().map(|arg| self.as_text(arg)).collect::<PlanResult<Vec<_>>>()?
             }
             ("age", _) => args.into_iter().map(|arg| self.as_timestamp(arg)).collect::<PlanResult<Vec<_>>>()?,
+            ("round", _) => return Ok(Expr::ScalarFunction(with_known_digits(ScalarFunction { func, args })?)),
             _ => args,
         };
         Ok(Expr::ScalarFunction(ScalarFunction { func, args }))

@@ -285,7 +285,7 @@ fn anonymous_after_the_first(body: &mut SetExpr) {
 
 fn distinct_body(body: &mut SetExpr) {
     match body {
-        SetExpr::Select(select) => distinct_items(&mut select.projection),
+        SetExpr::Select(select) => distinct_items(&mut select.projection, select.distinct.is_some()),
         SetExpr::Query(query) => distinct_body(&mut query.body),
         SetExpr::SetOperation { left, right, .. } => {
             distinct_body(left);
@@ -295,7 +295,9 @@ fn distinct_body(body: &mut SetExpr) {
     }
 }
 
-fn distinct_items(items: &mut [SelectItem]) {
+/// Where only different rows are wanted, DataFusion orders by what it finds in the list as it is written, so that there no item gets
+/// an alias that can do without.
+fn distinct_items(items: &mut [SelectItem], distinct: bool) {
     let has_wildcard = items.iter().any(is_wildcard);
     for position in 0..items.len() {
         let (earlier, rest) = items.split_at_mut(position);
@@ -303,7 +305,7 @@ fn distinct_items(items: &mut [SelectItem]) {
         let repeats = match &*item {
             SelectItem::UnnamedExpr(expr) if has_subquery(expr) => true,
             SelectItem::UnnamedExpr(expr) if has_wildcard && column_name(expr).is_some() => true,
-            item => earlier.iter().any(|other| collide(item, other)),
+            item => earlier.iter().any(|other| collide(item, other) || !distinct && may_collide(item, other)),
         };
         if let (true, SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = (repeats, &*item) {
             let alias = Ident::with_quote('"', format!("?{position}?"));
@@ -341,6 +343,39 @@ fn collide(a: &SelectItem, b: &SelectItem) -> bool {
         }
         (a, b) => matches!((given_name(a), given_name(b)), (Some(a), Some(b)) if a == b),
     }
+}
+
+/// Whether two items are expressions of the same columns, of which DataFusion may make the same (`a @> b` and `b <@ a`).
+fn may_collide(a: &SelectItem, b: &SelectItem) -> bool {
+    let (SelectItem::UnnamedExpr(a), SelectItem::UnnamedExpr(b)) = (a, b) else { return false };
+    let (a, b) = (uncast(a), uncast(b));
+    is_computed(a) && is_computed(b) && columns_of(a) == columns_of(b)
+}
+
+/// Whether an expression is more than a column or a literal.
+fn is_computed(expr: &Expr) -> bool {
+    !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
+}
+
+/// The names of the columns in an expression, in alphabetical order.
+fn columns_of(expr: &Expr) -> Vec<String> {
+    struct Columns(Vec<String>);
+    impl Visitor for Columns {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(ident) => self.0.push(normalize(ident)),
+                Expr::CompoundIdentifier(idents) => self.0.extend(idents.last().map(normalize)),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut columns = Columns(Vec::new());
+    let _ = expr.visit(&mut columns);
+    columns.0.sort();
+    columns.0
 }
 
 fn given_name(item: &SelectItem) -> Option<String> {

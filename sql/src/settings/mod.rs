@@ -63,14 +63,15 @@ impl Settings {
         Settings(Mutex::new(Values { startup, ..Values::default() }))
     }
 
-    /// The value of a setting, or `42704`.
+    /// The value of a setting as it is shown, or `42704`.
     pub(crate) fn show(&self, name: &str) -> Result<String> {
         SettingsSource::get(self, name).ok_or_else(|| unknown(name))
     }
 
     /// Sets a setting and gives its value as it is shown.
     pub(crate) fn assign(&self, name: &str, value: &str, local: bool) -> Result<String> {
-        let (key, value) = match find(name) {
+        let parameter = find(name);
+        let (key, value) = match parameter {
             Some(parameter) => (parameter.name.to_string(), parameter.check(value)?),
             None if is_custom(name) => (name.to_ascii_lowercase(), value.to_string()),
             None => return Err(unknown(name)),
@@ -86,7 +87,7 @@ impl Settings {
             // Outside a transaction block it would last for no statement at all.
             values.set.local.insert(key, value.clone());
         }
-        Ok(value)
+        Ok(parameter.map_or(value.clone(), |parameter| parameter.shown(&value).to_string()))
     }
 
     /// Brings back the value that the session began with.
@@ -189,6 +190,11 @@ impl Values {
 
 impl SettingsSource for Settings {
     fn get(&self, name: &str) -> Option<String> {
+        let value = self.unmasked(name)?;
+        Some(find(name).map_or(value.clone(), |parameter| parameter.shown(&value).to_string()))
+    }
+
+    fn unmasked(&self, name: &str) -> Option<String> {
         let values = self.0.lock();
         let name = find(name).map_or_else(|| name.to_ascii_lowercase(), |parameter| parameter.name.to_string());
         values.get(&name).map(str::to_string)
@@ -204,11 +210,8 @@ impl SettingsSource for Settings {
             .iter()
             .map(|parameter| Setting {
                 name: parameter.name.to_string(),
-                value: values.get(parameter.name).unwrap_or(parameter.default).to_string(),
-                reset_value: values
-                    .startup
-                    .get(parameter.name)
-                    .map_or_else(|| parameter.default.to_string(), Clone::clone),
+                value: parameter.shown(values.get(parameter.name).unwrap_or(parameter.default)).to_string(),
+                reset_value: values.startup.get(parameter.name).map_or(parameter.default, String::as_str).to_string(),
                 description: parameter.description.to_string(),
                 kind: parameter.kind(),
                 settable: !matches!(parameter.allowed, Allowed::Fixed),
@@ -282,6 +285,18 @@ mod tests {
         assert_eq!(kind("server_version", "1"), ErrorKind::InvalidParameter);
         assert_eq!(kind("statement_timeout", "soon"), ErrorKind::InvalidParameter);
         settings.assign("my.variable", "1", false).expect("custom");
+    }
+
+    #[test]
+    fn a_secret_is_kept_and_not_shown() {
+        let settings = settings();
+        assert_eq!(settings.show("slipstream.embed_key").expect("known"), "");
+        assert_eq!(settings.assign("slipstream.embed_key", "abc", false).expect("settable"), "********");
+        assert_eq!(settings.show("Slipstream.Embed_Key").expect("known"), "********");
+        let all = settings.all();
+        let listed = all.iter().find(|setting| setting.name == "slipstream.embed_key").expect("listed");
+        assert_eq!((listed.value.as_str(), listed.reset_value.as_str()), ("********", ""));
+        assert_eq!(settings.unmasked("slipstream.embed_key").expect("known"), "abc");
     }
 
     #[test]

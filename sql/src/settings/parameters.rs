@@ -22,6 +22,8 @@ pub(super) enum Allowed {
     Fixed,
     /// Any text.
     Text,
+    /// Any text, which is not shown.
+    Secret,
     /// `on` and `off` in all their spellings.
     Bool,
     /// A number in a range.
@@ -193,7 +195,12 @@ pub(super) const PARAMETERS: &[Parameter] = &[
         Allowed::Integer(1, 16_000),
         "How many dimensions the vectors of embed() have.",
     ),
-    parameter("slipstream.embed_key", "", Allowed::Text, "The key that the embedding service wants, if it wants one."),
+    parameter(
+        "slipstream.embed_key",
+        "",
+        Allowed::Secret,
+        "The key that the embedding service wants, if it wants one.",
+    ),
     parameter(
         "slipstream.embed_model",
         "snowflake-arctic-embed:xs",
@@ -237,7 +244,7 @@ impl Parameter {
     pub(super) fn check(&self, value: &str) -> Result<String> {
         self.check_settable()?;
         match self.allowed {
-            Allowed::Fixed | Allowed::Text => Ok(value.to_string()),
+            Allowed::Fixed | Allowed::Text | Allowed::Secret => Ok(value.to_string()),
             Allowed::Bool => boolean(value).map(str::to_string).ok_or_else(|| {
                 Error::new(ErrorKind::InvalidParameter, format!("parameter \"{}\" requires a Boolean value", self.name))
             }),
@@ -286,7 +293,17 @@ impl Parameter {
             Allowed::Bool => "bool",
             Allowed::Integer(..) | Allowed::Duration => "integer",
             Allowed::OneOf(_) => "enum",
-            Allowed::Fixed | Allowed::Text | Allowed::Only(_) | Allowed::Utf8 | Allowed::TimeZone => "string",
+            Allowed::Fixed | Allowed::Text | Allowed::Secret | Allowed::Only(_) | Allowed::Utf8 | Allowed::TimeZone => {
+                "string"
+            }
+        }
+    }
+
+    /// A value as everybody may see it.
+    pub(super) fn shown<'a>(&self, value: &'a str) -> &'a str {
+        match self.allowed {
+            Allowed::Secret if !value.is_empty() => "********",
+            _ => value,
         }
     }
 
