@@ -5,8 +5,14 @@ use slipstream_engine::{Error, ErrorKind, Result};
 
 use super::Binder;
 use super::scope::Scope;
-use crate::bound::{BoundClause, BoundItem, Output, ValueKind};
+use crate::bound::{BoundClause, BoundItem, Made, Output, Value, ValueKind};
 use crate::syntax::{Clause, Part, Query};
+
+/// Whether the values of an element depend on others that are made before it.
+fn sees(made: &Made, before: &[Made]) -> bool {
+    let asks = |value: &Value| before.iter().any(|one| value.variables().contains(one.variable.as_str()));
+    made.values().any(|value| asks(value) || !value.is_plain())
+}
 
 /// The clauses of the first part of a query, and those of the others.
 type Parts = (Vec<BoundClause>, Vec<Vec<BoundClause>>);
@@ -42,13 +48,27 @@ impl Binder<'_> {
             match self.passing_on(clause) {
                 Some(clauses) => {
                     for clause in &clauses {
-                        bound.push(self.clause(clause)?);
+                        self.push_clause(clause, &mut bound)?;
                     }
                 }
-                None => bound.push(self.clause(clause)?),
+                None => self.push_clause(clause, &mut bound)?,
             }
         }
         Ok(bound)
+    }
+
+    /// Binds the next clause. A CREATE that needs nothing of the CREATE before it becomes part of that one.
+    fn push_clause(&mut self, clause: &Clause, bound: &mut Vec<BoundClause>) -> Result<()> {
+        match (bound.last_mut(), self.clause(clause)?) {
+            (Some(BoundClause::Create(before)), BoundClause::Create(made))
+                if made.iter().all(|one| !sees(one, before)) =>
+            {
+                before.extend(made);
+                self.lacks.pop();
+            }
+            (_, clause) => bound.push(clause),
+        }
+        Ok(())
     }
 
     /// Checks that a part has the columns of those before it, and finds the types that they have in common: a dynamic one

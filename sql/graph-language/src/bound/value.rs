@@ -250,6 +250,11 @@ impl Value {
         }
     }
 
+    /// Whether it asks nothing of the graph beside the variables of its row.
+    pub fn is_plain(&self) -> bool {
+        !matches!(self.kind, ValueKind::Subquery(_)) && self.children().into_iter().all(Value::is_plain)
+    }
+
     /// Whether it is the same for all rows.
     pub fn is_constant(&self) -> bool {
         let volatile = matches!(self.kind, ValueKind::Call(Function::Rand, _) | ValueKind::Subquery(_));

@@ -120,14 +120,8 @@ impl Writer<'_> {
         self.done = at;
         let computed = self.read(at, &values).await;
         (self.rows, self.done) = (before, done);
-        let (mut rows, columns) = computed?;
-        let mut columns = columns.into_iter();
-        for made in &at_once {
-            let given: Vec<ArrayRef> = columns.by_ref().take(made.properties.len()).collect();
-            let key = self.insert(made, &rows, &given).await?;
-            rows = super::with_column(&rows, key)?;
-        }
-        Ok(())
+        let (rows, columns) = computed?;
+        self.insert_all(&at_once, rows, columns).await.map(drop)
     }
 
     /// The rows after the clause, with what ON CREATE and ON MATCH set.

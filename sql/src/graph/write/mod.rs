@@ -182,49 +182,62 @@ impl Writer<'_> {
 
     async fn create(&mut self, at: usize, made: &[Made]) -> Result<()> {
         let values: Vec<&Value> = made.iter().flat_map(Made::values).collect();
-        let (mut rows, columns) = self.read(at, &values).await?;
-        let mut columns = columns.into_iter();
-        for made in made {
-            let given: Vec<ArrayRef> = columns.by_ref().take(made.properties.len()).collect();
-            let key = self.insert(made, &rows, &given).await?;
-            rows = with_column(&rows, key)?;
-        }
-        self.rows = Some(rows);
+        let (rows, columns) = self.read(at, &values).await?;
+        self.rows = Some(self.insert_all(made, rows, columns).await?);
         Ok(())
     }
 
-    /// Adds one element for each row, and gives its keys, under the name that they have in the rows.
-    async fn insert(&mut self, made: &Made, rows: &RecordBatch, given: &[ArrayRef]) -> Result<(Field, ArrayRef)> {
-        let table = Table::of(&self.table.graph, &made.table, &self.view().await?)?;
+    /// Adds elements for each row, whose values are in these columns one after the other, and puts their keys beside the rows.
+    async fn insert_all(
+        &mut self,
+        made: &[Made],
+        mut rows: RecordBatch,
+        columns: Vec<ArrayRef>,
+    ) -> Result<RecordBatch> {
+        for group in grouped(made, columns) {
+            for (one, key) in group.iter().zip(self.insert(&group, &rows).await?) {
+                let name = join::element_key(&one.made.variable, key.0.name());
+                rows = with_column(&rows, (key.0.with_name(name), key.1))?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Adds the elements of a group, one of each for each row, and gives the keys of each.
+    async fn insert(&mut self, group: &[Given<'_>], rows: &RecordBatch) -> Result<Vec<(Field, ArrayRef)>> {
+        let Some(Given { made: first, .. }) = group.first() else { return Ok(Vec::new()) };
+        let table = Table::of(&self.table.graph, &first.table, &self.view().await?)?;
         let mut cells = Vec::new();
-        if let (Some((source, destination)), Some((from, to))) = (&made.ends, table.ends()) {
-            for (variable, column) in [(source, from), (destination, to)] {
-                if made.properties.iter().any(|(given, _)| given == column) {
+        if let Some((from, to)) = table.ends() {
+            for (column, is_source) in [(from, true), (to, false)] {
+                if first.properties.iter().any(|(given, _)| given == column) {
                     return Err(Error::new(
                         ErrorKind::DuplicateColumn,
                         format!("property \"{column}\" is an end of the relationship and cannot be given"),
                     )
                     .on_column(column));
                 }
-                cells.push(Cell { column: column.to_string(), values: key_of(rows, variable)? });
+                let ends = group.iter().filter_map(|one| one.made.ends.as_ref());
+                let keys = ends.map(|(source, destination)| key_of(rows, if is_source { source } else { destination }));
+                cells.push(Cell { column: column.to_string(), values: joined(keys.collect::<Result<_>>()?)? });
             }
         }
-        for ((column, value), array) in made.properties.iter().zip(given) {
-            cells.push(Cell { column: column.clone(), values: typed(value, array) });
+        for (at, (column, value)) in first.properties.iter().enumerate() {
+            let values = group.iter().map(|one| typed(value, &one.values[at])).collect();
+            cells.push(Cell { column: column.clone(), values: joined(values)? });
         }
-        let name = join::element_key(&made.variable, table.key());
-        if rows.num_rows() == 0 {
-            let field = table.key_field().with_name(name);
+        let (each, field) = (rows.num_rows(), table.key_field());
+        if each == 0 {
             let keys = arrow::array::new_empty_array(field.data_type());
-            return Ok((field, keys));
+            return Ok(group.iter().map(|_| (field.clone(), Arc::clone(&keys))).collect());
         }
-        let sql = table.insert(&cells, rows.num_rows())?;
+        let sql = table.insert(&cells, each * group.len())?;
         let keys = self.write(&sql, cells).await?;
-        if keys.num_rows() != rows.num_rows() {
+        if keys.num_rows() != each * group.len() {
             return Err(Error::internal("an INSERT did not return what it inserted"));
         }
-        let field = keys.schema().field(0).clone().with_name(name);
-        Ok((field, Arc::clone(keys.column(0))))
+        let field = keys.schema().field(0).clone().with_name(table.key());
+        Ok((0..group.len()).map(|at| (field.clone(), keys.column(0).slice(at * each, each))).collect())
     }
 
     async fn set(&mut self, sets: &[BoundSet]) -> Result<()> {
@@ -344,6 +357,44 @@ impl Writer<'_> {
         self.counts.add(counts);
         concat_batches(&schema, &batches).map_err(from_arrow)
     }
+}
+
+/// An element that is made, and the values of its properties.
+struct Given<'a> {
+    made: &'a Made,
+    values: Vec<ArrayRef>,
+}
+
+/// Elements that one statement can add: of one table, with the same properties, of the same types. Nodes come before relationships.
+fn grouped(made: &[Made], columns: Vec<ArrayRef>) -> Vec<Vec<Given<'_>>> {
+    let mut columns = columns.into_iter();
+    let mut groups: Vec<Vec<Given<'_>>> = Vec::new();
+    let alike = |one: &Given<'_>, other: &Given<'_>| {
+        let names = |given: &Given<'_>| given.made.properties.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let types = |given: &Given<'_>| given.made.values().map(|value| value.sql_type.clone()).collect::<Vec<_>>();
+        let arrays = |given: &Given<'_>| given.values.iter().map(|array| array.data_type().clone()).collect::<Vec<_>>();
+        one.made.table == other.made.table
+            && names(one) == names(other)
+            && types(one) == types(other)
+            && arrays(one) == arrays(other)
+    };
+    for made in made {
+        let given = Given { made, values: columns.by_ref().take(made.properties.len()).collect() };
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| alike(first, &given))) {
+            Some(group) => group.push(given),
+            None => groups.push(vec![given]),
+        }
+    }
+    groups.sort_by_key(|group| group.first().is_some_and(|first| first.made.ends.is_some()));
+    groups
+}
+
+/// Columns of one type, one after the other.
+fn joined(columns: Vec<(Field, ArrayRef)>) -> Result<(Field, ArrayRef)> {
+    let Some((field, _)) = columns.first() else { return Err(Error::internal("no columns to put together")) };
+    let arrays: Vec<&dyn Array> = columns.iter().map(|(_, array)| array.as_ref()).collect();
+    let all = arrow::compute::concat(&arrays).map_err(from_arrow)?;
+    Ok((field.clone(), all))
 }
 
 /// The last row of each element that a SET changes. One that comes several times with different values is an error where
