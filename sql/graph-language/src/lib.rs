@@ -22,6 +22,7 @@
 //! What a query writes is bound here too, as the rows of element tables that come, change and go; to write them is the
 //! business of `slipstream-sql`.
 
+pub mod batch;
 pub mod bound;
 pub mod degrees;
 pub mod extent;
@@ -76,6 +77,20 @@ pub struct GraphQuery {
     pub key_columns: Vec<KeyColumn>,
     /// The patterns, in a line, for EXPLAIN.
     pub description: String,
+}
+
+impl GraphQuery {
+    /// Whether it has patterns, and nothing can match any of them.
+    pub fn finds_nothing(&self) -> bool {
+        let (mut patterns, mut impossible) = (0, 0);
+        for part in self.bound.parts() {
+            uses::Uses::patterns_of(part, &mut |pattern| {
+                patterns += 1;
+                impossible += usize::from(pattern.impossible);
+            });
+        }
+        patterns > 0 && patterns == impossible
+    }
 }
 
 /// An output that is the key of a table.

@@ -121,6 +121,16 @@ fn queries_become_the_text_of_the_index() {
              RETURN n2.`id` AS v4, n2.`name` AS v5 ORDER BY v5 LIMIT 5",
         ),
         (
+            "UNWIND $ids AS id MATCH (a:person {id: id})-[:knows]->(b {age: 3}) RETURN b.id",
+            "UNWIND $ids AS v1 MATCH (n2:`person`) WHERE (n2.`id` = v1) WITH * OPTIONAL MATCH (n2)-[r4:`knows`]->(n3:`person`) \
+             WITH * WHERE (id(r4) IS NOT NULL) AND (n3.`age` = CAST(3 AS INT32)) RETURN n3.`id` AS v5",
+        ),
+        (
+            "MATCH (a:person)-[:knows]->(b) WHERE a.id IN $ids AND a.name = 'Ann' RETURN b.id",
+            "UNWIND list_distinct($ids) AS n1_key MATCH (n1:`person`) WHERE (n1.`id` = n1_key) AND (n1.`name` = 'Ann') WITH * \
+             OPTIONAL MATCH (n1)-[r3:`knows`]->(n2:`person`) WITH * WHERE (id(r3) IS NOT NULL) RETURN n2.`id` AS v4",
+        ),
+        (
             "MATCH (a:person)-[:knows]->(b)-[:knows]->(c) RETURN count(*)",
             "MATCH (n1:`person`)-[r4:`knows`]->(n2:`person`)-[r5:`knows`]->(n3:`person`) WHERE (id(r4) <> id(r5)) \
              RETURN count(*) AS v6",
@@ -324,7 +334,8 @@ fn errors_have_their_kind_and_point_at_their_place() {
         (Syntax, "MATCH (p:person) RETURN p.name p", "                               ^", "expected the end"),
         (Syntax, "SELECT 1", "^", "expected MATCH"),
         (Syntax, "MATCH (p:person) WITH p.age RETURN 1", "                      ^", "use AS"),
-        (NotSupported, "MATCH (a)-[:knows*3..1]->(b) RETURN 1", "      ^", "fit this pattern"),
+        (NotSupported, "MATCH (a)-[:knows*3..1]->(b) RETURN 1", "         ^", "at least 3 and at most 1"),
+        (NotSupported, "MATCH (a:city)-[:knows]->(b) RETURN 1", "      ^", "fit this pattern"),
         (UndefinedTable, "MATCH (p:persn) RETURN 1", "         ^", "\"persn\""),
         (UndefinedTable, "MATCH (:person)-[:likes]->() RETURN 1", "                   ^".split_at(1).1, "\"likes\""),
         (UndefinedColumn, "MATCH (p:person) RETURN p.nam", "                          ^", "\"nam\""),
@@ -337,7 +348,7 @@ fn errors_have_their_kind_and_point_at_their_place() {
         ),
         (NotSupported, "MATCH (p:person) RETURN p.bio", "                          ^", "does not cover"),
         (NotSupported, "MATCH (p:person) RETURN p", "                        ^", "whole node"),
-        (NotSupported, "MATCH (p) RETURN p.id", "      ^", "several tables"),
+        (NotSupported, "MATCH (p) RETURN p.id", "                  ^", "several types"),
         (NotSupported, "MATCH (a)-[:knows*]->(b) RETURN 1", "                 ^", "upper bound"),
         (NotSupported, "MATCH (a)-[:knows*1..99]->(b) RETURN 1", "                 ^", "more than 30"),
         (
@@ -484,5 +495,31 @@ fn broken_text_is_an_error_and_never_a_panic() {
             assert_ne!(error.kind(), ErrorKind::Internal, "{text}: {error}");
             assert!(error.position().is_some_and(|at| at >= 1 && at <= text.chars().count() + 1), "{text}: {error}");
         }
+    }
+}
+
+#[test]
+fn a_query_may_be_asked_for_many_rows() {
+    let (catalog, graph) = social();
+    let batch = |text: &str| planned(text).expect(text).batch(&catalog, &graph);
+    let friends = batch("MATCH (a:person {id: $id})-[:knows]->(b) WHERE b.age > $age RETURN b.name").expect("a batch");
+    assert!(!friends.asks_again);
+    assert_eq!(
+        friends.cypher,
+        "UNWIND CAST($rows0 AS INT64[]) AS row0 WITH row0, list_extract(CAST($rows1 AS INT64[]), row0) AS row1, \
+         list_extract(CAST($rows2 AS INT32[]), row0) AS row2 MATCH (n1:`person`) WHERE (n1.`id` = row1) WITH * \
+         OPTIONAL MATCH (n1)-[r3:`knows`]->(n2:`person`) WITH * WHERE (id(r3) IS NOT NULL) AND (n2.`age` > row2) \
+         RETURN n2.`name` AS v4, row0"
+    );
+    assert!(batch("MATCH (a:person {id: $id})-[:knows]->(b) RETURN count(*)").expect("a batch").asks_again);
+    assert!(!batch("MATCH (a:person {id: $id})-[:knows]->(b) RETURN b.id, count(*)").expect("a batch").asks_again);
+    for alone in [
+        "MATCH (a:person {id: $id})-[:knows]->(b) RETURN b.name LIMIT 1",
+        "MATCH (a:person {name: $name})-[:knows]->(b) RETURN b.name",
+        "MATCH (a:person)-[:knows]->(b) WHERE a.id IN $ids RETURN b.name",
+        "MATCH (a:person {id: 1})-[:knows]->(b {id: $id}) RETURN b.name",
+        "MATCH (a:person {id: 1}) RETURN a.name",
+    ] {
+        assert_eq!(batch(alone), None, "{alone}");
     }
 }

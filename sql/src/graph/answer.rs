@@ -1,16 +1,18 @@
-//! Who answers a graph pattern for one row after the other ([`super::lateral`]).
+//! Who answers a graph pattern for the rows beside it ([`super::lateral`]): the index for many at once, where it may be asked so, and
+//! else for one after the other.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use datafusion::scalar::ScalarValue;
-use slipstream_catalog::apply::Answer;
-use slipstream_engine::Result;
+use slipstream_catalog::apply::{Answer, Many};
 use slipstream_engine::catalog::TableId;
+use slipstream_engine::{Error, Result};
 
 use super::join::ElementTable;
 use super::route::Route;
@@ -55,6 +57,24 @@ impl Answer for PatternAnswer {
                 self.engine.physical(&plan).await?
             }
         };
+        execute_stream(physical, Arc::clone(&self.engine.task)).map_err(from_datafusion)
+    }
+
+    fn many(&self) -> Option<Many> {
+        match (&self.route, &self.table.batch) {
+            (Route::Index(_), Some(batch)) => Some(Many { asks_again: batch.asks_again }),
+            (Route::Index(_) | Route::Prefix(_) | Route::Joins(_), _) => None,
+        }
+    }
+
+    async fn answer_many(&self, arguments: &ArrayRef) -> Result<SendableRecordBatchStream> {
+        let (Route::Index(reader), Some(batch)) = (&self.route, &self.table.batch) else {
+            return Err(Error::internal("a pattern that is asked for many rows, and answers one"));
+        };
+        let arguments = (0..arguments.len()).map(|row| ScalarValue::try_from_array(arguments, row));
+        let arguments = arguments.collect::<Result<Vec<_>, _>>().map_err(from_datafusion)?;
+        let scan = self.table.batch_scan(batch, Arc::clone(reader), &arguments)?;
+        let physical = scan.plan(None).map_err(from_datafusion)?;
         execute_stream(physical, Arc::clone(&self.engine.task)).map_err(from_datafusion)
     }
 }

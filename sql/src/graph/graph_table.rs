@@ -202,7 +202,8 @@ impl GraphTables {
             self.seen.extend(Arguments::Statement.source(parameter)?);
         }
         let version = pattern.table.version.clone();
-        let table = CypherTable { graph: Arc::clone(pattern.graph), version, query, arguments: Arguments::Statement };
+        let (graph, arguments) = (Arc::clone(pattern.graph), Arguments::Statement);
+        let table = CypherTable { graph, version, query, arguments, batch: None };
         let scan = LogicalPlanBuilder::scan(FUNCTION, provider_as_source(Arc::new(table)), None);
         let named = columns.into_iter().map(|(variable, property)| {
             let column = Column::new(Some(FUNCTION), format!("{variable}.{property}"));

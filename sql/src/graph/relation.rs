@@ -220,7 +220,11 @@ impl CypherRelations {
         if let Arguments::Parameter(index) = arguments {
             self.seen.extend(Some((index, SqlType::Jsonb)));
         }
-        Ok(CypherTable { graph, version: None, query, arguments })
+        let batch = match arguments {
+            Arguments::Row => query.batch(&self.catalog, &graph),
+            Arguments::Statement | Arguments::Constant(_) | Arguments::Parameter(_) => None,
+        };
+        Ok(CypherTable { graph, version: None, query, arguments, batch })
     }
 
     /// Where the Cypher text begins in the statement, in characters from 1.

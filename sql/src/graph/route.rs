@@ -87,7 +87,13 @@ pub(super) fn route(strategy: GraphStrategy, index: Index, query: &GraphQuery, g
     match strategy {
         GraphStrategy::Join => Ok(Route::Joins(Reason::Strategy)),
         GraphStrategy::Auto => Ok(at_best(index, &query.index, query.searches)),
-        GraphStrategy::Index => by_index(index, &query.index, graph),
+        GraphStrategy::Index => match &query.index {
+            // Nobody has to look for what cannot be there.
+            IndexPart::Nothing(lack) if query.finds_nothing() => {
+                Ok(Route::Joins(Reason::Unindexed(lack.message().to_string())))
+            }
+            part => by_index(index, part, graph),
+        },
     }
 }
 

@@ -28,6 +28,7 @@ use datafusion::scalar::ScalarValue;
 use slipstream_catalog::graph_scan::GraphScan;
 use slipstream_engine::catalog::{GraphDefinition, TableId};
 use slipstream_engine::graph::index::{IndexQuery, IndexReader};
+use slipstream_engine::types::SqlType;
 use slipstream_engine::{Error, ReadView, Result};
 
 use super::arguments::Arguments;
@@ -36,6 +37,7 @@ use super::route::{Index, Route, route};
 use crate::planner::names::Tables;
 use crate::settings::GraphStrategy;
 use slipstream_graph_language::GraphQuery;
+use slipstream_graph_language::batch::{self, Batch};
 use slipstream_graph_language::bound::BoundClause;
 use slipstream_graph_language::degrees::counted_paths;
 use slipstream_graph_language::index::{IndexPart, Prefix};
@@ -48,6 +50,8 @@ pub(crate) struct CypherTable {
     pub(super) version: Option<String>,
     pub(super) query: GraphQuery,
     pub(super) arguments: Arguments,
+    /// The query for many rows beside it, where it is one that may be asked so.
+    pub(super) batch: Option<Batch>,
 }
 
 /// What a plan over tables is made from.
@@ -104,6 +108,27 @@ impl CypherTable {
         };
         let parameters = self.parameters(values)?;
         let query = IndexQuery { cypher, parameters, schema: Arc::clone(&self.query.schema) };
+        Ok(GraphScan::new(&self.graph.name, &self.query.description, query, reader))
+    }
+
+    /// The scan of this query in the index for many rows, whose arguments these are. Its last column is the number of the row.
+    pub(super) fn batch_scan(
+        &self,
+        batch: &Batch,
+        reader: Arc<dyn IndexReader>,
+        arguments: &[ScalarValue],
+    ) -> Result<GraphScan> {
+        let numbers = (1_i64..).take(arguments.len()).map(|number| ScalarValue::Int64(Some(number)));
+        let mut parameters = vec![(batch::list(0), list_of(&numbers.collect::<Vec<_>>(), &SqlType::BigInt))];
+        for (at, parameter) in (1..).zip(&self.query.parameters) {
+            let values =
+                arguments.iter().map(|argument| self.arguments.value(parameter, std::slice::from_ref(argument)));
+            let values = values.collect::<Result<Vec<_>>>()?;
+            parameters.push((batch::list(at), list_of(&values, &parameter.sql_type)));
+        }
+        let mut fields: Vec<FieldRef> = self.fields().cloned().collect();
+        fields.push(Arc::new(SqlType::BigInt.field("?row", false)));
+        let query = IndexQuery { cypher: batch.cypher.clone(), parameters, schema: Arc::new(Schema::new(fields)) };
         Ok(GraphScan::new(&self.graph.name, &self.query.description, query, reader))
     }
 
@@ -217,6 +242,10 @@ impl CypherTable {
         let parameters = self.query.parameters.iter();
         parameters.map(|parameter| Ok((parameter.name.clone(), self.arguments.value(parameter, values)?))).collect()
     }
+}
+
+fn list_of(values: &[ScalarValue], item: &SqlType) -> ScalarValue {
+    ScalarValue::List(ScalarValue::new_list_nullable(values, &item.arrow_type()))
 }
 
 #[async_trait]

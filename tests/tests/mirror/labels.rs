@@ -1,5 +1,4 @@
-//! Labels of several tables, and patterns with labels to choose from or none, answered by an oracle, by joins, and by the index
-//! as far as it answers them.
+//! Labels of several tables, and patterns with labels to choose from or none, answered by an oracle, by joins and by the index.
 //!
 //! The graph has what goes wrong: tables with the same keys, keys of different types, tables with two labels and with none,
 //! edges beside each other and from a vertex to itself, properties that one table has and another lacks.
@@ -93,7 +92,7 @@ async fn labels_of_several_tables_have_the_rows_of_the_oracle() {
         }
     }
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n\n"));
-    assert!(compared > 60 && indexed > 2, "only {compared} queries were compared, {indexed} by the index");
+    assert!(compared > 60 && indexed * 2 > compared, "only {compared} queries were compared, {indexed} by the index");
 }
 
 /// The graph, in memory and in the database.

@@ -5,10 +5,13 @@
 //! `join`; the rows must be the same, in any order. A second graph over the same tables covers little: of its queries the index
 //! answers a part, and joins go on from there. The queries of the scripts about patterns are compared as well.
 //!
+//! Patterns that depend on the rows beside them are asked for many rows at once by one route, and for each by the other ([`batches`]).
+//!
 //! Labels that several tables share, and patterns without them, are answered by an oracle too ([`labels`]).
 //!
 //! `SLIPSTREAM_MIRROR_SEED` and `SLIPSTREAM_MIRROR_QUERIES` choose other queries, and more of them.
 
+mod batches;
 mod comparison;
 mod graph;
 mod labels;

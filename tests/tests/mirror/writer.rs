@@ -52,19 +52,30 @@ pub(super) struct Writer<'a> {
     names: usize,
     /// Relationships so far, a variable-length one as several: more make too many rows.
     size: usize,
+    /// Whether there are parameters `$a`, the key of a person, and `$b`, a number.
+    of_rows: bool,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(random: &'a mut Random) -> Self {
-        Writer { random, scope: Vec::new(), names: 0, size: 0 }
+        Writer { random, scope: Vec::new(), names: 0, size: 0, of_rows: false }
+    }
+
+    /// Writes a query that begins with the person whose key is `$a`.
+    pub(super) fn of_rows(random: &'a mut Random) -> Self {
+        Writer { random, scope: Vec::new(), names: 0, size: 0, of_rows: true }
     }
 
     pub(super) fn query(mut self) -> String {
         let mut clauses = Vec::new();
-        if self.random.percent(10) {
+        if self.of_rows {
+            clauses.push(self.led());
+        } else if self.random.percent(10) {
             clauses.push(self.unwind());
         }
-        clauses.push(self.pattern("MATCH"));
+        if !self.of_rows || self.random.percent(30) {
+            clauses.push(self.pattern("MATCH"));
+        }
         for _ in 0..self.random.below(3) {
             let clause = match self.random.below(10) {
                 0..3 => self.pattern("MATCH"),
@@ -76,6 +87,21 @@ impl<'a> Writer<'a> {
         }
         clauses.push(self.returning());
         clauses.join(" ")
+    }
+
+    /// A pattern that begins with a key.
+    fn led(&mut self) -> String {
+        let name = self.fresh();
+        self.scope.push(Variable::Node(name.clone(), "person"));
+        let mut text = format!("MATCH ({name}:person {{id: $a}})");
+        for _ in 0..self.random.below(3) {
+            let (left, right) = *self.random.pick(&[("-", "->"), ("<-", "-"), ("-", "-")]);
+            let label = if self.random.percent(60) { "knows" } else { "follows" };
+            let relationship = self.relationship(label);
+            text.push_str(&format!("{left}[{relationship}]{right}{}", self.node("person")));
+        }
+        let condition = if self.random.percent(50) { format!(" WHERE {}", self.condition(2)) } else { String::new() };
+        text + &condition
     }
 
     fn fresh(&mut self) -> String {
@@ -187,6 +213,7 @@ impl<'a> Writer<'a> {
 
     fn constant(&mut self, kind: Kind) -> String {
         match kind {
+            Kind::Integer if self.of_rows && self.random.percent(30) => "$b".to_string(),
             Kind::Integer => self.random.below(6).to_string(),
             Kind::Float => format!("{}.25", self.random.below(3)),
             Kind::Text => format!("'{}'", self.random.pick(&NAMES)),

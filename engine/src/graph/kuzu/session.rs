@@ -20,8 +20,19 @@ const MAX_STATEMENTS: usize = 512;
 
 /// What is in the text of a statement that holds memory for as long as it is kept: tables for groups, for sorting, for the
 /// paths of a search. It comes from the buffer pool, a megabyte or more for each, and is given back with the statement only.
-const HOLDING_MEMORY: [&str; 10] =
-    ["DISTINCT ", "ORDER BY ", "* TRAIL ", "SHORTEST ", "count(", "sum(", "avg(", "min(", "max(", "collect("];
+const HOLDING_MEMORY: [&str; 11] = [
+    "UNWIND ",
+    "DISTINCT ",
+    "ORDER BY ",
+    "* TRAIL ",
+    "SHORTEST ",
+    "count(",
+    "sum(",
+    "avg(",
+    "min(",
+    "max(",
+    "collect(",
+];
 
 /// The table name of the row that says whether the index is complete: its `lance_version` is [`COMPLETE`] or [`BEHIND`].
 const STATE: &str = "";

@@ -62,6 +62,12 @@ impl PatternRelationship<'_> {
             Some(length) => (length.lower, length.upper.unwrap_or(longest)),
         }
     }
+
+    /// Whether no path is as long as is asked for.
+    pub(super) fn has_no_length(&self) -> bool {
+        let (least, most) = self.length();
+        most < least
+    }
 }
 
 pub(super) struct PatternPath<'a> {
@@ -162,11 +168,7 @@ impl Binder<'_> {
     /// Narrows the tables of every element by those beside it. False where nothing is left of one, or where no path has the
     /// length that is asked for.
     pub(super) fn narrow(&self, pattern: &mut Pattern<'_>) -> bool {
-        let empty = |relationship: &PatternRelationship<'_>| {
-            let (least, most) = relationship.length();
-            most < least
-        };
-        if pattern.relationships.iter().any(empty) {
+        if pattern.relationships.iter().any(PatternRelationship::has_no_length) {
             return false;
         }
         let written = pattern.candidates();

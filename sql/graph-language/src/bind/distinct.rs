@@ -1,13 +1,11 @@
 //! What makes two matches different: paths are trails, and each is found once.
 
-use std::collections::BTreeSet;
-
 use slipstream_engine::{Error, Result};
 
 use super::candidates::Pattern;
 use super::scope::Element;
 use super::{Binder, Unindexed};
-use crate::bound::{BoundMatch, BoundPath, BoundRelationship, Distinct, Value};
+use crate::bound::{BoundMatch, BoundRelationship, Distinct, Value};
 use crate::lower::{MAX_FILTERED, cut};
 use crate::syntax::{Direction, Match};
 
@@ -118,7 +116,7 @@ pub(super) fn check_optional(bound: &BoundMatch, syntax: &Match, unindexed: &mut
     }
     let new = bound.introduced();
     let about_the_rows = |condition: &Value| !condition.variables().is_subset(&new);
-    if bound.conditions.iter().any(about_the_rows) && !is_connected(bound) {
+    if bound.conditions.iter().any(about_the_rows) && !bound.is_connected() {
         unindexed.note(|| {
             Error::not_supported(
                 "OPTIONAL MATCH that only a condition connects with what is before it is not supported",
@@ -126,29 +124,5 @@ pub(super) fn check_optional(bound: &BoundMatch, syntax: &Match, unindexed: &mut
             .with_hint("Write MATCH, or connect the pattern by a relationship.")
             .at(place)
         });
-    }
-}
-
-/// Whether every node of a pattern is known, or leads to one that is.
-fn is_connected(bound: &BoundMatch) -> bool {
-    let new = bound.introduced();
-    let nodes = |path: &BoundPath| {
-        let steps = path.steps.iter().map(|(_, node)| node.variable.clone());
-        std::iter::once(path.start.variable.clone()).chain(steps).collect::<BTreeSet<String>>()
-    };
-    let mut apart: Vec<BTreeSet<String>> = bound.paths.iter().map(nodes).collect();
-    let mut connected = BTreeSet::new();
-    loop {
-        let before = apart.len();
-        apart.retain(|path| {
-            let meets = path.iter().any(|node| connected.contains(node) || !new.contains(node.as_str()));
-            if meets {
-                connected.extend(path.iter().cloned());
-            }
-            !meets
-        });
-        if apart.len() == before {
-            return apart.is_empty();
-        }
     }
 }

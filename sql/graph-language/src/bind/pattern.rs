@@ -44,18 +44,8 @@ impl Binder<'_> {
         }
         self.unindexed.0 = pattern_lack;
         if !possible {
-            self.unindexed.note(|| {
-                Error::not_supported(format!("no tables of graph \"{}\" fit this pattern", self.graph.name))
-                    .at(pattern.nodes.first().map_or(1, |node| node.span.position()))
-            });
-        }
-        let several = |element: &Element| element.members.len() > 1;
-        if nodes.iter().chain(relationships.iter().map(|(_, element)| element)).any(several) {
-            self.unindexed.note(|| {
-                Error::not_supported("an element that may be from several tables is not supported by the graph index")
-                    .with_hint("Write a label in the pattern.")
-                    .at(pattern.nodes.first().map_or(1, |node| node.span.position()))
-            });
+            let lack = self.nothing_fits(&pattern);
+            self.unindexed.note(|| lack);
         }
         if paths.iter().all(|path| path.steps.is_empty() && !path.start.introduced) {
             // After WITH the index cannot plan it.
@@ -70,6 +60,19 @@ impl Binder<'_> {
         let bound = BoundMatch { optional, impossible: !possible, paths, distinct, conditions, deduplicate };
         check_optional(&bound, syntax, &mut self.unindexed);
         Ok(bound)
+    }
+
+    /// Why nothing can match a pattern.
+    fn nothing_fits(&self, pattern: &Pattern<'_>) -> Error {
+        match pattern.relationships.iter().find(|relationship| relationship.has_no_length()) {
+            Some(relationship) => {
+                let (least, most) = relationship.length();
+                Error::not_supported(format!("no path has at least {least} and at most {most} relationships"))
+                    .at(relationship.syntax.span.position())
+            }
+            None => Error::not_supported(format!("no tables of graph \"{}\" fit this pattern", self.graph.name))
+                .at(pattern.nodes.first().map_or(1, |node| node.span.position())),
+        }
     }
 
     fn bind_nodes(&mut self, pattern: &Pattern<'_>, optional: bool) -> Result<Vec<Element>> {
@@ -116,6 +119,7 @@ impl Binder<'_> {
             let element = Element { variable: self.fresh('r'), members, optional, ends };
             let search = relationship.search.map(|search| search.kind);
             self.check_length(relationship)?;
+            self.check_emptiness(relationship, &pattern.nodes[relationship.left].candidates);
             let walks = search.is_some() || syntax.length.is_some();
             let length = walks.then(|| relationship.length());
             if let Some(name) = &syntax.variable {
@@ -136,6 +140,22 @@ impl Binder<'_> {
             bound.push((bound_one, element));
         }
         Ok(bound)
+    }
+
+    /// Notes a path that may be empty where its relationships do not begin or end at all of its nodes: the index finds none there.
+    fn check_emptiness(&mut self, relationship: &PatternRelationship<'_>, nodes: &BTreeSet<usize>) {
+        let mut ends = BTreeSet::new();
+        for (from, to) in relationship.candidates.iter().flat_map(|edge| self.ways(*edge, Direction::Right)) {
+            ends.extend([from, to]);
+        }
+        if relationship.length().0 == 0 && !nodes.is_subset(&ends) {
+            self.unindexed.note(|| {
+                Error::not_supported(
+                    "an empty path from a node that its relationships do not lead to is not found by the graph index",
+                )
+                .at(relationship.syntax.span.position())
+            });
+        }
     }
 
     /// Notes a length that the index does not search; refuses one that may have no end.

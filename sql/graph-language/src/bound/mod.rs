@@ -276,6 +276,27 @@ impl BoundMatch {
         self.paths.iter().flat_map(|path| path.steps.iter().map(|(relationship, _)| relationship))
     }
 
+    /// Whether every node of it is known by earlier clauses, or leads to one that is.
+    pub fn is_connected(&self) -> bool {
+        let new = self.introduced();
+        let nodes = |path: &BoundPath| path.nodes().map(|node| node.variable.clone()).collect::<BTreeSet<String>>();
+        let mut apart: Vec<BTreeSet<String>> = self.paths.iter().map(nodes).collect();
+        let mut connected = BTreeSet::new();
+        loop {
+            let before = apart.len();
+            apart.retain(|path| {
+                let meets = path.iter().any(|node| connected.contains(node) || !new.contains(node.as_str()));
+                if meets {
+                    connected.extend(path.iter().cloned());
+                }
+                !meets
+            });
+            if apart.len() == before {
+                return apart.is_empty();
+            }
+        }
+    }
+
     /// How many relationships it has, a variable-length one counted once.
     pub fn relationships(&self) -> usize {
         self.paths.iter().map(|path| path.steps.len()).sum()
@@ -321,6 +342,16 @@ pub struct BoundPath {
 }
 
 impl BoundPath {
+    /// Its nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = &BoundNode> {
+        std::iter::once(&self.start).chain(self.steps.iter().map(|(_, node)| node))
+    }
+
+    /// Its nodes, to be changed.
+    pub fn nodes_mut(&mut self) -> impl Iterator<Item = &mut BoundNode> {
+        std::iter::once(&mut self.start).chain(self.steps.iter_mut().map(|(_, node)| node))
+    }
+
     /// The names of the tables of each element.
     pub fn tables(&self) -> impl Iterator<Item = &[String]> {
         let steps = self.steps.iter().flat_map(|(relationship, node)| [&relationship.tables, &node.tables]);

@@ -43,6 +43,21 @@ pub(super) fn run_text(run: &[BoundMatch]) -> Vec<String> {
     clauses
 }
 
+/// A pattern that goes on from nodes of the rows, as an optional one whose missing matches are left out.
+pub(super) fn led_text(pattern: &BoundMatch) -> String {
+    let (paths, same) = acyclic::cut(pattern);
+    let relationship =
+        paths.iter().flat_map(|path| &path.steps).map(|(step, _)| step).find(|step| step.length.is_none());
+    let new = paths.iter().flat_map(BoundPath::nodes).find(|node| node.introduced).map(|node| &node.variable);
+    let found = relationship.map(|step| &step.variable).or(new);
+    let mut conditions: Vec<String> = found.map(|found| format!("(id({found}) IS NOT NULL)")).into_iter().collect();
+    conditions.extend(pattern.conditions.iter().map(|condition| value_text(condition, Truth::Filter)));
+    conditions.extend(same.iter().map(|(node, twin)| format!("(id({node}) = id({twin}))")));
+    conditions.extend(pattern.distinct.iter().map(distinct_text));
+    let paths: Vec<String> = paths.iter().map(|path| path_text(path, node_text, relationship_text)).collect();
+    format!("OPTIONAL MATCH {} WITH * WHERE {}", paths.join(", "), conditions.join(" AND "))
+}
+
 /// The conditions that leave their clauses.
 struct Hoist {
     /// Whether they do.
@@ -71,7 +86,7 @@ fn match_text(pattern: &BoundMatch, hoist: &mut Hoist) -> String {
 }
 
 /// Whether a condition names one node by its key.
-fn is_anchor(condition: &Value) -> bool {
+pub(super) fn is_anchor(condition: &Value) -> bool {
     let key = |value: &Value| matches!(value.kind, ValueKind::Property { key_of: Some(_), .. });
     let given = |value: &Value| {
         matches!(
@@ -134,6 +149,11 @@ fn each_text(path: &BoundRelationship) -> String {
         .map(|condition| value_text(&condition.clone().replace(&renamed), Truth::Filter))
         .collect();
     format!(" ({one}, {node} | WHERE {})", conditions.join(" AND "))
+}
+
+/// The table of a node that is from one.
+pub(super) fn quoted_table(node: &BoundNode) -> String {
+    tables_text(&node.tables, ":")
 }
 
 /// The tables of an element, which is from any of them.

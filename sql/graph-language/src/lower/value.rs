@@ -189,7 +189,8 @@ fn aggregate_text(function: Aggregate, distinct: bool, argument: Option<&Value>,
     }
 }
 
-fn cast_text(value: &str, sql_type: Option<&SqlType>) -> String {
+/// A value as one of a type.
+pub(super) fn cast_text(value: &str, sql_type: Option<&SqlType>) -> String {
     match sql_type {
         Some(sql_type) => format!("CAST({value} AS {})", index_type(sql_type)),
         None => value.to_string(),

@@ -1,8 +1,5 @@
-//! Apply: for each row of the input, the rows of an answer that depends on it.
-//!
-//! This is what LATERAL means where the answer is no plan that could be joined: a graph pattern with values of the row as its
-//! parameters, or the first rows of a subquery. Answers may be asked for some rows at once; each streams, and they come one after the other, in
-//! the input's order.
+//! The operator, and asking for one row after the other. Answers may be asked for some rows at once; each streams, and they come one after
+//! the other, in the input's order.
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -10,9 +7,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array, new_null_array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
 use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -21,28 +18,11 @@ use datafusion::physical_plan::{
     displayable,
 };
 use datafusion::scalar::ScalarValue;
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
-use slipstream_engine::Result;
 
-/// Gives rows for the value of an argument.
-#[async_trait]
-pub trait Answer: Debug + Send + Sync {
-    /// The rows; their columns are those that [`ApplyExec`] adds.
-    async fn answer(&self, argument: ScalarValue) -> Result<SendableRecordBatchStream>;
-
-    /// The plan that gives them, where it is the same for every row.
-    fn plan(&self) -> Option<&Arc<dyn ExecutionPlan>> {
-        None
-    }
-
-    /// The same by changed plans; `None` where there are none.
-    fn mapped(&self, _change: &ChangePlan<'_>) -> PlanResult<Option<Arc<dyn Answer>>> {
-        Ok(None)
-    }
-}
-
-/// Makes another plan of a plan.
-pub type ChangePlan<'a> = dyn Fn(Arc<dyn ExecutionPlan>) -> PlanResult<Arc<dyn ExecutionPlan>> + 'a;
+use super::group::{self, Pace};
+use super::{Answer, ChangePlan};
 
 /// Joins each row of its input with the answer for it.
 #[derive(Debug)]
@@ -97,9 +77,10 @@ impl ApplyExec {
 
 impl DisplayAs for ApplyExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = if self.apply.answer.many().is_some() { "for groups of rows" } else { "for each row" };
         match self.answering_plan() {
-            Some(plan) => write!(f, "Apply: for each row, {}", in_a_line(plan)),
-            None => write!(f, "Apply: for each row, {}", self.apply.description),
+            Some(plan) => write!(f, "Apply: {asked}, {}", in_a_line(plan)),
+            None => write!(f, "Apply: {asked}, {}", self.apply.description),
         }
     }
 }
@@ -145,8 +126,13 @@ impl ExecutionPlan for ApplyExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context)?;
+        let input = self.input.execute(partition, Arc::clone(&context))?;
         let (apply, schema) = (self.apply.clone(), Arc::clone(&self.schema));
+        if apply.answer.many().is_some() {
+            let output = Arc::clone(&self.schema);
+            let groups = Groups { input, left: None, pace: Pace::new(), apply, schema, context };
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(output, in_groups(groups))));
+        }
         let rows = input
             .map(move |batch| Ok::<_, DataFusionError>(of_batch(batch?, apply.clone(), Arc::clone(&schema))))
             .try_flatten();
@@ -154,11 +140,62 @@ impl ExecutionPlan for ApplyExec {
     }
 }
 
-/// The rows of a batch with their answers.
+/// The rows of a batch with their answers, one by one.
 fn of_batch(batch: RecordBatch, apply: Apply, schema: SchemaRef) -> impl Stream<Item = PlanResult<RecordBatch>> {
     let at_once = apply.at_once;
     let rows = futures::stream::iter(0..batch.num_rows());
     rows.map(move |row| of_row(batch.slice(row, 1), apply.clone(), Arc::clone(&schema))).buffered(at_once).try_flatten()
+}
+
+/// The input, group by group.
+struct Groups {
+    input: SendableRecordBatchStream,
+    /// What is left of a batch of it.
+    left: Option<RecordBatch>,
+    pace: Pace,
+    apply: Apply,
+    schema: SchemaRef,
+    context: Arc<TaskContext>,
+}
+
+impl Groups {
+    /// The next rows.
+    async fn next(&mut self) -> PlanResult<Option<RecordBatch>> {
+        let batch = match self.left.take() {
+            Some(batch) => batch,
+            None => match self.input.next().await.transpose()? {
+                Some(batch) => batch,
+                None => return Ok(None),
+            },
+        };
+        let rows = batch.num_rows().min(self.pace.rows());
+        if rows < batch.num_rows() {
+            self.left = Some(batch.slice(rows, batch.num_rows() - rows));
+        }
+        Ok(Some(batch.slice(0, rows)))
+    }
+
+    /// Some rows with their answers.
+    async fn answered(&mut self, rows: RecordBatch) -> PlanResult<BoxStream<'static, PlanResult<RecordBatch>>> {
+        let asked = rows.num_rows();
+        if asked <= 1 {
+            self.pace.learn(1, 1);
+            return Ok(of_batch(rows, self.apply.clone(), Arc::clone(&self.schema)).boxed());
+        }
+        let memory = MemoryConsumer::new("Apply").register(self.context.memory_pool());
+        let answered = group::ask(rows, &self.apply, &self.schema, memory).await?;
+        self.pace.learn(asked, answered.answers());
+        Ok(answered.batches().boxed())
+    }
+}
+
+/// The rows of the input with their answers, asked for in groups.
+fn in_groups(groups: Groups) -> impl Stream<Item = PlanResult<RecordBatch>> {
+    futures::stream::try_unfold(groups, |mut groups| async move {
+        let Some(rows) = groups.next().await? else { return Ok::<_, DataFusionError>(None) };
+        Ok(Some((groups.answered(rows).await?, groups)))
+    })
+    .try_flatten()
 }
 
 /// One row with its answer.
