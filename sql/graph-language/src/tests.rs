@@ -348,7 +348,7 @@ fn errors_have_their_kind_and_point_at_their_place() {
         ),
         (NotSupported, "MATCH (p:person) RETURN p.bio", "                          ^", "does not cover"),
         (NotSupported, "MATCH (p:person) RETURN p", "                        ^", "whole node"),
-        (NotSupported, "MATCH (p) RETURN p.id", "                  ^", "several types"),
+        (NotSupported, "MATCH (p) RETURN p.id", "                   ^", "several types"),
         (NotSupported, "MATCH (a)-[:knows*]->(b) RETURN 1", "                 ^", "upper bound"),
         (NotSupported, "MATCH (a)-[:knows*1..99]->(b) RETURN 1", "                 ^", "more than 30"),
         (
@@ -522,4 +522,17 @@ fn a_query_may_be_asked_for_many_rows() {
     ] {
         assert_eq!(batch(alone), None, "{alone}");
     }
+}
+
+#[test]
+fn creates_in_a_row_are_one_unless_they_see_each_other() {
+    let clauses = |text: &str| planned(text).map(|query| query.bound.clauses.len());
+    assert_eq!(clauses(&"CREATE (:person {id: 1}) ".repeat(600)).expect("one"), 1);
+    assert_eq!(clauses("CREATE (a:person {id: 1}) CREATE (b:person {id: 2})-[:knows {id: 1}]->(a)").expect("one"), 1);
+    assert_eq!(clauses("CREATE (a:person {id: 1}) CREATE (:person {id: a.id + 1})").expect("two"), 2);
+    let seeing: String = (1..=501).map(|at| format!("CREATE (a{at}:person {{id: a{}.id}}) ", at - 1)).collect();
+    assert_eq!(
+        clauses(&format!("CREATE (a0:person {{id: 1}}) {seeing}")).expect_err("many").kind(),
+        ErrorKind::TooComplex
+    );
 }

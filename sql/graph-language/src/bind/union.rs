@@ -6,6 +6,7 @@ use slipstream_engine::{Error, ErrorKind, Result};
 use super::Binder;
 use super::scope::Scope;
 use crate::bound::{BoundClause, BoundItem, Made, Output, Value, ValueKind};
+use crate::parse::MAX_CLAUSES;
 use crate::syntax::{Clause, Part, Query};
 
 /// Whether the values of an element depend on others that are made before it.
@@ -59,15 +60,20 @@ impl Binder<'_> {
 
     /// Binds the next clause. A CREATE that needs nothing of the CREATE before it becomes part of that one.
     fn push_clause(&mut self, clause: &Clause, bound: &mut Vec<BoundClause>) -> Result<()> {
-        match (bound.last_mut(), self.clause(clause)?) {
-            (Some(BoundClause::Create(before)), BoundClause::Create(made))
-                if made.iter().all(|one| !sees(one, before)) =>
-            {
-                before.extend(made);
-                self.lacks.pop();
-            }
-            (_, clause) => bound.push(clause),
+        let next = self.clause(clause)?;
+        if let (Some(BoundClause::Create(before)), BoundClause::Create(made)) = (bound.last_mut(), &next)
+            && made.iter().all(|one| !sees(one, before))
+        {
+            before.extend(made.iter().cloned());
+            self.lacks.pop();
+            return Ok(());
         }
+        if bound.len() >= MAX_CLAUSES {
+            return Err(Error::new(ErrorKind::TooComplex, "query has too many clauses")
+                .with_detail(format!("A query may have {MAX_CLAUSES} clauses."))
+                .at(clause.span().position()));
+        }
+        bound.push(next);
         Ok(())
     }
 
@@ -98,7 +104,7 @@ impl Binder<'_> {
             if let BoundItem::Value { value, .. } = item
                 && !matches!(value.kind, ValueKind::Aggregate { .. })
             {
-                *value = std::mem::replace(value, crate::bound::Value::null()).cast(output.sql_type.clone());
+                *value = std::mem::replace(value, Value::null()).cast(output.sql_type.clone());
             }
         }
     }

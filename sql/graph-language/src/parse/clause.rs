@@ -49,7 +49,11 @@ impl Parser {
         let start = self.span();
         let mut clauses: Vec<Clause> = Vec::new();
         while !matches!(clauses.last(), Some(Clause::Return(_))) && !self.at_end_of_part(&clauses, subquery) {
-            self.clauses = self.count(self.clauses, MAX_CLAUSES, "clauses")?;
+            // They become one, unless the binder finds that they do not.
+            let goes_on = matches!(clauses.last(), Some(Clause::Create(_))) && self.at_keyword("CREATE");
+            if !goes_on {
+                self.clauses = self.count(self.clauses, MAX_CLAUSES, "clauses")?;
+            }
             let place = self.span();
             let clause = self.clause()?;
             if let Some(last) = clauses.last() {
