@@ -427,8 +427,8 @@ async fn an_older_version_is_searched_by_its_own_data() {
     model.0.retain(|id, _| id % 3 != 0);
     add(&client, &mut model, &mut source, ROWS..ROWS + 900).await;
     run(&client, "DROP INDEX by_v").await;
-    run(&client, "CREATE INDEX by_other ON items USING hnsw (v vector_l2_ops)").await;
     run(&client, "CALL slipstream.compact('items')").await;
+    run(&client, "CREATE INDEX by_other ON items USING hnsw (v vector_l2_ops)").await;
     let query = text(&source.vector());
     let old = format!("SELECT id FROM items VERSION AS OF 'before' ORDER BY v <-> '{query}' LIMIT 5");
     let plan = explain(&client, &old).await;
