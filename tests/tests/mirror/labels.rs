@@ -92,7 +92,7 @@ async fn labels_of_several_tables_have_the_rows_of_the_oracle() {
         }
     }
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n\n"));
-    assert!(compared > 60 && indexed * 2 > compared, "only {compared} queries were compared, {indexed} by the index");
+    assert!(compared > 60 && indexed * 3 > compared, "only {compared} queries were compared, {indexed} by the index");
 }
 
 /// The graph, in memory and in the database.
