@@ -31,8 +31,8 @@ pub struct Options {
 const WANTED: usize = 10;
 /// A shorter comment says nothing that anybody would look for.
 const SHORTEST: usize = 60;
-/// Letters of a word that is asked for.
-const LETTERS: std::ops::Range<usize> = 4..12;
+/// Letters of a word that is asked for: shorter ones are stop words, mostly.
+const LETTERS: std::ops::Range<usize> = 6..14;
 /// Rows of one COPY.
 const CHUNK: usize = 20_000;
 

@@ -126,7 +126,8 @@ pub async fn run(place: &Place, options: &Options) -> Result<()> {
     if let Some(postgres) = Server::postgres(place, &folder.path().join("postgres")).await? {
         let client = postgres.connect().await?;
         // What a person gives a machine that builds such an index; its defaults would spill.
-        client.batch_execute("ALTER SYSTEM SET maintenance_work_mem = '2GB'; SELECT pg_reload_conf()").await?;
+        client.batch_execute("ALTER SYSTEM SET maintenance_work_mem = '2GB'").await?;
+        client.batch_execute("SELECT pg_reload_conf()").await?;
         sides.push(Side::load("pgvector", postgres, &data).await?);
     }
     print_builds(&sides);
